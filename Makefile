@@ -27,7 +27,7 @@ check: setup ## lint, format check, types, layers
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache
+	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache --no-logo
 
 format: setup ## format the code and apply the linter's safe fixes
 	@$(PY) -m ruff check --fix-only --quiet .

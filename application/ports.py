@@ -1,0 +1,706 @@
+"""What the use cases need from the world. Each contract stands here, and every adapter keeps it.
+
+Common to all: values in, values out; times are aware UTC. ``save(value, *events)`` stores the value and its
+events or neither, and returns the value with its new version; it raises Stale when ``value.version`` is not
+the stored one (0: nothing stored). Lists answer a ``Page``; its cursor is good for the same call with the
+same arguments only, and nothing stored later makes a walk over the pages repeat or skip what was there.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from attrs import field, frozen
+
+from domain.access import Role
+from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened
+from domain.engagement import Comment, CommentEvent, Reaction, Subscribed, Subscription
+from domain.identity import AccountClosed, SignedUp, User
+from domain.ids import ChannelId, CommentId, EventId, JobId, NotificationId, SessionId, UploadId, UserId, VideoId
+from domain.notifications import FanOut, Notification, Settings
+from domain.processing import Processing, ProcessingMoved, Report, TranscodeRequested
+from domain.uploads import Part, Upload, UploadAbandoned, UploadCompleted
+from domain.videos import Video, VideoEvent
+from domain.watching import Grant, PlaybackSession, Watched
+
+Event = (
+    SignedUp | AccountClosed | ChannelOpened | ChannelEdited | ChannelClosed | UploadCompleted | UploadAbandoned
+    | TranscodeRequested | ProcessingMoved | VideoEvent | CommentEvent | Subscribed | FanOut
+)  # fmt: skip
+
+Now = Callable[[], datetime]
+"""The present, aware UTC."""
+NewId = Callable[[str], str]
+"""A new id with the given prefix (``vid`` gives ``vid_01J…``): a ULID of the present, ascending in one process."""
+
+
+T = TypeVar("T")
+
+
+@frozen
+class Page(Generic[T]):
+    """Some of a list, and where to go on (None: that was all)."""
+
+    items: Sequence[T]
+    next: str | None = None
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+class Users(Protocol):
+    """The profiles there are. Handles are unique."""
+
+    async def get(self, user: UserId) -> User:
+        """Raises NotFound."""
+
+    async def many(self, users: Sequence[UserId]) -> Mapping[UserId, User]:
+        """Those of ``users`` that are there."""
+
+    async def by_handle(self, handle: str) -> User:
+        """Raises NotFound."""
+
+    async def save(self, user: User, *events: Event) -> User:
+        """Raises Stale, and Taken (``handle_taken``). A handle given up is free at once."""
+
+    async def remove(self, user: User, *events: Event) -> None:
+        """Raises Stale. The handle is free at once."""
+
+
+@frozen
+class Tokens:
+    """What a sign-in gives. The lifetime is the access token's, in seconds."""
+
+    access: str
+    id: str
+    refresh: str
+    expires_in_s: int
+
+
+class Accounts(Protocol):
+    """The identity provider: secrets, codes and tokens. Cognito is one.
+
+    E-mail addresses are unique and compared in their stored form. Codes are sent by e-mail, work once, for
+    24 hours (reset: 1 hour), and at most five wrong ones are taken before a new one must be asked for.
+    Access and ID tokens are RS256 JWTs with Cognito's claims (AWS.md section 5).
+    """
+
+    async def sign_up(self, email: str, password: str, handle: str) -> UserId:
+        """An unconfirmed account; sends a code. Raises Taken (``email_taken``) if the address has a confirmed
+        account. Signing up again before confirmation replaces the password, keeps the user and sends a new code.
+        """
+
+    async def confirm(self, email: str, code: str) -> None:
+        """Raises Invalid (``code_mismatch``, ``code_expired``; unknown addresses look like a mismatch).
+        Confirming what is confirmed with its last code is a no-op.
+        """
+
+    async def resend_code(self, email: str) -> None:
+        """Silent about addresses that are unknown or confirmed."""
+
+    async def sign_in(self, email: str, password: str) -> Tokens:
+        """Raises Unauthenticated (``wrong_credentials``, also for unknown addresses), or Forbidden
+        (``not_confirmed``) when the password was right.
+        """
+
+    async def refresh(self, token: str) -> Tokens:
+        """New tokens; the refresh token rotates, and the old one works for 30 s more. One used after that ends
+        the whole sign-in. Raises Unauthenticated (``invalid_refresh_token``).
+        """
+
+    async def sign_out(self, token: str) -> None:
+        """The refresh token's whole sign-in ends. Unknown tokens are a no-op."""
+
+    async def forgot_password(self, email: str) -> None:
+        """Sends a code; silent about unknown addresses."""
+
+    async def reset_password(self, email: str, code: str, password: str) -> None:
+        """Ends every sign-in of the account, and confirms it. Raises Invalid as ``confirm`` does."""
+
+    async def grant(self, user: UserId, roles: frozenset[Role]) -> None:
+        """Tokens issued from now on carry these roles. Raises NotFound."""
+
+    async def close(self, user: UserId) -> None:
+        """The account is gone, its sign-ins are over, the address is free. Unknown users are a no-op."""
+
+
+class Keys(Protocol):
+    """The keys that tokens are signed with."""
+
+    async def jwks(self) -> Mapping[str, object]:
+        """The public keys as a JWKS document (RFC 7517)."""
+
+
+@frozen
+class Mail:
+    to: str
+    subject: str
+    text: str
+    code: str | None
+    sent_at: datetime
+
+
+class Mailbox(Protocol):
+    """What the offline profiles sent. The last 100 for each address are kept."""
+
+    async def sent_to(self, email: str) -> Sequence[Mail]:
+        """Newest first."""
+
+
+# --- channels and videos -------------------------------------------------------------------------
+
+
+class Channels(Protocol):
+    """The channels there are. Handles are unique among channels."""
+
+    async def get(self, channel: ChannelId) -> Channel:
+        """Raises NotFound."""
+
+    async def many(self, channels: Sequence[ChannelId]) -> Mapping[ChannelId, Channel]:
+        """Those of ``channels`` that are there."""
+
+    async def by_handle(self, handle: str) -> Channel:
+        """Raises NotFound."""
+
+    async def of_member(self, user: UserId) -> Sequence[Channel]:
+        """Those the user owns or helps with, oldest first. At most 1000."""
+
+    async def save(self, channel: Channel, *events: Event) -> Channel:
+        """Raises Stale, and Taken (``handle_taken``). A handle given up is free at once."""
+
+    async def remove(self, channel: Channel, *events: Event) -> None:
+        """Raises Stale. The handle is free at once."""
+
+
+class Order(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class Videos(Protocol):
+    """The videos there are. Lists of listable ones are by ``published_at``; eventually consistent on AWS."""
+
+    async def get(self, video: VideoId) -> Video:
+        """Raises NotFound."""
+
+    async def many(self, videos: Sequence[VideoId]) -> Mapping[VideoId, Video]:
+        """Those of ``videos`` that are there."""
+
+    async def save(self, video: Video, *events: Event) -> Video:
+        """Raises Stale."""
+
+    async def remove(self, video: Video, *events: Event) -> None:
+        """Raises Stale."""
+
+    async def listed(
+        self, *, channel: ChannelId | None = None, tag: str | None = None, order: Order = Order.NEWEST,
+        cursor: str | None = None, limit: int = 20,
+    ) -> Page[Video]:  # fmt: skip
+        """Listable videos, of a channel and with a tag where given."""
+
+    async def of_channel(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Video]:
+        """All of a channel's videos, whatever their state, newest created first."""
+
+    async def feed(self, channels: Sequence[ChannelId], *, cursor: str | None = None, limit: int = 20) -> Page[Video]:
+        """Listable videos of any of ``channels``, newest published first."""
+
+    async def count(self, channel: ChannelId) -> int:
+        """How many of a channel's videos are listable."""
+
+    async def due(self, now: datetime, limit: int = 100) -> Sequence[Video]:
+        """Scheduled videos whose time has come, earliest first."""
+
+
+class Uploads(Protocol):
+    """The uploads there are."""
+
+    async def get(self, upload: UploadId) -> Upload:
+        """Raises NotFound."""
+
+    async def start(self, upload: Upload, quota_bytes: int, open_most: int) -> Upload:
+        """Store a new upload if its user's uploads that count (``Upload.counts``) then take at most
+        ``quota_bytes`` and at most ``open_most`` of them are open; exact under concurrency.
+        Raises Forbidden (``quota_exceeded``, ``too_many_uploads``).
+        """
+
+    async def save(self, upload: Upload, *events: Event) -> Upload:
+        """Raises Stale."""
+
+    async def of_user(
+        self, user: UserId, *, open_only: bool = False, cursor: str | None = None, limit: int = 20
+    ) -> Page[Upload]:
+        """Newest first."""
+
+    async def of_video(self, video: VideoId) -> Sequence[Upload]:
+        """Every upload made for a video, oldest first."""
+
+    async def remove(self, upload: UploadId) -> None:
+        """It takes from no quota any more. Unknown ones are a no-op."""
+
+    async def expired(self, now: datetime, limit: int = 100) -> Sequence[Upload]:
+        """Open uploads whose time is over, earliest first."""
+
+
+class Processings(Protocol):
+    """How far each video's media is."""
+
+    async def get(self, video: VideoId) -> Processing:
+        """The latest saved. Raises NotFound."""
+
+    async def many(self, videos: Sequence[VideoId]) -> Mapping[VideoId, Processing]:
+        """Those that are there."""
+
+    async def save(self, processing: Processing, *events: Event) -> Processing:
+        """Raises Stale."""
+
+    async def unfinished(self, before: datetime, limit: int = 100) -> Sequence[Processing]:
+        """Those not done whose ``updated_at`` lies before, longest ago first."""
+
+
+# --- media ---------------------------------------------------------------------------------------
+
+
+@frozen
+class Ticket:
+    """Where to PUT the bytes of a part, until when."""
+
+    number: int
+    url: str
+    expires_at: datetime
+
+
+class UploadStore(Protocol):
+    """Takes files in parts, straight from the client. S3 multipart is one."""
+
+    async def open(self, upload: Upload) -> str:
+        """Get ready for ``upload``; its handle."""
+
+    async def sign(self, upload: Upload, numbers: Sequence[int], until: datetime) -> Sequence[Ticket]:
+        """Links for these parts. A PUT of other than ``size_of(number)`` bytes is refused with nothing kept; a
+        second PUT of a part takes the place of the first.
+        """
+
+    async def received(self, upload: Upload) -> Sequence[Part]:
+        """The parts that are here whole, by number. After ``assemble``: as before it, or all in one part."""
+
+    async def assemble(self, upload: Upload, parts: Sequence[Part]) -> int:
+        """Make ``upload.source`` of the parts, in order; its size in bytes. Doing it again gives the same.
+        Raises Invalid (``etag_mismatch``) when a part here has another etag, and keeps the parts.
+        """
+
+    async def discard(self, upload: Upload) -> None:
+        """Free whatever the upload holds: parts and source. Doing it again is a no-op."""
+
+    async def sign_small(self, name: str, size_bytes: int, until: datetime) -> Ticket:
+        """A link (number 1) for one small file, such as an image, under a name of ours."""
+
+    async def take_small(self, name: str) -> bytes:
+        """What came under the name. Raises NotFound. It goes by itself after a day."""
+
+
+class LinkMode(StrEnum):
+    PUBLIC = "public"
+    COOKIE = "cookie"
+    TOKEN = "token"
+
+
+@frozen
+class Link:
+    """Where to GET something; ``cookies`` are to be set in the mode COOKIE."""
+
+    url: str
+    mode: LinkMode
+    cookies: Mapping[str, str] = field(factory=dict)
+
+
+class MediaStore(Protocol):
+    """Files that are shown: renditions, posters, captions, images. Keys are paths without a leading slash."""
+
+    async def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Whole or not at all; at most 16 MiB. A key is written once: new content gets a new key."""
+
+    async def read(self, key: str) -> bytes:
+        """Raises NotFound."""
+
+    async def remove_prefix(self, prefix: str) -> int:
+        """Remove all whose key starts so; how many there were. Doing it again is a no-op."""
+
+    async def usage(self, prefix: str) -> int:
+        """Bytes under a prefix."""
+
+    def open_url(self, key: str) -> str:
+        """Where anyone may GET it, as long as the video it belongs to (if any) is public."""
+
+    def granted(self, grant: Grant, key: str) -> Link:
+        """Where the holder of the grant may GET it and its neighbours named in it (relative links work)."""
+
+
+@frozen(kw_only=True)
+class TranscodeOrder:
+    """Make ``video``'s renditions of ``source`` (an ``Upload.source``) under ``attempt_prefix(video, attempt)``."""
+
+    video: VideoId
+    attempt: int
+    source: str
+
+
+class Transcoder(Protocol):
+    """Makes renditions, posters and storyboards. ffmpeg is one, MediaConvert another.
+
+    It says how it goes in ``Report``s, at least once each, in whatever order (``Reports``). It refuses what it
+    cannot play with a report of FAILED, whose failure code is one of: ``unreadable`` (not a media file, or
+    damaged beyond use), ``no_video``, ``too_long``, ``encoder_failed`` (transient), ``source_missing``.
+    """
+
+    async def start(self, order: TranscodeOrder) -> JobId:
+        """Begin, or say which job is at it. Asking again for the same attempt starts nothing new while the
+        first is known. Raises Unavailable when it cannot take more now.
+        """
+
+    async def status(self, job: JobId) -> Report | None:
+        """What became of a job; None when it is unknown."""
+
+    async def cancel(self, job: JobId) -> None:
+        """Stop it, without a report. Unknown or finished jobs are a no-op."""
+
+
+class Reports(Protocol):
+    """What transcoders said and nobody has dealt with yet."""
+
+    async def next(self) -> Report:
+        """Waits for one. A report not ``settle``d within a minute comes again."""
+
+    async def settle(self, report: Report) -> None:
+        """It was dealt with."""
+
+
+class File(Protocol):
+    """A stored file, to be sent. ``path`` is where it lies on this machine's disk, if it does."""
+
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def etag(self) -> str: ...
+    @property
+    def path(self) -> str | None: ...
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Its bytes from ``start`` up to, not including, ``end``, in pieces."""
+
+
+@frozen
+class PartTicket:
+    """What a part's link says: part ``number`` of ``upload``."""
+
+    upload: UploadId
+    number: int
+
+
+@frozen
+class SmallTicket:
+    """What a small file's link says."""
+
+    name: str
+    size_bytes: int
+
+
+class Delivery(Protocol):
+    """Bytes in and out over our own HTTP, where there is no S3 and no CloudFront to do it.
+
+    Tokens are what the links of ``UploadStore`` and ``MediaStore`` carry. Reading one raises Forbidden
+    (``link_invalid``, ``link_expired``).
+    """
+
+    def ticket(self, token: str) -> PartTicket | SmallTicket:
+        """What an upload link allows."""
+
+    def grant(self, token: str) -> Grant:
+        """What a playback link allows."""
+
+    async def receive(self, upload: Upload, number: int, chunks: AsyncIterator[bytes]) -> Part:
+        """Store a part as it comes, in memory of a fixed size. Raises Invalid (``size_mismatch``) when it ends
+        early or goes on too long; then, or when ``chunks`` raises, nothing of it is kept.
+        """
+
+    async def receive_small(self, ticket: SmallTicket, chunks: AsyncIterator[bytes]) -> Part:
+        """The same for a small file."""
+
+    async def open(self, key: str) -> File:
+        """Raises NotFound."""
+
+
+class Images(Protocol):
+    async def fit(self, content: bytes, width: int, height: int) -> bytes:
+        """The picture as a JPEG that covers width x height pixels, cropped at the centre, without metadata.
+        Raises Invalid (``unreadable_image``) for what is not a JPEG, PNG or WebP of at most 50 megapixels.
+        """
+
+
+WebVtt = Callable[[bytes], bytes]
+"""Captions (WebVTT or SubRip, UTF-8) as tidy WebVTT. Raises Invalid (``invalid_captions``) naming the line."""
+
+
+# --- engagement ----------------------------------------------------------------------------------
+
+
+class Comments(Protocol):
+    """The comments there are."""
+
+    async def get(self, comment: CommentId) -> Comment:
+        """Raises NotFound."""
+
+    async def save(self, comment: Comment, *events: Event) -> Comment:
+        """Raises Stale. A pinned comment takes the pin from the one that had it."""
+
+    async def on_video(self, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
+        """Visible comments on the video itself: the pinned one first, then newest first."""
+
+    async def replies(self, comment: CommentId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
+        """Visible replies, oldest first."""
+
+    async def held(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
+        """Those that wait for a member, oldest first."""
+
+    async def of_channel(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
+        """All of a channel's but the removed, newest first."""
+
+    async def counts(self, videos: Sequence[VideoId]) -> Mapping[VideoId, int]:
+        """Visible comments under each video, replies included; for every video, zero included."""
+
+    async def reply_counts(self, comments: Sequence[CommentId]) -> Mapping[CommentId, int]:
+        """Visible replies to each; for every comment, zero included."""
+
+    async def known(self, channel: ChannelId, author: UserId) -> bool:
+        """Whether a comment of theirs is visible under any of the channel's videos."""
+
+    async def remove_all(self, video: VideoId, limit: int = 500) -> int:
+        """Forget comments of a removed video; how many, 0 when none is left."""
+
+
+@frozen
+class ReactionTally:
+    likes: int = 0
+    dislikes: int = 0
+
+
+class Reactions(Protocol):
+    """Likes and dislikes of videos and comments (the subject is either's id). Counts are exact."""
+
+    async def put(self, subject: str, user: UserId, reaction: Reaction, *events: Event) -> bool:
+        """True if that is new; the events are stored only then. It takes the place of another reaction."""
+
+    async def remove(self, subject: str, user: UserId) -> bool:
+        """True if there was one."""
+
+    async def of(self, user: UserId, subjects: Sequence[str]) -> Mapping[str, Reaction]:
+        """The user's reaction to each subject that has one."""
+
+    async def tallies(self, subjects: Sequence[str]) -> Mapping[str, ReactionTally]:
+        """For every subject, zero included."""
+
+    async def forget(self, subject: str) -> None:
+        """All reactions to what was removed."""
+
+
+class Subscriptions(Protocol):
+    """Who follows which channel. Counts are exact."""
+
+    async def put(self, subscription: Subscription, *events: Event) -> bool:
+        """True if that is new; the events are stored only then. Else only ``notify`` changes."""
+
+    async def remove(self, user: UserId, channel: ChannelId) -> bool:
+        """True if there was one."""
+
+    async def get(self, user: UserId, channel: ChannelId) -> Subscription | None: ...
+
+    async def of_user(self, user: UserId, *, cursor: str | None = None, limit: int = 20) -> Page[Subscription]:
+        """Newest first."""
+
+    async def to_channel(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Subscription]:
+        """Newest first. Someone who subscribes during a walk over the pages may be missed."""
+
+    async def count(self, channel: ChannelId) -> int: ...
+
+    async def forget(self, channel: ChannelId, limit: int = 500) -> int:
+        """Forget subscriptions to a removed channel; how many, 0 when none is left."""
+
+
+class Sessions(Protocol):
+    """Playback sessions, and the views that come of them. Counts are exact."""
+
+    async def get(self, session: SessionId) -> PlaybackSession:
+        """Raises NotFound; so do sessions long over."""
+
+    async def save(self, session: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
+        """With where its viewer is, if there is one. The video has one view more, in the same step, when
+        ``counted`` turns True. Raises Stale.
+        """
+
+    async def views(self, videos: Sequence[VideoId]) -> Mapping[VideoId, int]:
+        """For every video, zero included."""
+
+
+class History(Protocol):
+    """What each user watched, one line a video, the latest first."""
+
+    async def of(self, user: UserId, videos: Sequence[VideoId]) -> Mapping[VideoId, Watched]:
+        """Those there are."""
+
+    async def list(self, user: UserId, *, cursor: str | None = None, limit: int = 20) -> Page[Watched]: ...
+
+    async def forget(self, user: UserId, video: VideoId | None = None) -> None:
+        """One line, or all of them."""
+
+
+# --- notifications -------------------------------------------------------------------------------
+
+
+@frozen
+class Unread:
+    """``capped``: there are more than ``count``."""
+
+    count: int
+    capped: bool = False
+
+
+UNREAD_MOST = 99
+
+
+class Inbox(Protocol):
+    """What each user was told. The newest 1000 are kept, for at least 60 days."""
+
+    async def deliver(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
+        """Those that are new; what someone has already (by id) is left as it is."""
+
+    async def list(
+        self, user: UserId, *, unread_only: bool = False, cursor: str | None = None, limit: int = 20
+    ) -> Page[Notification]:
+        """Newest first."""
+
+    async def after(self, user: UserId, notification: NotificationId, limit: int = 100) -> Sequence[Notification]:
+        """Those that came after one, oldest first."""
+
+    async def unread(self, user: UserId) -> Unread:
+        """Counted up to ``UNREAD_MOST``."""
+
+    async def mark_read(self, user: UserId, notifications: Sequence[NotificationId]) -> None:
+        """Those that are there."""
+
+    async def mark_read_up_to(self, user: UserId, notification: NotificationId) -> None:
+        """This one and all before it; the mark never moves back."""
+
+    async def settings(self, user: UserId) -> Settings: ...
+
+    async def save_settings(self, user: UserId, settings: Settings) -> None: ...
+
+    async def settings_of(self, users: Sequence[UserId]) -> Mapping[UserId, Settings]:
+        """For every user."""
+
+
+class Live(Protocol):
+    """Tells connected clients at once. Nothing is kept: whoever was away reads the inbox."""
+
+    async def tell(self, notifications: Sequence[Notification]) -> None: ...
+
+    def listen(self, user: UserId) -> AbstractAsyncContextManager[AsyncIterator[Notification]]:
+        """What is told to the user while the context is open. A listener that does not keep up loses the
+        oldest beyond 100.
+        """
+
+
+# --- discovery -----------------------------------------------------------------------------------
+
+
+class Found(StrEnum):
+    VIDEO = "video"
+    CHANNEL = "channel"
+
+
+@frozen(kw_only=True)
+class Document:
+    """What search knows of a video or channel. Titles weigh most, then tags, names, descriptions."""
+
+    id: str
+    kind: Found
+    title: str
+    names: str = ""
+    tags: Sequence[str] = ()
+    text: str = ""
+    at: datetime
+
+
+class Search(Protocol):
+    """Finds by words. Eventually consistent."""
+
+    async def put(self, document: Document) -> None:
+        """Takes the place of what was known of the id."""
+
+    async def remove(self, id: str) -> None:  # noqa: A002  (the domain's word)
+        """Unknown ids are a no-op."""
+
+    async def find(
+        self, query: str, *, kind: Found | None = None, cursor: str | None = None, limit: int = 20
+    ) -> Page[tuple[Found, str]]:
+        """Kinds and ids, best first. All words must occur, in any case and without accents; each also as a
+        beginning. Any text is a query: operators mean nothing, and one without words finds nothing.
+        """
+
+
+# --- how things keep happening -------------------------------------------------------------------
+
+
+@frozen
+class Envelope:
+    """An event on its way. ``id`` is the same in every delivery of it, and sorts by time."""
+
+    id: EventId
+    event: Event
+    attempts: int = 1
+
+
+class Outbox(Protocol):
+    """Events that were stored and not yet dealt with everywhere. Delivery is at least once, in no order."""
+
+    async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the domain's word)
+        """Add one that comes of no save. An id that is known, even if done with lately, is a no-op."""
+
+    async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
+        """Some that nobody holds, the longest waiting first; held for a minute."""
+
+    async def done(self, event: EventId) -> None: ...
+
+    async def failed(self, event: EventId, reason: str, again_at: datetime | None) -> None:
+        """Dealing with it failed; it comes again then, or (None) is kept aside as a dead letter."""
+
+    async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
+        """Dead letters with the last reason, oldest first."""
+
+    async def wait(self, timeout_s: float) -> None:
+        """Returns when there may be something to claim, at the latest after the timeout."""
+
+
+@frozen
+class Answer:
+    """A response kept for an idempotency key."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Idempotency(Protocol):
+    """What was answered to requests with an ``Idempotency-Key``, kept for 24 hours."""
+
+    async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
+        """The answer that was given; None makes the caller the one who answers (for a minute, should it die).
+        Raises Invalid (``idempotency_key_reused``) for another fingerprint, Conflict
+        (``idempotency_in_flight``) while someone is at it.
+        """
+
+    async def finish(self, key: str, answer: Answer, now: datetime) -> None: ...
+
+    async def abandon(self, key: str) -> None:
+        """The request came to nothing that must be remembered."""

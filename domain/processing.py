@@ -1,0 +1,188 @@
+"""The protocol between the platform and whatever transcodes: exactly one job wins, whatever arrives.
+
+A transcoder reports at least once, in any order, hours late or never, and may be asked twice to begin.
+So a video's processing is claimed before a job is started (with a lease, in case the claimer dies), bound
+to the first job that names the attempt, moved only forward by rank, and done with at READY or FAILED.
+A new attempt is a higher number, which makes every report of the old one void. These are the conditions
+under which a write happens: a report that changes nothing returns the same value, and is not saved.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from attrs import evolve, frozen
+
+from domain.errors import Conflict, IllegalTransition
+from domain.ids import JobId, UploadId, VideoId
+from domain.media import Media
+
+
+class State(StrEnum):
+    PENDING = "pending"
+    PROBING = "probing"
+    TRANSCODING = "transcoding"
+    READY = "ready"
+    FAILED = "failed"
+
+
+NEXT: Mapping[State, frozenset[State]] = {
+    # What one attempt may become. Reports get lost, so any later state may follow at once.
+    State.PENDING: frozenset({State.PROBING, State.TRANSCODING, State.READY, State.FAILED}),
+    State.PROBING: frozenset({State.TRANSCODING, State.READY, State.FAILED}),
+    State.TRANSCODING: frozenset({State.READY, State.FAILED}),
+    State.READY: frozenset(),
+    State.FAILED: frozenset(),
+}
+TERMINAL = frozenset({State.READY, State.FAILED})
+
+LEASE = timedelta(minutes=2)
+"""How long a claimer has to start the job before another may."""
+STALL = timedelta(minutes=10)
+"""A job that has said nothing for so long is asked after."""
+ATTEMPTS_MOST = 3
+"""Attempts the platform makes by itself; a person may ask for more."""
+
+REMOVED = "video_removed"
+
+
+@frozen
+class Failure:
+    """Why processing failed. ``code`` is stable; ``transient`` means that trying again may help."""
+
+    code: str
+    detail: str
+    transient: bool = False
+
+
+@frozen(kw_only=True)
+class Report:
+    """What a transcoder says of a job. ``percent`` is of the whole job; ``media`` is what can be played by now."""
+
+    video: VideoId
+    attempt: int
+    job: JobId
+    state: State
+    percent: int = 0
+    media: Media | None = None
+    failure: Failure | None = None
+
+
+@frozen
+class TranscodeRequested:
+    """An attempt waits for a transcoder."""
+
+    video: VideoId
+    attempt: int
+    at: datetime
+
+
+@frozen
+class ProcessingMoved:
+    """Processing entered another state, or more of the media can be played."""
+
+    video: VideoId
+    attempt: int
+    at: datetime
+
+
+@frozen(kw_only=True)
+class Processing:
+    """All attempts at one video, of which the last counts. ``upload`` is whose bytes are the source."""
+
+    video: VideoId
+    upload: UploadId
+    source: str
+    attempt: int = 1
+    state: State = State.PENDING
+    lease_until: datetime | None = None
+    job: JobId | None = None
+    percent: int = 0
+    media: Media | None = None
+    failure: Failure | None = None
+    updated_at: datetime
+    version: int = 0
+
+    @property
+    def done(self) -> bool:
+        return self.state in TERMINAL
+
+    def replace(self, upload: UploadId, source: str, now: datetime) -> "Processing":
+        """A new attempt on another source. The same upload, or an older one, changes nothing."""
+        if upload <= self.upload or self._removed:
+            return self
+        return evolve(self._again(now), upload=upload, source=source)
+
+    def retry(self, now: datetime) -> "Processing":
+        """A new attempt on the same source. Raises IllegalTransition unless it failed."""
+        if self.state is not State.FAILED or self._removed:
+            raise IllegalTransition("processing", self.state, State.PENDING)
+        return self._again(now)
+
+    def claimable(self, attempt: int, now: datetime) -> bool:
+        """Whether a job for ``attempt`` may be started: nothing is bound, and no lease runs."""
+        waiting = self.state is State.PENDING and self.attempt == attempt and self.job is None
+        return waiting and (self.lease_until is None or self.lease_until < now)
+
+    def claim(self, attempt: int, now: datetime) -> "Processing":
+        """Held for whoever saves this, until the lease ends. Raises Conflict unless ``claimable``."""
+        if not self.claimable(attempt, now):
+            raise Conflict("this attempt is claimed, under way or done", code="not_claimable")
+        return evolve(self, lease_until=now + LEASE, updated_at=now)
+
+    def bind(self, attempt: int, job: JobId, now: datetime) -> "Processing":
+        """With the job that runs the attempt, if none is known yet and the attempt is still the last."""
+        if attempt != self.attempt or self.job is not None or self.done:
+            return self
+        return evolve(self, job=job, updated_at=now)
+
+    def apply(self, report: Report, now: datetime) -> "Processing":
+        """What is known after a report: more than before, or this very value.
+
+        Stale attempts, foreign jobs, repetitions and steps back change nothing.
+        """
+        if report.attempt != self.attempt or self.job not in {None, report.job}:
+            return self
+        if report.state is self.state and not self.done:
+            further = report.percent > self.percent or _renditions(report.media) > _renditions(self.media)
+        else:
+            further = report.state in NEXT[self.state]
+        if not further:
+            return self
+        return evolve(
+            self,
+            job=report.job,
+            state=report.state,
+            percent=100 if report.state is State.READY else max(self.percent, min(report.percent, 99)),
+            media=max(self.media, report.media, key=_renditions),
+            failure=report.failure,
+            lease_until=None,
+            updated_at=now,
+        )
+
+    def remove(self, now: datetime) -> "Processing":
+        """The video is gone: nothing that a transcoder says matters any more."""
+        gone = Failure(REMOVED, "the video was removed")
+        return self if self._removed else evolve(self, state=State.FAILED, failure=gone, updated_at=now)
+
+    def stalled(self, now: datetime) -> bool:
+        """Whether someone should ask what became of it."""
+        if self.done:
+            return False
+        if self.job is None:
+            return (self.lease_until or self.updated_at + LEASE) < now
+        return self.updated_at + STALL < now
+
+    @property
+    def _removed(self) -> bool:
+        return self.failure is not None and self.failure.code == REMOVED
+
+    def _again(self, now: datetime) -> "Processing":
+        return evolve(
+            self, attempt=self.attempt + 1, state=State.PENDING, lease_until=None, job=None, percent=0,
+            media=None, failure=None, updated_at=now,
+        )  # fmt: skip
+
+
+def _renditions(media: Media | None) -> tuple[int, bool]:
+    return (len(media.renditions), media.complete) if media else (-1, False)

@@ -1,0 +1,73 @@
+"""What text a person may give us: how it is tidied, and the checks fields share."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from attrs import Attribute
+
+from domain.errors import Invalid
+
+# Characters that reorder or hide text: bidi embeddings, overrides and isolates (Unicode TR 9), and
+# zero-width characters other than the joiners that scripts and emoji need. A title or a name with
+# them can pass for another.
+_HIDDEN = dict.fromkeys(
+    [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, 0x00AD]
+)
+_LINE_BREAKS = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
+_SPACES = re.compile(r"\s+")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def line(text: str) -> str:
+    """One line: composed (NFC), no control or hidden characters, single spaces, trimmed."""
+    kept = (c if unicodedata.category(c) not in {"Cc", "Cs", "Zl", "Zp"} else " " for c in text.translate(_HIDDEN))
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", "".join(kept))).strip()
+
+
+def prose(text: str) -> str:
+    """Many lines: as ``line``, but line breaks stay (at most one blank line in a row) and tabs too."""
+    broken = _LINE_BREAKS.sub("\n", text.translate(_HIDDEN))
+    kept = "".join(c for c in broken if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+    return _BLANK_LINES.sub("\n\n", unicodedata.normalize("NFC", kept)).strip()
+
+
+def visible(text: str) -> bool:
+    """Whether anything of the text can be seen; a name of joiners alone cannot."""
+    return any(unicodedata.category(c)[0] not in "CZM" for c in text)
+
+
+def length(least: int, most: int) -> Callable[[Any, "Attribute[str]", str], None]:
+    """A check for attrs fields: between ``least`` and ``most`` characters, and visible if any must be there."""
+
+    def check(_: Any, attribute: "Attribute[str]", value: str) -> None:
+        name = attribute.name
+        if not least <= len(value) <= most:
+            raise Invalid(f"{name} must have {least} to {most} characters, this has {len(value)}", field=name)
+        if least and not visible(value):
+            raise Invalid(f"{name} must have something to see", field=name)
+
+    return check
+
+
+_HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9_]{1,28})[a-z0-9]")
+_RESERVED = frozenset({"admin", "api", "hexcast", "me", "moderator", "root", "support", "system", "www"})
+_MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9][A-Za-z0-9_]{1,28}[A-Za-z0-9])(?!\w)")
+
+
+def handle(text: str) -> str:
+    """A handle in its stored form: lower case, 3 to 30 of a-z, 0-9 and inner ``_``. Raises Invalid."""
+    normal = text.strip().removeprefix("@").lower()
+    if not _HANDLE.fullmatch(normal):
+        raise Invalid(
+            "a handle has 3 to 30 letters a-z, digits or inner underscores", code="invalid_handle", field="handle"
+        )
+    if normal in _RESERVED:
+        raise Invalid("this handle is reserved", code="invalid_handle", field="handle")
+    return normal
+
+
+def mentions(text: str, most: int = 10) -> tuple[str, ...]:
+    """The handles mentioned with ``@``, each once, in order, at most ``most``."""
+    return tuple(dict.fromkeys(found.lower() for found in _MENTION.findall(text)))[:most]

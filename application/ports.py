@@ -303,7 +303,7 @@ class UploadStore(Protocol):
 class LinkMode(StrEnum):
     PUBLIC = "public"
     COOKIE = "cookie"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105  (the name of a mode)
 
 
 @frozen
@@ -590,7 +590,7 @@ class Inbox(Protocol):
         """Those that are there."""
 
     async def mark_read_up_to(self, user: UserId, notification: NotificationId) -> None:
-        """This one and all before it; the mark never moves back."""
+        """The one and all before it; the mark never moves back."""
 
     async def settings(self, user: UserId) -> Settings: ...
 

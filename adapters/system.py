@@ -1,0 +1,53 @@
+"""What every family takes from the machine: the clock, ids and secrets."""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs are written
+_RANDOM_BITS = 80
+
+
+class Clock:
+    """The machine's time, moved ahead by ``advance`` where time may be played with."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, by: timedelta) -> datetime:
+        """The present, from now on further ahead. Raises ValueError for a step back."""
+        if by < timedelta():
+            message = "time only moves ahead"
+            raise ValueError(message)
+        self._ahead += by
+        return self.now()
+
+
+class Ulids:
+    """Prefixed ULIDs (github.com/ulid/spec): 48 bits of milliseconds, 80 random ones; ascending in one process.
+
+    Within a millisecond, or should the clock step back, the random part counts up from the last one.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._last = 0
+        self._lock = Lock()
+
+    def __call__(self, prefix: str) -> str:
+        millis = int(self._now().timestamp() * 1000)
+        with self._lock:
+            # Half of the random range is left free above the start, so that counting up cannot overflow it.
+            fresh = (millis << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
+            self._last = fresh if fresh >> _RANDOM_BITS > self._last >> _RANDOM_BITS else self._last + 1
+            value = self._last
+        return f"{prefix}_" + "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def secret(size: int = 32) -> bytes:
+    """Random bytes for a key."""
+    return secrets.token_bytes(size)

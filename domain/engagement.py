@@ -97,7 +97,7 @@ class Comment:
         edited = evolve(self, text=text, edited_at=now)
         length(1, 5000)(edited, _TEXT, edited.text)
         if self.shown and not trusted and policy.holds(edited.text, newcomer=False):
-            return evolve(edited._to(CommentStatus.HELD), pinned=False), ()
+            return evolve(edited, status=CommentStatus.HELD, pinned=False), ()
         return edited, ()
 
     def rule(self, ruling: Ruling, now: datetime) -> "CommentChange":

@@ -40,6 +40,8 @@ LEASE = timedelta(minutes=2)
 """How long a claimer has to start the job before another may."""
 STALL = timedelta(minutes=10)
 """A job that has said nothing for so long is asked after."""
+HANG = timedelta(hours=1)
+"""A running job that has not moved for so long is given up."""
 ATTEMPTS_MOST = 3
 """Attempts the platform makes by itself; a person may ask for more."""
 
@@ -109,13 +111,13 @@ class Processing:
 
     def replace(self, upload: UploadId, source: str, now: datetime) -> "Processing":
         """A new attempt on another source. The same upload, or an older one, changes nothing."""
-        if upload <= self.upload or self._removed:
+        if upload <= self.upload or self.removed:
             return self
         return evolve(self._again(now), upload=upload, source=source)
 
     def retry(self, now: datetime) -> "Processing":
         """A new attempt on the same source. Raises IllegalTransition unless it failed."""
-        if self.state is not State.FAILED or self._removed:
+        if self.state is not State.FAILED or self.removed:
             raise IllegalTransition("processing", self.state, State.PENDING)
         return self._again(now)
 
@@ -163,7 +165,25 @@ class Processing:
     def remove(self, now: datetime) -> "Processing":
         """The video is gone: nothing that a transcoder says matters any more."""
         gone = Failure(REMOVED, "the video was removed")
-        return self if self._removed else evolve(self, state=State.FAILED, failure=gone, updated_at=now)
+        return self if self.removed else evolve(self, state=State.FAILED, failure=gone, updated_at=now)
+
+    @property
+    def tries_again(self) -> bool:
+        """Whether it failed in a way that the platform answers with another attempt."""
+        transient = self.failure is not None and self.failure.transient
+        return self.state is State.FAILED and transient and self.attempt < ATTEMPTS_MOST
+
+    def seen(self, now: datetime) -> "Processing":
+        """Known to wait in the transcoder's queue: that is no stall."""
+        return evolve(self, updated_at=now)
+
+    def given_up(self, now: datetime, *, lost: bool) -> Report | None:
+        """What to make of a bound job that is ``lost`` to its transcoder or has hung; None if it is neither."""
+        if self.job is None or self.done or not (lost or self.updated_at + HANG < now):
+            return None
+        code, detail = ("job_lost", "the transcoder lost the job") if lost else ("stalled", "the job stood still")
+        failure = Failure(code, detail, transient=True)
+        return Report(video=self.video, attempt=self.attempt, job=self.job, state=State.FAILED, failure=failure)
 
     def stalled(self, now: datetime) -> bool:
         """Whether someone should ask what became of it."""
@@ -174,7 +194,7 @@ class Processing:
         return self.updated_at + STALL < now
 
     @property
-    def _removed(self) -> bool:
+    def removed(self) -> bool:
         return self.failure is not None and self.failure.code == REMOVED
 
     def _again(self, now: datetime) -> "Processing":

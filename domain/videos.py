@@ -201,6 +201,8 @@ class Video:
         if reflected == self:
             return self, ()
         changed, events = self._become(reflected, now)
+        if media is not None and self.media is not None and media.attempt != self.media.attempt:
+            events = (*events, MediaSuperseded(self.id, self.media.attempt, now))
         ended = (self.state, self.attempt) != (changed.state, changed.attempt)
         if ended and changed.state is State.READY:
             events = (*events, VideoReady(self.id, self.channel, processing.attempt, now))
@@ -208,8 +210,8 @@ class Video:
             events = (*events, VideoFailed(self.id, self.channel, processing.attempt, processing.failure.code, now))
         return changed, events
 
-    def with_thumbnail(self, key: str | None) -> "Video":
-        return evolve(self, thumbnail=key)
+    def with_thumbnail(self, key: str, now: datetime) -> "Change":
+        return self._become(evolve(self, thumbnail=key), now)
 
     def with_chapters(self, chapters: Sequence[Chapter]) -> "Video":
         """Raises Invalid unless they start at 0, ascend, and end before the video does."""
@@ -287,5 +289,14 @@ class VideoRemoved:
     at: datetime
 
 
-VideoEvent = VideoPublished | ListingChanged | VideoReady | VideoFailed | VideoRemoved
+@frozen
+class MediaSuperseded:
+    """A newer attempt plays now; the older one's files can go once nobody watches them any more."""
+
+    video: VideoId
+    attempt: int
+    at: datetime
+
+
+VideoEvent = VideoPublished | ListingChanged | VideoReady | VideoFailed | VideoRemoved | MediaSuperseded
 Change = tuple[Video, tuple[VideoEvent, ...]]

@@ -41,16 +41,25 @@ from domain.watching import PlaybackSession, Watched
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-user_ids = st.sampled_from([UserId(f"usr_{each}") for each in ("ann", "ben", "cho", "dov")])
-channel_ids = st.sampled_from([ChannelId(f"chn_{each}") for each in ("arts", "boats", "cats")])
-video_ids = st.sampled_from([VideoId(f"vid_{each}") for each in range(8)])
-upload_ids = st.sampled_from([UploadId(f"upl_{each}") for each in range(6)])
-comment_ids = st.sampled_from([CommentId(f"cmt_{each}") for each in range(8)])
-session_ids = st.sampled_from([SessionId(f"ses_{each}") for each in range(4)])
+USER_IDS = [UserId(f"usr_{each}") for each in ("ann", "ben", "cho", "dov")]
+CHANNEL_IDS = [ChannelId(f"chn_{each}") for each in ("arts", "boats", "cats")]
+VIDEO_IDS = [VideoId(f"vid_{each}") for each in range(8)]
+UPLOAD_IDS = [UploadId(f"upl_{each}") for each in range(6)]
+COMMENT_IDS = [CommentId(f"cmt_{each}") for each in range(8)]
+SESSION_IDS = [SessionId(f"ses_{each}") for each in range(4)]
+HANDLES = ["ann", "ben_2", "cho", "the_cats", "x9z"]
+TAGS = ["cats", "boats", "strasse", "日本"]
+
+user_ids = st.sampled_from(USER_IDS)
+channel_ids = st.sampled_from(CHANNEL_IDS)
+video_ids = st.sampled_from(VIDEO_IDS)
+upload_ids = st.sampled_from(UPLOAD_IDS)
+comment_ids = st.sampled_from(COMMENT_IDS)
+session_ids = st.sampled_from(SESSION_IDS)
 event_ids = st.sampled_from([EventId(f"evt_{each}") for each in range(6)])
 job_ids = st.sampled_from([JobId(f"job_{each}") for each in range(3)])
-handles = st.sampled_from(["ann", "ben_2", "cho", "the_cats", "x9z"])
-tags = st.sampled_from(["cats", "boats", "straße", "日本"])
+handles = st.sampled_from(HANDLES)
+tags = st.sampled_from(TAGS)
 
 times = st.builds(lambda minutes: START + timedelta(minutes=minutes), st.integers(0, 5)) | st.builds(
     lambda micros: START + timedelta(microseconds=micros), st.integers(0, 3)

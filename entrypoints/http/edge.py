@@ -5,17 +5,16 @@ they may, the answers kept in memory, repeated requests, headers that every answ
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Send
 
 from application.ports import NewId, Now
 from domain.errors import DomainError
 from entrypoints.http.auth import TokenVerifier, bearer
 from entrypoints.http.errors import ASKING, MEDIA_TYPE, Asking, Refusal, of_domain, of_unknown, refusal
-from entrypoints.http.idempotency import Repeats
+from entrypoints.http.idempotency import App, Receive, Scope, Send, Repeats
 from entrypoints.http.limits import KEPT_EACH, AnswerCache, Kept, RateLimit
 from entrypoints.metrics import Metrics
 
@@ -45,7 +44,6 @@ _PREFLIGHT = (
     (b"access-control-max-age", b"600"),
 )
 
-Scope = MutableMapping[str, Any]
 Headers = Sequence[tuple[bytes, bytes]]
 
 _log = structlog.get_logger("hexcast.http")
@@ -55,7 +53,7 @@ class Edge:
     """An ASGI app around Litestar's. Anonymous GETs of routes with ``opt={"cacheable": True}`` are kept."""
 
     def __init__(
-        self, app: ASGIApp, *, verifier: TokenVerifier, rate_limit: RateLimit, kept: AnswerCache, repeats: Repeats,
+        self, app: App, *, verifier: TokenVerifier, rate_limit: RateLimit, kept: AnswerCache, repeats: Repeats,
         metrics: Metrics, cors_origins: Sequence[str], now: Now, new_id: NewId,
     ) -> None:  # fmt: skip
         self._app = app
@@ -118,10 +116,14 @@ class Edge:
                 await exchange.give(found)
                 return
             exchange.keep = self._keep(asking.path, scope["query_string"])
-        elif method == "POST" and (key := headers.get(b"idempotency-key")) is not None:
-            if self._repeats.covers(asking.path) and asking.refusal is None:
-                await self._once(exchange, key, scope, receive)
-                return
+        elif (
+            method == "POST"
+            and (key := headers.get(b"idempotency-key")) is not None
+            and self._repeats.covers(asking.path)
+            and asking.refusal is None
+        ):
+            await self._once(exchange, key, scope, receive)
+            return
         await exchange.run(self._app, receive)
 
     def _share(self, exchange: "_Exchange", origin: bytes) -> None:
@@ -168,7 +170,7 @@ class Edge:
 
     async def _once(self, exchange: "_Exchange", key: bytes, scope: Scope, receive: Receive) -> None:
         try:
-            await self._repeats.once(exchange.asking, key, scope, receive, exchange.send, self._app)
+            await self._repeats.once(exchange.asking, key, self._app, scope, (receive, exchange.send))
         except DomainError as error:
             await exchange.refuse(of_domain(exchange.asking, error))
 
@@ -208,10 +210,10 @@ class _Exchange:
         self._held: Headers | None = None
         self._pieces: list[bytes] = []
 
-    async def run(self, app: ASGIApp, receive: Receive) -> None:
+    async def run(self, app: App, receive: Receive) -> None:
         """Hand the request on. HEAD is asked of the GET handler, whose body is dropped."""
         if self._over is None:
-            await app(self.scope, receive, self.send)  # type: ignore[arg-type]  # a scope is a mutable mapping by ASGI
+            await app(self.scope, receive, self.send)
             return
         over = self._over
 
@@ -219,9 +221,10 @@ class _Exchange:
             await over.wait()
             return {"type": "http.disconnect"}
 
-        await app({**self.scope, "method": "GET"}, gone, self.send)  # type: ignore[arg-type]  # the same
+        self.scope["method"] = "GET"
+        await app(self.scope, gone, self.send)
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Any) -> None:
         kind = message["type"]
         if kind == "http.response.start":
             await self._start(message["status"], list(message["headers"]))

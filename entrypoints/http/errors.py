@@ -120,7 +120,7 @@ class Refusal:
 
 
 def refusal(
-    asking: Asking, status: int, code: str, detail: str, errors: Sequence[FieldProblem] = (),
+    asking: Asking, status: int, code: str, detail: str, *, errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Refusal:  # fmt: skip
     """The problem's title is its status's name, and its type is where its code is explained."""
@@ -135,7 +135,7 @@ def refusal(
 def of_domain(asking: Asking, error: DomainError) -> Refusal:
     """Domain errors are written for whoever asks, so all they say is shown."""
     errors = [FieldProblem(field, message) for field, message in error.fields]
-    return refusal(asking, status_of(error), error.code, str(error), errors)
+    return refusal(asking, status_of(error), error.code, str(error), errors=errors)
 
 
 def of_unknown(asking: Asking, error: Exception) -> Refusal:
@@ -150,7 +150,7 @@ def of_framework(asking: Asking, error: HTTPException) -> Refusal:
         found = error.extra if isinstance(error.extra, list) else []
         errors = [FieldProblem(each.get("key", ""), each["message"]) for each in found]
         detail = "; ".join(f"{each.field}: {each.message}" for each in errors) or error.detail
-        return refusal(asking, 422, "invalid", detail, errors)
+        return refusal(asking, 422, "invalid", detail, errors=errors)
     status = error.status_code
     if status >= 500:
         return of_unknown(asking, error)

@@ -3,13 +3,12 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp, Message, Receive, Send
 
 from application.ports import Answer, Idempotency, Now
 from domain.errors import Invalid, TooLarge
@@ -20,7 +19,11 @@ BODY_BYTES = 1024 * 1024
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _VOLATILE = frozenset({b"date", b"set-cookie"})
 
+# ASGI's own types, as loose as ASGI is: a message is a mapping whose keys depend on its type.
 Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Repeats:
@@ -48,11 +51,12 @@ class Repeats:
         return self._paths.fullmatch(path.rstrip("/")) is not None
 
     async def once(
-        self, asking: Asking, key: bytes, scope: Scope, receive: Receive, send: Send, app: ASGIApp
-    ) -> None:
+        self, asking: Asking, key: bytes, app: App, scope: Scope, channel: tuple[Receive, Send]
+    ) -> None:  # fmt: skip
         """Answer as before, or let ``app`` answer and keep it. Raises what ``Idempotency.begin`` does, Invalid
         (``invalid_idempotency_key``) and TooLarge.
         """
+        receive, send = channel
         if not _KEY.fullmatch(key):
             raise Invalid("an Idempotency-Key has 1 to 255 printable ASCII characters", code="invalid_idempotency_key")
         body = await _whole(receive)
@@ -69,7 +73,7 @@ class Repeats:
             return
         recorder = _Recorder(send)
         try:
-            await app(scope, _again(body, receive), recorder.send)  # type: ignore[arg-type]  # a mapping by ASGI
+            await app(scope, _again(body, receive), recorder.send)
         finally:
             # Shielded: a client that goes away now must find the answer when it asks again.
             await asyncio.shield(self._settle(ours, recorder.answer()))
@@ -91,7 +95,7 @@ class _Recorder:
         self._pieces: list[bytes] = []
         self._ended = False
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self._status, self._headers = message["status"], list(message["headers"])
         elif message["type"] == "http.response.body":

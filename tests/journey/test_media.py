@@ -84,7 +84,7 @@ def test_pictures_are_there(name: str, processed: dict[str, tuple[Path, Json]]) 
     assert httpx.get(str(httpx.URL(video["storyboard_url"]).join(tile[1]))).content.startswith(b"\xff\xd8")
 
 
-def test_audio_comes_along(processed: dict[str, tuple[Path, Json]], server: Server) -> None:
+def test_audio_comes_along(processed: dict[str, tuple[Path, Json]]) -> None:
     """Where the source has sound, the manifest offers it; where it has none, no rendition pretends."""
     for name, has_audio in (("landscape", True), ("silent", False)):
         _, video = processed[name]

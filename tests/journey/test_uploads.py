@@ -1,5 +1,6 @@
 """Uploads that are cut off, repeated, or met by a server's end."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -32,16 +33,16 @@ def test_an_upload_cut_off_goes_on_from_what_is_there(sender: Person, large: Pat
     assert parts > 1
     sender.send(upload, large, range(1, 2))
 
-    def broken() -> "object":
+    def broken() -> Iterator[bytes]:
         with large.open("rb") as source:
             source.seek(part)
             yield source.read(1024 * 1024)
             raise ConnectionError("the network went away")
 
+    url = {each["number"]: each["url"] for each in upload["parts"]}[2]
+    length = min(part, size - part)
     with pytest.raises(ConnectionError):
-        url = {each["number"]: each["url"] for each in upload["parts"]}[2]
-        length = min(part, size - part)
-        httpx.put(url, content=broken(), headers={"Content-Length": str(length)})  # type: ignore[arg-type]  # a generator of bytes
+        httpx.put(url, content=broken(), headers={"Content-Length": str(length)})
 
     again = sender.get(f"/v1/uploads/{upload['id']}")
     assert again["status"] == "uploading"

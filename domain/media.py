@@ -107,9 +107,9 @@ class Media:
     complete: bool = True
 
 
-def progress(media: Media | None) -> tuple[bool, int]:
-    """How far an attempt's media is, to be compared: complete, or by the number of renditions."""
-    return (media.complete, len(media.renditions)) if media else (False, -1)
+def progress(media: Media | None) -> tuple[bool, int, int]:
+    """What is better to play, to be compared: complete, then of a later attempt, then with more renditions."""
+    return (media.complete, media.attempt, len(media.renditions)) if media else (False, 0, -1)
 
 
 def attempt_prefix(video: VideoId, attempt: int) -> str:

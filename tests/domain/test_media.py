@@ -88,16 +88,26 @@ def test_every_rung_that_fits_is_there(width: int, height: int) -> None:
     assert names == (fitting or {f"{min(width, height) // 2 * 2}p"})
 
 
-def media(renditions: int, *, complete: bool) -> Media:
+def media(renditions: int, *, complete: bool, attempt: int = 1) -> Media:
     made = tuple(Rendition(f"{n}p", n * 16, n * 9, n * 1000, "avc1.640028") for n in range(1, renditions + 1))
     return Media(
-        attempt=1, manifest="m", duration_s=1, width=16, height=9, renditions=made, has_audio=False, complete=complete
+        attempt=attempt,
+        manifest="m",
+        duration_s=1,
+        width=16,
+        height=9,
+        renditions=made,
+        has_audio=False,
+        complete=complete,
     )
 
 
-def test_progress_of_media_ascends() -> None:
-    """Nothing, more and more renditions, complete: though the complete one should count fewer of them."""
-    path = [None, *(media(n, complete=False) for n in range(4)), media(1, complete=True), media(2, complete=True)]
+def test_better_media_goes_further() -> None:
+    """Nothing, then more and more renditions, then a later attempt's; and complete media before all of it."""
+    path = [
+        None, *(media(n, complete=False) for n in range(4)), media(1, complete=False, attempt=2),
+        media(1, complete=True), media(2, complete=True), media(1, complete=True, attempt=2),
+    ]  # fmt: skip
     assert [progress(each) for each in path] == sorted({progress(each) for each in path})
 
 

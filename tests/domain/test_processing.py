@@ -132,7 +132,7 @@ def test_within_a_state_only_more_is_news(state: State) -> None:
     further = before.apply(report(state, 60), SOON)
     assert (further.percent, further.state, further.updated_at) == (60, state, SOON)
     richer = further.apply(report(state, 10, renditions=5), SOON)
-    assert (richer.percent, progress(richer.media)) == (60, (False, 5))
+    assert (richer.percent, progress(richer.media)) == (60, (False, 1, 5))
     assert richer.apply(report(state, 60, renditions=4), SOON) is richer
 
 

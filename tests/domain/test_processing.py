@@ -14,7 +14,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from domain.errors import Conflict, IllegalTransition, Invalid, Stale
 from domain.ids import JobId, UploadId, VideoId
 from domain.media import Media, Rendition, progress
-from domain.processing import LEASE, NEXT, REMOVED, STALL, TERMINAL, Failure, Processing, Report, State
+from domain.processing import (
+    ATTEMPTS_MOST,
+    HANG,
+    LEASE,
+    NEXT,
+    REMOVED,
+    STALL,
+    TERMINAL,
+    Failure,
+    Processing,
+    Report,
+    State,
+)
 
 VIDEO = VideoId("vid_1")
 OURS, OLD, FOREIGN = JobId("job-ours"), JobId("job-old"), JobId("job-foreign")
@@ -269,6 +281,47 @@ def test_silence_is_noticed(processing: Processing, quiet: timedelta) -> None:
 def test_what_is_over_is_not_asked_after(state: State) -> None:
     """Nothing more will come."""
     assert not at(state).stalled(T0 + timedelta(days=999))
+
+
+def test_waiting_in_a_queue_is_no_silence() -> None:
+    """Whoever asked the transcoder and heard that the job waits asks again later."""
+    late = T0 + STALL + timedelta(seconds=1)
+    seen = new(job=OURS).seen(late)
+    assert seen == new(job=OURS, updated_at=late)
+    assert not seen.stalled(late + STALL)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - TERMINAL))
+@pytest.mark.parametrize(
+    ("after", "lost", "code"),
+    [
+        (HANG, False, None), (HANG + timedelta(microseconds=1), False, "stalled"), (timedelta(0), True, "job_lost"),
+        (2 * HANG, True, "job_lost"),
+    ],
+)  # fmt: skip
+def test_a_job_is_given_up(state: State, after: timedelta, *, lost: bool, code: str | None) -> None:
+    """When its transcoder does not know it, or after an hour without a move: as a failure worth another try."""
+    running = at(state)
+    told = running.given_up(T0 + after, lost=lost)
+    assert (told and told.failure and told.failure.code) == code
+    failed = running if told is None else running.apply(told, SOON)
+    assert failed.tries_again == (code is not None)
+
+
+@pytest.mark.parametrize("processing", [new(), new().claim(1, T0), at(State.READY), at(State.FAILED)])
+def test_without_a_running_job_there_is_none_to_give_up(processing: Processing) -> None:
+    """What has no job yet is claimed again instead."""
+    assert processing.given_up(T0 + 2 * HANG, lost=True) is None
+
+
+@pytest.mark.parametrize("transient", [True, False])
+@pytest.mark.parametrize("attempt", range(1, ATTEMPTS_MOST + 2))
+def test_the_platform_tries_again_by_itself(attempt: int, *, transient: bool) -> None:
+    """A few times, if that may help; never for what is gone."""
+    failed = new(attempt=attempt, state=State.FAILED, failure=evolve(BROKEN, transient=transient))
+    assert failed.tries_again == (transient and attempt < ATTEMPTS_MOST)
+    assert not failed.remove(SOON).tries_again
+    assert not at(State.READY, attempt=attempt).tries_again
 
 
 # --- new attempts ------------------------------------------------------------------------------------------

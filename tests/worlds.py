@@ -8,14 +8,36 @@ from typing import Generic, TypeVar
 from attrs import define, frozen
 
 from adapters.inmemory.channels import InMemoryChannels
+from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
+from adapters.inmemory.idempotency import InMemoryIdempotency
+from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
+from adapters.inmemory.search import FtsSearch
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from adapters.system import Ulids
-from application.ports import Channels, Event, History, NewId, Outbox, Processings, Sessions, Uploads, Users, Videos
+from application.ports import (
+    Channels,
+    Comments,
+    Event,
+    History,
+    Idempotency,
+    Inbox,
+    Live,
+    NewId,
+    Outbox,
+    Processings,
+    Reactions,
+    Search,
+    Sessions,
+    Subscriptions,
+    Uploads,
+    Users,
+    Videos,
+)  # fmt: skip
 from tests.strategies import START
 
 
@@ -112,6 +134,47 @@ def _processings(world: InMemory) -> Processings:
     return InMemoryProcessings(world.outbox, world.changes)
 
 
+def _comments(world: InMemory) -> Comments:
+    return InMemoryComments(world.outbox, world.changes)
+
+
+def _reactions(world: InMemory) -> Reactions:
+    return InMemoryReactions(world.outbox, world.changes)
+
+
+def _subscriptions(world: InMemory) -> Subscriptions:
+    return InMemorySubscriptions(world.outbox, world.changes)
+
+
+def _inbox(world: InMemory) -> Inbox:
+    return InMemoryInbox(world.changes)
+
+
+def _live(_: InMemory) -> Live:
+    return InMemoryLive()
+
+
+def _outbox(world: InMemory) -> Outbox:
+    return world.outbox
+
+
+def _idempotency(_: InMemory) -> Idempotency:
+    return InMemoryIdempotency()
+
+
+@asynccontextmanager
+async def _search() -> AsyncIterator[Opened[Search]]:
+    def build(_: InMemory) -> Search:
+        return search
+
+    search = FtsSearch()
+    try:
+        async with in_memory(build)() as opened:
+            yield opened
+    finally:
+        search.close()
+
+
 # One table a port; one line a family.
 USERS: list[tuple[str, Opener[Users]]] = [("in_memory", in_memory(_users))]
 CHANNELS: list[tuple[str, Opener[Channels]]] = [("in_memory", in_memory(_channels))]
@@ -119,3 +182,11 @@ VIDEOS: list[tuple[str, Opener[Videos]]] = [("in_memory", in_memory(_videos))]
 UPLOADS: list[tuple[str, Opener[Uploads]]] = [("in_memory", in_memory(_uploads))]
 PROCESSINGS: list[tuple[str, Opener[Processings]]] = [("in_memory", in_memory(_processings))]
 WATCHING: list[tuple[str, Opener[Watching]]] = [("in_memory", in_memory(_watching))]
+COMMENTS: list[tuple[str, Opener[Comments]]] = [("in_memory", in_memory(_comments))]
+REACTIONS: list[tuple[str, Opener[Reactions]]] = [("in_memory", in_memory(_reactions))]
+SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [("in_memory", in_memory(_subscriptions))]
+INBOXES: list[tuple[str, Opener[Inbox]]] = [("in_memory", in_memory(_inbox))]
+LIVE: list[tuple[str, Opener[Live]]] = [("in_memory", in_memory(_live))]
+SEARCHES: list[tuple[str, Opener[Search]]] = [("sqlite", _search)]
+OUTBOXES: list[tuple[str, Opener[Outbox]]] = [("in_memory", in_memory(_outbox))]
+IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [("in_memory", in_memory(_idempotency))]

@@ -319,7 +319,7 @@ class InMemoryAccounts:
 
     def _code_digest(self, account: _Account, code: str) -> bytes:
         """Keyed, as a plain hash of six digits hides nothing."""
-        return hmac.digest(self._pepper, _bytes(f"{account.user} {code.strip()}"), "sha256")
+        return hmac.digest(self._pepper, _bytes(f"{account.user} {code}"), "sha256")
 
     # --- tokens
 

@@ -130,7 +130,7 @@ class Keys(Protocol):
     """The keys that tokens are signed with."""
 
     async def jwks(self) -> Mapping[str, object]:
-        """The public keys as a JWKS document (RFC 7517)."""
+        """The public keys as a JWKS document (RFC 7517). Raises Unavailable."""
 
 
 @frozen

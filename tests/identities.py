@@ -2,32 +2,18 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from argon2 import PasswordHasher
-from attrs import define, frozen
+from attrs import frozen
 
 from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.system import Ulids
 from application.ports import Accounts, Keys
+from tests.worlds import FakeClock
 
 ISSUER, CLIENT = "https://hexcast.test/identity", "hexcast-web"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-
-
-@define
-class FakeClock:
-    """A present that moves only when told to."""
-
-    at: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def advance(self, by: timedelta) -> datetime:
-        self.at += by
-        return self.at
 
 
 @frozen

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,21 +22,21 @@ KEYS_AGE, REFETCH_LEAST = timedelta(hours=6), timedelta(minutes=1)
 KNOWN_MOST = 10_000
 TOKEN_CHARS_MOST = 8192
 
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*) *")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _GROUPS: Mapping[str, Role] = {role.value: role for role in Role if role is not Role.USER}
 
 
 def bearer(header: str | None) -> str | None:
     """The token of an ``Authorization`` header, None without one. Raises Unauthenticated (``invalid_token``)
-    for a header that carries anything else.
+    for a header of another form; whether what it carries is a token is the verifier's business.
     """
     if header is None:
         return None
-    match = _BEARER.fullmatch(header)
-    if match is None:
+    scheme, _, rest = header.partition(" ")
+    token = rest.strip(" ")
+    if scheme.lower() != "bearer" or not token or " " in token:
         raise _invalid("the Authorization header must be: Bearer, a space, an access token")
-    return match[1]
+    return token
 
 
 class TokenVerifier:
@@ -64,13 +63,22 @@ class TokenVerifier:
         """Raises Unauthenticated (``invalid_token``, ``token_expired``), and Unavailable when only the issuer's
         keys could tell and they cannot be had.
         """
-        known = self._known.get(token) or await self._verified(token)
+        known = self._known.get(token)
+        if known is None:
+            return await self._admitted(token)
         actor, until = known
         if self._now() >= until:
-            self._known.pop(token, None)
-            raise Unauthenticated("the access token is over; refresh it", code="token_expired")
-        self._known[token] = known
+            del self._known[token]
+            raise _expired()
         self._known.move_to_end(token)
+        return actor
+
+    async def _admitted(self, token: str) -> Actor:
+        """Whose it is; remembered from now on."""
+        actor, until = await self._verified(token)
+        if self._now() >= until:
+            raise _expired()
+        self._known[token] = actor, until
         if len(self._known) > KNOWN_MOST:
             self._known.popitem(last=False)
         return actor
@@ -152,3 +160,7 @@ def _rsa_keys(document: Mapping[str, object]) -> Mapping[str, RSAKey]:
 
 def _invalid(message: str = "this is not a valid access token") -> Unauthenticated:
     return Unauthenticated(message, code="invalid_token")
+
+
+def _expired() -> Unauthenticated:
+    return Unauthenticated("the access token is over; refresh it", code="token_expired")

@@ -115,7 +115,7 @@ def test_no_header_gives_no_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "a.b.c", "Bearer é", "Bearera.b.c", "Bearer a,b"]
+    "header", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "a.b.c", "Bearer a.b.c d", "Bearera.b.c"]
 )
 def test_any_other_header_is_refused(header: str) -> None:
     with pytest.raises(Unauthenticated) as refused:

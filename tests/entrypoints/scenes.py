@@ -111,7 +111,7 @@ class Scene:
         while True:
             delivered = await worker.deliver()
             while transcoder._running:
-                await asyncio.sleep(0)
+                await asyncio.wait(transcoder._running.values())
             waiting = [report for report, given in reports._given.items() if given is None]
             for _ in waiting:
                 await worker.hear(reports, await reports.next())

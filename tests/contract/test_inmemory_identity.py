@@ -17,7 +17,8 @@ from adapters.system import Ulids
 from application.ports import Mail
 from domain.errors import Unauthenticated
 from domain.ids import UserId
-from tests.identities import CHEAP, CLIENT, ISSUER, FakeClock, signing_keys
+from tests.identities import CHEAP, CLIENT, ISSUER, signing_keys
+from tests.worlds import FakeClock
 
 ANN, PASSWORD, OTHER = "ann@example.org", "correct horse battery", "staple correct horse"
 

@@ -24,7 +24,8 @@ from domain.errors import DomainError, Unauthenticated, Unavailable
 from domain.ids import UserId
 from entrypoints.http import auth
 from entrypoints.http.auth import KEYS_AGE, LEEWAY, REFETCH_LEAST, TokenVerifier, bearer
-from tests.identities import CLIENT, ISSUER, FakeClock, signing_keys
+from tests.identities import CLIENT, ISSUER, signing_keys
+from tests.worlds import FakeClock
 
 ANN = Actor(UserId("usr_ann"), frozenset({Role.USER}))
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)

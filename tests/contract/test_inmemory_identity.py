@@ -24,11 +24,6 @@ ANN, PASSWORD, OTHER = "ann@example.org", "correct horse battery", "staple corre
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def mailbox() -> InMemoryMailbox:
     return InMemoryMailbox()
 

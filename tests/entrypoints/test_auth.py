@@ -61,11 +61,6 @@ class Source:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def source() -> Source:
     return Source(signing_keys())
 

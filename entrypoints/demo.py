@@ -45,14 +45,21 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
         "Analytical Engines",
         (
             Clip(
-                "Zooming into the Mandelbrot set", "One formula, no end.\n\nDrawn by ffmpeg's mandelbrot source.",
-                ("fractals", "mathematics"), "mandelbrot=size=1280x720:rate=30", 12, 220,
-            ),  # fmt: skip
+                "Zooming into the Mandelbrot set",
+                "One formula, no end.\n\nDrawn by ffmpeg's mandelbrot source.",
+                ("fractals", "mathematics"),
+                "mandelbrot=size=1280x720:rate=30",
+                12,
+                220,
+            ),
             Clip(
-                "Conway's Game of Life", "Gliders, blinkers and chaos.", ("cellular automata", "mathematics"),
+                "Conway's Game of Life",
+                "Gliders, blinkers and chaos.",
+                ("cellular automata", "mathematics"),
                 "life=size=320x180:rate=15:ratio=0.3:mold=10:life_color=#7ee787:death_color=#0d1117,"
-                "scale=1280:720:flags=neighbor", 12,
-            ),  # fmt: skip
+                "scale=1280:720:flags=neighbor",
+                12,
+            ),
         ),
     ),
     (
@@ -61,13 +68,21 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
         "From Bugs to Compilers",
         (
             Clip(
-                "A test card, as engineers love it", "Colours, motion and a clock. Look at the corners!",
-                ("television", "test"), "testsrc2=size=1920x1080:rate=30", 10, 440,
-            ),  # fmt: skip
+                "A test card, as engineers love it",
+                "Colours, motion and a clock. Look at the corners!",
+                ("television", "test"),
+                "testsrc2=size=1920x1080:rate=30",
+                10,
+                440,
+            ),
             Clip(
-                "Rule 110 is Turing complete", "A line of cells, one rule.", ("cellular automata", "computing"),
-                "cellauto=rule=110:size=640x360:rate=30", 10, 330,
-            ),  # fmt: skip
+                "Rule 110 is Turing complete",
+                "A line of cells, one rule.",
+                ("cellular automata", "computing"),
+                "cellauto=rule=110:size=640x360:rate=30",
+                10,
+                330,
+            ),
         ),
     ),
     (
@@ -76,12 +91,16 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
         "Tall Stories",
         (
             Clip(
-                "Standing up straight", "A portrait video, and it stays one.", ("portrait",),
-                "gradients=size=720x1280:rate=30:speed=0.02", 8, 262,
-            ),  # fmt: skip
+                "Standing up straight",
+                "A portrait video, and it stays one.",
+                ("portrait",),
+                "gradients=size=720x1280:rate=30:speed=0.02",
+                8,
+                262,
+            ),
         ),
     ),
-)  # fmt: skip
+)
 COMMENTS = (
     "Wonderful. I could watch this all day.",
     "How long did this take to draw?",
@@ -95,7 +114,7 @@ async def seed(core: Core) -> None:
     people = {handle: await _join(core, handle, name) for handle, name in PEOPLE}
     videos: list[tuple[str, VideoId]] = []
     channels: dict[str, ChannelId] = {}
-    for owner, handle, name, clips in CHANNELS:
+    for owner, handle, name, _ in CHANNELS:
         card = await core.open_channel()(people[owner], handle=handle, name=name, description=f"{name}, by @{owner}.")
         channels[owner] = card.channel.id
         await core.edit_channel()(people[owner], card.channel.id, comments=CommentPolicy(hold=Hold.LINKS))
@@ -134,18 +153,16 @@ async def _draw(clip: Clip, path: Path) -> Path:
 
 
 async def _publish(core: Core, actor: Actor, channel: ChannelId, clip: Clip, path: Path) -> VideoId:
-    size = path.stat().st_size
+    content = await asyncio.to_thread(path.read_bytes)
     started = await core.start_upload()(
-        actor, channel, filename=path.name, content_type="video/mp4", size_bytes=size, title=clip.title,
+        actor, channel, filename=path.name, content_type="video/mp4", size_bytes=len(content), title=clip.title,
         description=clip.description, tags=clip.tags, visibility=Visibility.PUBLIC,
     )  # fmt: skip
     upload = started.upload
     tickets = await core.sign_parts()(actor, upload.id, range(1, upload.parts + 1))
-    with path.open("rb") as source:
-        for ticket in tickets:
-            token = ticket.url.rpartition("/")[2]
-            part = source.read(upload.part_size_bytes)
-            await core.receive_part()(token, len(part), _pieces(part))
+    for ticket in tickets:
+        part = content[(ticket.number - 1) * upload.part_size_bytes : ticket.number * upload.part_size_bytes]
+        await core.receive_part()(ticket.url.rpartition("/")[2], len(part), _pieces(part))
     await core.complete_upload()(actor, upload.id, ())
     return upload.video
 

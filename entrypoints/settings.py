@@ -51,7 +51,7 @@ class Settings:
                 wrong.append(f"HEXCAST_{name}={text!r}: {error}")
                 return default
 
-        host = get("HOST", str, cls.host)
+        host = get("HOST", str, "127.0.0.1")
         port = get("PORT", _between(0, 65535), cls.port)
         shown = f"[{host}]" if ":" in host else host
         limits = Limits(

@@ -49,10 +49,13 @@ _TAGS = (
 
 @frozen
 class Running:
-    """What a process adds to its core. ``alive`` says whether its background work goes on."""
+    """What a process adds to its core. ``alive`` says whether its background work goes on, ``nudge`` tells it that
+    the clock was moved.
+    """
 
     metrics: Metrics = field(factory=Metrics)
     alive: Callable[[], bool] = lambda: True
+    nudge: Callable[[], None] = lambda: None
 
 
 def create_app(
@@ -76,7 +79,7 @@ def create_app(
         *pages(settings, running.metrics, adapters.keys(), check),
     ]
     if settings.profile in OFFLINE:
-        handlers.extend(dev_pages(adapters.mailbox(), adapters.clock().advance))
+        handlers.extend(dev_pages(adapters.mailbox(), adapters.clock().advance, running.nudge))
     if adapters.delivery() is not None:
         handlers.extend(doors(cases["open_file"]))
     dependencies: dict[str, Provide] = {name: _given(case) for name, case in cases.items()}

@@ -176,6 +176,8 @@ class Edge:
 
     def _record(self, exchange: "_Exchange", seconds: float) -> None:
         route = exchange.route or exchange.scope.get("path_template") or "unmatched"
+        if exchange.media:
+            route = "/".join(exchange.asking.path.split("/")[:3])
         status = exchange.status or 499  # the client went away before there was an answer
         self._metrics.answered(route, exchange.method, status, seconds)
         path = exchange.asking.path

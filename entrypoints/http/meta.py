@@ -126,7 +126,9 @@ def pages(settings: Settings, metrics: Metrics, keys: Keys, check: Check) -> lis
     return [healthz, readyz, show_meta, show_metrics, show_keys]
 
 
-def dev_pages(mailbox: Mailbox, advance: Callable[[timedelta], datetime]) -> list[HTTPRouteHandler]:
+def dev_pages(
+    mailbox: Mailbox, advance: Callable[[timedelta], datetime], nudge: Callable[[], None]
+) -> list[HTTPRouteHandler]:
     """The handlers of the offline profiles."""
 
     @get("/v1/dev/mailbox", tags=["dev"], operation_id="showMailbox", responses=problems(Invalid))
@@ -139,6 +141,8 @@ def dev_pages(mailbox: Mailbox, advance: Callable[[timedelta], datetime]) -> lis
     @post("/v1/dev/clock/advance", status_code=200, tags=["dev"], operation_id="advanceClock", sync_to_thread=False)
     def advance_clock(data: JSONBody[Leap]) -> PresentView:
         """Move the platform's clock ahead."""
-        return PresentView(advance(timedelta(seconds=data.seconds)))
+        present = advance(timedelta(seconds=data.seconds))
+        nudge()
+        return PresentView(present)
 
     return [show_mailbox, advance_clock]

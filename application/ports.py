@@ -453,7 +453,7 @@ class Comments(Protocol):
         """Raises NotFound."""
 
     async def save(self, comment: Comment, *events: Event) -> Comment:
-        """Raises Stale. A pinned comment takes the pin from the one that had it."""
+        """Raises Stale. A pinned comment takes the pin from the one that had it, whose version moves on too."""
 
     async def on_video(self, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """Visible comments on the video itself: the pinned one first, then newest first."""
@@ -633,7 +633,9 @@ class Document:
 
 
 class Search(Protocol):
-    """Finds by words. Eventually consistent."""
+    """Finds by words. Eventually consistent; what is stored during a walk over the pages may shift it, and a walk
+    ends after 1000.
+    """
 
     async def put(self, document: Document) -> None:
         """Takes the place of what was known of the id."""

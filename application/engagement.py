@@ -235,9 +235,7 @@ class ListComments:
     comments: Comments
     cards: CommentCards
 
-    async def __call__(
-        self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20
-    ) -> Discussion:
+    async def __call__(self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Discussion:
         """The pinned one first, then newest first."""
         stored, _ = await self.seen.video(actor, video)
         page = await self.comments.on_video(video, cursor=cursor, limit=limit)

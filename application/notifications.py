@@ -1,6 +1,6 @@
 """Telling people: whom an event concerns, their inbox, and the channel's many subscribers."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -248,14 +248,14 @@ class FollowNotifications:
     live: Live
     list: ListNotifications
 
-    def __call__(self, actor: Actor, last: NotificationId | None = None) -> AsyncIterator[NotificationCard]:
+    def __call__(self, actor: Actor, last: NotificationId | None = None) -> AsyncGenerator[NotificationCard, None]:
         """What came after the last one that a client has seen, oldest first, then what comes, each once.
 
-        Raises Unauthenticated at once. Closing the iterator ends the listening.
+        Raises Unauthenticated at once. Closing the generator ends the listening.
         """
         return self._follow(actor.require_user(), last)
 
-    async def _follow(self, user: UserId, last: NotificationId | None) -> AsyncIterator[NotificationCard]:
+    async def _follow(self, user: UserId, last: NotificationId | None) -> AsyncGenerator[NotificationCard, None]:
         # Listening begins before the inbox is read, so that nothing falls between the two.
         async with self.live.listen(user) as told:
             replayed: set[NotificationId] = set()

@@ -36,6 +36,7 @@ _STATUS_BY_CODE: Mapping[str, int] = {
     "invalid_cursor": 400,
     "cursor_mismatch": 400,
     "invalid_if_match": 400,
+    "format_not_implemented": 501,
     "insufficient_storage": 507,
 }
 _HEADERS: Mapping[int, Mapping[str, str]] = {

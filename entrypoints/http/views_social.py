@@ -1,18 +1,18 @@
 """What clients see of comments, subscriptions, notifications, search results and embedded players.
 
-Classes with slots, written once: long lists of them are made and encoded with every request.
+Structs for the same reasons as in ``views``.
 """
 
 import re
-import xml.etree.ElementTree as ET  # noqa: S405  (XML is only written here, never read)
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 from typing import Literal
 from urllib.parse import quote
 
-from attrs import define, evolve
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from application.channels import ChannelCard
 from application.discovery import ChannelFeed
@@ -33,8 +33,7 @@ PROVIDER = "Hexcast"
 # --- comments ------------------------------------------------------------------------------------
 
 
-@define
-class PersonView:
+class PersonView(Struct, gc=False):
     """Someone as others see them. Who closed their account keeps only the id."""
 
     id: UserId
@@ -49,21 +48,18 @@ class PersonView:
         return cls(id_, user.handle, user.display_name, None)
 
 
-@define
-class CommentCounts:
+class CommentCounts(Struct, gc=False):
     likes: int
     replies: int
 
 
-@define
-class CommentViewer:
+class CommentViewer(Struct, gc=False):
     """What the comment is to whoever asks; null for nobody in particular."""
 
     reaction: Reaction | None
 
 
-@define
-class CommentView:
+class CommentView(Struct, gc=False):
     """Something said under a video, or in reply to such."""
 
     id: CommentId
@@ -101,8 +97,7 @@ class CommentView:
 # --- subscriptions -------------------------------------------------------------------------------
 
 
-@define
-class SubscriptionView:
+class SubscriptionView(Struct, gc=False):
     """A channel one follows, what one is told of it, and since when."""
 
     channel: ChannelView
@@ -114,8 +109,7 @@ class SubscriptionView:
         return cls(ChannelView.of(followed.card), followed.subscription.notify, followed.subscription.since)
 
 
-@define
-class SubscriberView:
+class SubscriberView(Struct, gc=False):
     """Someone who follows a channel. What they want to be told of it is theirs to know."""
 
     user: PersonView
@@ -129,8 +123,7 @@ class SubscriberView:
 # --- notifications -------------------------------------------------------------------------------
 
 
-@define
-class NotifierView:
+class NotifierView(Struct, gc=False):
     """Who caused a notification."""
 
     id: UserId
@@ -138,8 +131,7 @@ class NotifierView:
     display_name: str
 
 
-@define
-class NotificationView:
+class NotificationView(Struct, gc=False):
     """Something someone was told. ``subject`` names what it is about, by type and id."""
 
     id: NotificationId
@@ -164,8 +156,7 @@ class NotificationView:
         )
 
 
-@define
-class UnreadView:
+class UnreadView(Struct, gc=False):
     """How many notifications were not read. ``capped``: there are more than ``count``."""
 
     count: int
@@ -184,23 +175,21 @@ def settings_view(settings: Settings) -> Mapping[Kind, bool]:
 # --- discovery -----------------------------------------------------------------------------------
 
 
-@define
-class FoundVideo:
+class FoundVideo(Struct, gc=False):
+    type: Literal["video"]
     video: VideoView
-    type: Literal["video"] = "video"
 
 
-@define
-class FoundChannel:
+class FoundChannel(Struct, gc=False):
+    type: Literal["channel"]
     channel: ChannelView
-    type: Literal["channel"] = "channel"
 
 
 def found_view(card: VideoCard | ChannelCard) -> FoundVideo | FoundChannel:
     """One search result, tagged with what it is."""
     if isinstance(card, VideoCard):
-        return FoundVideo(VideoView.of(card))
-    return FoundChannel(ChannelView.of(card))
+        return FoundVideo("video", VideoView.of(card))
+    return FoundChannel("channel", ChannelView.of(card))
 
 
 def watch_url(public_url: str, video: VideoId) -> str:
@@ -224,21 +213,20 @@ EMBED_AGE_S = 1800
 """How long an embed may be kept: the thumbnail of an unlisted video has a link that ends."""
 
 
-@define
-class EmbedView:
+class EmbedView(Struct, gc=False):
     """An oEmbed 1.0 response of the type ``video`` (oembed.com, section 2.3)."""
 
+    version: Literal["1.0"]
+    type: Literal["video"]
+    provider_name: str
+    provider_url: str
     title: str
     author_name: str
     author_url: str
-    provider_url: str
     html: str
     width: int
     height: int
-    version: Literal["1.0"] = "1.0"
-    type: Literal["video"] = "video"
-    provider_name: str = PROVIDER
-    cache_age: int = EMBED_AGE_S
+    cache_age: int
     thumbnail_url: str | UnsetType = UNSET
     thumbnail_width: int | UnsetType = UNSET
     thumbnail_height: int | UnsetType = UNSET
@@ -254,10 +242,13 @@ class EmbedView:
             (max_width or PLAYER[0], max_height or PLAYER[1]),
         )
         view = cls(
+            version="1.0",
+            type="video",
+            provider_name=PROVIDER,
+            provider_url=public_url,
             title=video.title,
             author_name=channel.name,
             author_url=channel_url(public_url, channel.handle),
-            provider_url=public_url,
             html=(
                 f'<iframe src="{escape(embed_url(public_url, video.id))}" width="{width}" height="{height}"'
                 f' title="{escape(video.title)}" style="border:0" allow="autoplay; fullscreen; picture-in-picture"'
@@ -265,11 +256,12 @@ class EmbedView:
             ),
             width=width,
             height=height,
+            cache_age=EMBED_AGE_S,
         )
         wide, high = _poster_size(video)
         if card.poster_url is None or wide > (max_width or wide) or high > (max_height or high):
             return view
-        return evolve(view, thumbnail_url=card.poster_url, thumbnail_width=wide, thumbnail_height=high)
+        return replace(view, thumbnail_url=card.poster_url, thumbnail_width=wide, thumbnail_height=high)
 
 
 def _poster_size(video: Video) -> tuple[int, int]:

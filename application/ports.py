@@ -130,7 +130,7 @@ class Keys(Protocol):
     """The keys that tokens are signed with."""
 
     async def jwks(self) -> Mapping[str, object]:
-        """The public keys as a JWKS document (RFC 7517)."""
+        """The public keys as a JWKS document (RFC 7517). Raises Unavailable."""
 
 
 @frozen
@@ -634,7 +634,7 @@ class Document:
 
 class Search(Protocol):
     """Finds by words. Eventually consistent; what is stored during a walk over the pages may shift it, and a walk
-    ends after 1000.
+    may end after 1000.
     """
 
     async def put(self, document: Document) -> None:
@@ -647,7 +647,8 @@ class Search(Protocol):
         self, query: str, *, kind: Found | None = None, cursor: str | None = None, limit: int = 20
     ) -> Page[tuple[Found, str]]:
         """Kinds and ids, best first. All words must occur, in any case and without accents; each also as a
-        beginning. Any text is a query: operators mean nothing, and one without words finds nothing.
+        beginning (in scripts without spaces: as any part). Any text is a query: operators mean nothing, and one
+        without words finds nothing.
         """
 
 

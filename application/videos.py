@@ -32,6 +32,7 @@ from domain.processing import TERMINAL
 from domain.text import line
 from domain.uploads import MIB
 from domain.videos import Audience, Caption, Change, Chapter, Video, VideoRemoved, Visibility, language
+from domain.videos import tag as stored_tag
 from domain.watching import GRANT_LIFE, Grant, Watched
 
 THUMBNAIL = (1280, 720)
@@ -180,7 +181,7 @@ class ListVideos:
         cursor: str | None = None, limit: int = 20,
     ) -> Page[VideoCard]:  # fmt: skip
         """What everyone sees, by the time it was published."""
-        wanted = line(tag).removeprefix("#").casefold() if tag is not None else None
+        wanted = stored_tag(tag) if tag is not None else None
         page = await self.videos.listed(channel=channel, tag=wanted, order=order, cursor=cursor, limit=limit)
         return Page(await self.cards.of(actor, page.items), page.next)
 

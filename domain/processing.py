@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from attrs import Factory, evolve, field, frozen
 
-from domain.errors import Conflict, IllegalTransition
+from domain.errors import Conflict, IllegalTransition, Invalid
 from domain.ids import JobId, UploadId, VideoId
-from domain.media import Media
+from domain.media import Media, progress
 
 
 class State(StrEnum):
@@ -60,7 +60,10 @@ class Failure:
 
 @frozen(kw_only=True)
 class Report:
-    """What a transcoder says of a job. ``percent`` is of the whole job; ``media`` is what can be played by now."""
+    """What a transcoder says of a job. ``percent`` is of the whole job; ``media`` is what can be played by now.
+
+    READY comes with complete media, and FAILED, alone, with a failure. Raises Invalid.
+    """
 
     video: VideoId
     attempt: int
@@ -69,6 +72,12 @@ class Report:
     percent: int = 0
     media: Media | None = None
     failure: Failure | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.state is State.READY and (self.media is None or not self.media.complete):
+            raise Invalid("a job that is ready has complete media", code="report_without_media", field="media")
+        if (self.state is State.FAILED) != (self.failure is not None):
+            raise Invalid("a failure goes with the state failed", code="failure_mismatch", field="failure")
 
 
 @frozen
@@ -164,8 +173,9 @@ class Processing:
         """
         if report.attempt != self.attempt or self.job not in {None, report.job}:
             return self
+        percent = 100 if report.state is State.READY else max(self.percent, min(report.percent, 99))
         if report.state is self.state and not self.done:
-            further = report.percent > self.percent or _renditions(report.media) > _renditions(self.media)
+            further = percent > self.percent or progress(report.media) > progress(self.media)
         else:
             further = report.state in NEXT[self.state]
         if not further:
@@ -174,8 +184,8 @@ class Processing:
             self,
             job=report.job,
             state=report.state,
-            percent=100 if report.state is State.READY else max(self.percent, min(report.percent, 99)),
-            media=max(self.media, report.media, key=_renditions),
+            percent=percent,
+            media=max(self.media, report.media, key=progress),
             failure=report.failure,
             lease_until=None,
             updated_at=now,
@@ -230,7 +240,3 @@ class Processing:
 
     def _logged(self, now: datetime, attempt: int, state: State, failure: Failure | None = None) -> tuple[Entry, ...]:
         return (*self.log, Entry(now, attempt, state, failure.code if failure else None))[-ENTRIES_MOST:]
-
-
-def _renditions(media: Media | None) -> tuple[int, bool]:
-    return (len(media.renditions), media.complete) if media else (-1, False)

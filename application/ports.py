@@ -428,7 +428,7 @@ class Delivery(Protocol):
     async def receive_small(self, ticket: SmallTicket, chunks: AsyncIterator[bytes]) -> Part:
         """The same for a small file."""
 
-    async def open(self, key: str) -> File:
+    async def file(self, key: str) -> File:
         """Raises NotFound."""
 
 

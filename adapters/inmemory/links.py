@@ -1,0 +1,87 @@
+"""Links to bytes that our own HTTP serves, each with what it allows and until when, under a signature."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from application.ports import Now, PartTicket, SmallTicket
+from domain.errors import Forbidden
+from domain.ids import UploadId, VideoId
+from domain.videos import Audience
+from domain.watching import Grant
+
+_MAC_BYTES = 16  # half of SHA-256: links stay short, and 128 bits cannot be guessed
+_PART, _SMALL, _GRANT = "p", "s", "g"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Links:
+    """Makes the links of one base address, and reads their tokens back.
+
+    A token is the base64url text of a truncated HMAC-SHA256 and of the fields it covers, the first of which
+    says what kind of link it is: an upload link never passes for a playback link.
+    """
+
+    def __init__(self, key: bytes, base_url: str, now: Now) -> None:
+        self._key = key
+        self._base = base_url.rstrip("/")
+        self._now = now
+
+    def part(self, upload: UploadId, number: int, until: datetime) -> str:
+        """Where to PUT a part."""
+        return f"{self._base}/media/in/{self._token(until, _PART, upload, str(number))}"
+
+    def small(self, name: str, size_bytes: int, until: datetime) -> str:
+        """Where to PUT a small file."""
+        return f"{self._base}/media/in/{self._token(until, _SMALL, name, str(size_bytes))}"
+
+    def open(self, key: str) -> str:
+        """Where anyone may GET a file."""
+        return f"{self._base}/media/o/{quote(key)}"
+
+    def granted(self, grant: Grant, key: str) -> str:
+        """Where the holder of the grant may GET a file. The token stands before the key, so that relative
+        links in a playlist keep it.
+        """
+        token = self._token(grant.until, _GRANT, grant.video, grant.audience.value)
+        return f"{self._base}/media/g/{token}/{quote(key)}"
+
+    def ticket(self, token: str) -> PartTicket | SmallTicket:
+        """What an upload link says. Raises Forbidden (``link_invalid``, ``link_expired``)."""
+        fields, _ = self._read(token, _PART, _SMALL)
+        if fields[0] == _PART:
+            return PartTicket(UploadId(fields[1]), int(fields[2]))
+        return SmallTicket(fields[1], int(fields[2]))
+
+    def grant(self, token: str) -> Grant:
+        """What a playback link says. Raises Forbidden (``link_invalid``, ``link_expired``)."""
+        fields, until = self._read(token, _GRANT)
+        return Grant(VideoId(fields[1]), Audience(fields[2]), until)
+
+    def _token(self, until: datetime, *fields: str) -> str:
+        micros = (until - _EPOCH) // timedelta(microseconds=1)
+        said = "\n".join((*fields, str(micros))).encode()
+        return base64.urlsafe_b64encode(self._mac(said) + said).rstrip(b"=").decode()
+
+    def _read(self, token: str, *kinds: str) -> tuple[Sequence[str], datetime]:
+        try:
+            whole = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, UnicodeEncodeError):
+            whole = b""
+        said = whole[_MAC_BYTES:]
+        if not hmac.compare_digest(self._mac(said), whole[:_MAC_BYTES]):
+            raise Forbidden("this link is not one of ours", code="link_invalid")
+        *fields, micros = said.decode().split("\n")
+        if fields[0] not in kinds:
+            raise Forbidden("this link is for something else", code="link_invalid")
+        until = _EPOCH + timedelta(microseconds=int(micros))
+        if until <= self._now():
+            raise Forbidden("this link is over; ask for another", code="link_expired")
+        return fields, until
+
+    def _mac(self, said: bytes) -> bytes:
+        return hmac.digest(self._key, said, hashlib.sha256)[:_MAC_BYTES]

@@ -1,7 +1,8 @@
 """The composition root: which adapters a profile takes, and what each use case is made of."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
@@ -397,6 +398,11 @@ class Core(DeclarativeContainer):
         tell_subscribers=tell_subscribers,
     )
     deliver_events = Singleton(DeliverEvents, outbox=adapters.outbox, consumers=consumers, now=adapters.now)
+
+
+def use_cases(core: Core) -> Mapping[str, Any]:
+    """Every use case of an open core, made once, by its name."""
+    return {name: provider() for name, provider in core.providers.items() if name not in ("settings", "adapters")}
 
 
 @asynccontextmanager

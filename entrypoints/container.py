@@ -68,6 +68,7 @@ from application.processing import (
     ReflectProcessing,
     RequestProcessing,
     RetryProcessing,
+    ShowProcessing,
     StartTranscode,
     StopProcessing,
     SweepProcessing,
@@ -234,6 +235,9 @@ class Core(DeclarativeContainer):
         channels=adapters.channels,
         processings=adapters.processings,
         now=adapters.now,
+    )
+    show_processing = Singleton(
+        ShowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings
     )
     sweep_processing = Singleton(
         SweepProcessing,

@@ -56,6 +56,12 @@ class SignedUpView(Struct, gc=False):
         return cls(user.id, "code_sent")
 
 
+class CodeSent(Struct, gc=False):
+    """What is answered whether a code was sent or there was no reason to."""
+
+    confirmation: str = "code_sent"
+
+
 class TokensView(Struct, gc=False):
     access_token: str
     id_token: str
@@ -367,8 +373,8 @@ class VideoView(Struct, gc=False):
         )
 
 
-def renditions(card: VideoCard) -> Sequence[Rendition]:
-    """Those that play now."""
+def playing(card: VideoCard) -> Sequence[Rendition]:
+    """The renditions there are to choose from, now."""
     return card.video.media.renditions if card.video.media else ()
 
 

@@ -74,7 +74,7 @@ class Membership(Struct, frozen=True):
 
 class ChannelController(Controller):
     path = "/channels"
-    tags = ("Channels",)
+    tags = ("channels",)
 
     @post(
         operation_id="createChannel",
@@ -231,7 +231,7 @@ class ChannelController(Controller):
 
 class MyChannelsController(Controller):
     path = "/me/channels"
-    tags = ("Channels",)
+    tags = ("channels",)
 
     @get(operation_id="listMyChannels", responses=problems(Unauthenticated))
     async def mine(

@@ -37,7 +37,7 @@ _NO_XML_HERE = {
 
 
 class DiscoveryController(Controller):
-    tags = ("Discovery",)
+    tags = ("discovery",)
 
     @get("/search", operation_id="search", responses=problems(Invalid), opt={"cacheable": True})
     async def search(

@@ -89,7 +89,7 @@ def _posted(card: CommentCard) -> Response[CommentView]:
 
 
 class EngagementController(Controller):
-    tags = ("Engagement",)
+    tags = ("engagement",)
 
     @get(
         "/videos/{video_id:str}/comments",

@@ -14,7 +14,7 @@ from entrypoints.http.views import VideoView
 
 class HistoryController(Controller):
     path = "/me/history"
-    tags = ("History",)
+    tags = ("history",)
 
     @get("/", operation_id="listHistory", responses=problems(Invalid, Unauthenticated))
     async def list_history(

@@ -74,7 +74,7 @@ class ProfilePatch(Struct, frozen=True):
 
 class AuthController(Controller):
     path = "/auth"
-    tags = ("Identity",)
+    tags = ("identity",)
     response_headers = (ResponseHeader(name="cache-control", value="no-store", description="Answers hold secrets."),)
 
     @post("/sign-up", operation_id="signUp", opt={"idempotent": True}, responses=problems(Invalid, Taken, Conflict))
@@ -137,7 +137,7 @@ class AuthController(Controller):
 
 class MeController(Controller):
     path = "/me"
-    tags = ("Identity",)
+    tags = ("identity",)
 
     @get(operation_id="getMe", responses=problems(Unauthenticated))
     async def show(self, actor: NamedDependency[Actor], show_me: NamedDependency[ShowMe]) -> Response[Me]:

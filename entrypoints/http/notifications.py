@@ -74,7 +74,7 @@ _AccessToken = Annotated[
 
 
 class NotificationController(Controller):
-    tags = ("Notifications",)
+    tags = ("notifications",)
 
     @get("/me/notifications", operation_id="listNotifications", responses=problems(Invalid, Unauthenticated))
     async def list_notifications(

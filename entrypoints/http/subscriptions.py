@@ -33,7 +33,7 @@ _SubscriptionLevel = Annotated[
 
 
 class SubscriptionController(Controller):
-    tags = ("Subscriptions",)
+    tags = ("subscriptions",)
 
     @put(
         "/me/subscriptions/{channel_id:str}",

@@ -57,7 +57,7 @@ class Completion(Struct, frozen=True):
 
 class UploadController(Controller):
     path = "/uploads"
-    tags = ("Uploads",)
+    tags = ("uploads",)
 
     @post(
         operation_id="createUpload",

@@ -103,7 +103,7 @@ class TakesCaptions(Operation):
 
 class VideoController(Controller):
     path = "/videos"
-    tags = ("Videos",)
+    tags = ("videos",)
 
     @get(operation_id="listVideos", opt={"cacheable": True})
     async def list(
@@ -245,7 +245,7 @@ class VideoController(Controller):
 
 class CaptionController(Controller):
     path = "/videos/{video_id:str}/captions"
-    tags = ("Videos",)
+    tags = ("videos",)
 
     @get(operation_id="listCaptions", responses=problems(NotFound))
     async def list(
@@ -291,7 +291,7 @@ class CaptionController(Controller):
 
 class BlockController(Controller):
     path = "/admin/videos/{video_id:str}/block"
-    tags = ("Moderation",)
+    tags = ("videos",)
 
     @put(operation_id="blockVideo", responses=problems(Unauthenticated, Forbidden, NotFound))
     async def block(

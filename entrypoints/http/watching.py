@@ -23,7 +23,7 @@ class Beat(Struct, frozen=True):
 
 class WatchingController(Controller):
     path = "/videos/{video_id:str}"
-    tags = ("Videos",)
+    tags = ("videos",)
 
     @post(
         "/playback-sessions",

@@ -107,3 +107,4 @@ async def opened(*, public_url: str, secret: bytes | None) -> AsyncIterator[Memo
     finally:
         await container.transcoder().aclose()
         container.search().close()
+

@@ -14,7 +14,7 @@ from application.ports import NewId, Now
 from domain.errors import DomainError
 from entrypoints.http.auth import TokenVerifier, bearer
 from entrypoints.http.errors import ASKING, MEDIA_TYPE, Asking, Refusal, of_domain, of_unknown, refusal
-from entrypoints.http.idempotency import App, Receive, Repeats, Scope, Send
+from entrypoints.http.idempotency import App, Receive, Scope, Send, Repeats
 from entrypoints.http.limits import KEPT_EACH, AnswerCache, Kept, RateLimit
 from entrypoints.metrics import Metrics
 
@@ -176,6 +176,8 @@ class Edge:
 
     def _record(self, exchange: "_Exchange", seconds: float) -> None:
         route = exchange.route or exchange.scope.get("path_template") or "unmatched"
+        if exchange.media:
+            route = "/".join(exchange.asking.path.split("/")[:3])
         status = exchange.status or 499  # the client went away before there was an answer
         self._metrics.answered(route, exchange.method, status, seconds)
         path = exchange.asking.path

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from attrs import frozen
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, FromPath, FromQuery
+from msgspec import UNSET, Struct, UnsetType
 
 from application.engagement import (
     CommentCard,
@@ -30,33 +30,29 @@ from domain.errors import (
     VersionMismatch,
 )  # fmt: skip
 from domain.ids import ChannelId, CommentId, VideoId
-from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, problems, scope, versioned
+from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, changes, problems, scope, versioned
 from entrypoints.http.views import NO_STORE
 from entrypoints.http.views_social import CommentView
 
 
-@frozen
-class NewComment:
+class NewComment(Struct, frozen=True):
     """What to say: 1 to 5000 characters."""
 
     text: str
 
 
-@frozen
-class EditedComment:
-    """A JSON merge patch: what is left out or null stays as it is. The words are the author's, the pin the channel's."""
+class CommentPatch(Struct, frozen=True):
+    """What is left out stays as it is. The words are the author's, the pin is the channel's."""
 
-    text: str | None = None
-    pinned: bool | None = None
+    text: str | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
 
 
-@frozen
-class CommentRuling:
+class CommentRuling(Struct, frozen=True):
     action: Ruling
 
 
-@frozen
-class ChosenReaction:
+class ChosenReaction(Struct, frozen=True):
     value: Reaction
 
 
@@ -64,8 +60,8 @@ _JSON = RequestEncodingType.JSON
 _NewComment = Annotated[
     NewComment, BodyKwarg(media_type=_JSON, examples=[Example(value={"text": "Nice one, @ada! The part at 1:20 …"})])
 ]
-_EditedComment = Annotated[
-    EditedComment,
+_CommentPatch = Annotated[
+    CommentPatch,
     BodyKwarg(
         media_type=_JSON,
         examples=[
@@ -186,7 +182,7 @@ class EngagementController(Controller):
     async def edit_comment(
         self,
         comment_id: FromPath[CommentId],
-        data: _EditedComment,
+        data: _CommentPatch,
         actor: NamedDependency[Actor],
         version: NamedDependency[int | None],
         edit_comment: NamedDependency[EditComment],
@@ -196,7 +192,7 @@ class EngagementController(Controller):
         Its author changes the text, which passes the channel's policy again; the channel's members set the pin,
         which a video has one of. Problems: ``comment_closed``, ``cannot_pin``.
         """
-        card = await edit_comment(actor, comment_id, text=data.text, pinned=data.pinned, version=version)
+        card = await edit_comment(actor, comment_id, version=version, **changes(data))
         return versioned(CommentView.of(card), card.comment.version)
 
     @delete(

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Annotated
 
 import msgspec
-from attrs import frozen
 from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
@@ -37,8 +36,7 @@ RETRY_MS = 3000
 EVENT_STREAM = "text/event-stream"
 
 
-@frozen
-class ReadMark:
+class ReadMark(msgspec.Struct, frozen=True):
     """Which notifications were read: these (at most 1000), or one and all before it. Give exactly one of the two."""
 
     ids: Annotated[tuple[NotificationId, ...], msgspec.Meta(max_length=1000)] = ()

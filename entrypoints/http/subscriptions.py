@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from attrs import frozen
 from litestar import Controller, delete, get, put
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, FromPath
+from msgspec import Struct
 
 from application.engagement import ListSubscribers, ListSubscriptions, ShowFeed, Subscribe, Unsubscribe
 from domain.access import Actor
@@ -19,8 +19,7 @@ from entrypoints.http.views import VideoView
 from entrypoints.http.views_social import SubscriberView, SubscriptionView
 
 
-@frozen
-class SubscriptionLevel:
+class SubscriptionLevel(Struct, frozen=True):
     """What to be told of: ``all`` the channel does, ``live`` broadcasts only, or ``none``."""
 
     notify: Notify = Notify.ALL

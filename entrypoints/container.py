@@ -19,7 +19,7 @@ from application.channels import (
     RequestPicture,
     ShowChannel,
 )  # fmt: skip
-from application.discovery import Find, IndexChannel, IndexVideo
+from application.discovery import EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
 from application.engagement import (
     ClearEngagement,
     CommentCards,
@@ -370,6 +370,14 @@ class Core(DeclarativeContainer):
         video_cards=video_cards,
         channel_cards=channel_cards,
     )
+    show_channel_feed = Singleton(
+        ShowChannelFeed,
+        channels=adapters.channels,
+        videos=adapters.videos,
+        channel_cards=channel_cards,
+        video_cards=video_cards,
+    )
+    embed_video = Singleton(EmbedVideo, videos=adapters.videos, cards=video_cards)
 
     # events
     consumers = Singleton(

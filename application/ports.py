@@ -130,7 +130,7 @@ class Keys(Protocol):
     """The keys that tokens are signed with."""
 
     async def jwks(self) -> Mapping[str, object]:
-        """The public keys as a JWKS document (RFC 7517)."""
+        """The public keys as a JWKS document (RFC 7517). Raises Unavailable."""
 
 
 @frozen
@@ -453,7 +453,7 @@ class Comments(Protocol):
         """Raises NotFound."""
 
     async def save(self, comment: Comment, *events: Event) -> Comment:
-        """Raises Stale. A pinned comment takes the pin from the one that had it."""
+        """Raises Stale. A pinned comment takes the pin from the one that had it, whose version moves on too."""
 
     async def on_video(self, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """Visible comments on the video itself: the pinned one first, then newest first."""
@@ -633,7 +633,9 @@ class Document:
 
 
 class Search(Protocol):
-    """Finds by words. Eventually consistent."""
+    """Finds by words. Eventually consistent; what is stored during a walk over the pages may shift it, and a walk
+    may end after 1000.
+    """
 
     async def put(self, document: Document) -> None:
         """Takes the place of what was known of the id."""
@@ -645,7 +647,8 @@ class Search(Protocol):
         self, query: str, *, kind: Found | None = None, cursor: str | None = None, limit: int = 20
     ) -> Page[tuple[Found, str]]:
         """Kinds and ids, best first. All words must occur, in any case and without accents; each also as a
-        beginning. Any text is a query: operators mean nothing, and one without words finds nothing.
+        beginning (in scripts without spaces: as any part). Any text is a query: operators mean nothing, and one
+        without words finds nothing.
         """
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import frozen
 
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import UserId
@@ -21,7 +21,7 @@ class Actor:
     """Someone asking for something: a signed-in user with roles, or nobody (``ANONYMOUS``)."""
 
     user: UserId | None = None
-    roles: frozenset[Role] = field(default=frozenset(), converter=frozenset)
+    roles: frozenset[Role] = frozenset()
 
     @property
     def moderates(self) -> bool:

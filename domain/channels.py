@@ -54,21 +54,41 @@ class Hold(StrEnum):
     ALL = "all"
 
 
-# A scheme, "www.", or a bare domain with a common ending; loose on purpose: a held comment costs a look.
+# A scheme, "www.", a bare domain with a common ending, or one with a path; loose on purpose: a held comment costs
+# a look. Each alternative begins with one character, so that a long text takes one pass.
 _LINK = re.compile(
-    r"https?://|\bwww\.|\b[\w-]+\.(?:com|net|org|io|ru|cn|info|xyz|top|shop|site|link|me|gg|tv|ly)\b", re.IGNORECASE
+    r"\w://|\bwww\.|[\w-]\.[a-z]{2,24}(?::\d+)?/\w"
+    r"|[\w-]\.(?:com|net|org|io|ru|cn|info|xyz|top|shop|site|link|me|gg|tv|ly|co|uk|de|fr|eu|us|biz|app|dev|online"
+    r"|store|club|live|click|pro|vip|art|icu)\b",
+    re.IGNORECASE,
 )
+_JOINERS = dict.fromkeys([0x200C, 0x200D])
+# Thai to Myanmar, Khmer, and the ideographs and kana: scripts that set no spaces between words.
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_LETTER = rf"[^\W{_UNSPACED}]"
+
+
+def _folded(text: str) -> str:
+    # Joiners show nothing between most letters: a word with one in it is still that word.
+    return line(text.translate(_JOINERS).casefold())
+
+
+def _stands_in(word: str, folded: str) -> bool:
+    """Whether the word is there as a whole: no letter touches it on a side where it has a letter itself."""
+    before = rf"(?<!{_LETTER})" if re.match(_LETTER, word) else ""
+    after = rf"(?!{_LETTER})" if re.match(_LETTER, word[-1]) else ""
+    return re.search(before + re.escape(word) + after, folded) is not None
 
 
 def _words(words: object) -> tuple[str, ...]:
     if not isinstance(words, (list, tuple, set, frozenset)):
         raise Invalid("words must be a list", field="words")
-    return tuple(dict.fromkeys(word for word in (line(str(each)).casefold() for each in words) if word))
+    return tuple(dict.fromkeys(word for word in (_folded(str(each)) for each in words) if word))
 
 
 @frozen(kw_only=True)
 class CommentPolicy:
-    """What happens to a new comment under the channel's videos. ``words`` are held wherever they stand."""
+    """What happens to a new comment under the channel's videos. ``words`` are held wherever they stand as words."""
 
     hold: Hold = Hold.NONE
     words: tuple[str, ...] = field(default=(), converter=_words)
@@ -82,10 +102,10 @@ class CommentPolicy:
         """Whether this text waits for a member. ``newcomer``: no comment of theirs was let through here yet."""
         if self.hold is Hold.ALL or (self.hold is Hold.NEWCOMERS and newcomer):
             return True
-        if self.hold in {Hold.LINKS, Hold.NEWCOMERS} and _LINK.search(text):
+        folded = _folded(text)
+        if self.hold in {Hold.LINKS, Hold.NEWCOMERS} and _LINK.search(folded):
             return True
-        folded = text.casefold()
-        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", folded) for word in self.words)
+        return any(_stands_in(word, folded) for word in self.words)
 
 
 @frozen(kw_only=True)

@@ -48,7 +48,7 @@ class Ruling(StrEnum):
 class Comment:
     """Something said under a video, or in reply to such (``parent``); replies have no replies.
 
-    ``approved`` once a comment was let through: it makes its author no newcomer to the channel.
+    ``approved`` since the first time everyone could see it, whatever became of it then.
     """
 
     id: CommentId
@@ -58,6 +58,7 @@ class Comment:
     author: UserId
     text: str = field(converter=prose, validator=length(0, 5000))
     status: CommentStatus = CommentStatus.VISIBLE
+    approved: bool = False
     pinned: bool = False
     created_at: datetime
     edited_at: datetime | None = None
@@ -85,8 +86,10 @@ class Comment:
         if not policy.enabled and not trusted:
             raise Forbidden("comments are off on this channel", code="comments_disabled")
         held = not trusted and policy.holds(draft.text, newcomer=newcomer)
-        comment = evolve(draft, status=CommentStatus.HELD if held else CommentStatus.VISIBLE)
-        return comment, _posted(comment, comment.created_at)
+        if held:
+            event = CommentHeld(draft.id, draft.channel, draft.author, draft.created_at)
+            return evolve(draft, status=CommentStatus.HELD), (event,)
+        return evolve(draft, status=CommentStatus.VISIBLE)._shown(draft.created_at)  # noqa: SLF001  (its own)
 
     def edit(self, actor: Actor, text: str, policy: CommentPolicy, now: datetime, *, trusted: bool) -> "CommentChange":
         """With other words, by its author only; they pass the policy again."""
@@ -97,7 +100,8 @@ class Comment:
         edited = evolve(self, text=text, edited_at=now)
         length(1, 5000)(edited, _TEXT, edited.text)
         if self.shown and not trusted and policy.holds(edited.text, newcomer=False):
-            return evolve(edited._to(CommentStatus.HELD), pinned=False), ()
+            held = evolve(self._to(CommentStatus.HELD), text=edited.text, edited_at=now, pinned=False)
+            return held, (CommentHeld(self.id, self.channel, self.author, now),)
         return edited, ()
 
     def rule(self, ruling: Ruling, now: datetime) -> "CommentChange":
@@ -107,7 +111,7 @@ class Comment:
         ruled = self._to(ruling.status)
         if not ruled.shown:
             return evolve(ruled, pinned=False), ()
-        return ruled, _posted(ruled, now) if self.status is CommentStatus.HELD else ()
+        return ruled._shown(now)  # noqa: SLF001  (its own)
 
     def remove(self) -> "Comment":
         """Without its text, for good."""
@@ -119,6 +123,14 @@ class Comment:
             raise Conflict("only a visible comment on the video itself is pinned", code="cannot_pin")
         return evolve(self, pinned=pinned)
 
+    def _shown(self, now: datetime) -> "CommentChange":
+        """Everyone sees it; the first time, they are told."""
+        if self.approved:
+            return self, ()
+        told = mentions(self.text)
+        posted = CommentPosted(self.id, self.video, self.channel, self.parent, self.author, told, now)
+        return evolve(self, approved=True), (posted,)
+
     def _to(self, wanted: CommentStatus) -> "Comment":
         if wanted not in NEXT[self.status]:
             raise IllegalTransition("a comment", self.status, wanted)
@@ -126,16 +138,6 @@ class Comment:
 
 
 _TEXT = fields(Comment).text
-
-
-def _posted(comment: Comment, now: datetime) -> "tuple[CommentEvent, ...]":
-    if not comment.shown:
-        return (CommentHeld(comment.id, comment.channel, comment.author, now),)
-    return (
-        CommentPosted(
-            comment.id, comment.video, comment.channel, comment.parent, comment.author, mentions(comment.text), now
-        ),
-    )
 
 
 @frozen
@@ -153,6 +155,8 @@ class CommentPosted:
 
 @frozen
 class CommentHeld:
+    """It waits for a member of the channel: since it was posted, or since its author changed it."""
+
     comment: CommentId
     channel: ChannelId
     author: UserId

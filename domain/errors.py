@@ -6,7 +6,8 @@
     ├── Unauthenticated  say who you are first
     ├── Forbidden        we know who you are, and you may not
     ├── Conflict         it clashes with what is stored; read again
-    │   ├── Stale        the version you hold is not the stored one
+    │   ├── Stale        someone else saved in between
+    │   │   └── VersionMismatch  the version you named is not the stored one
     │   ├── Taken        a name that must be unique belongs to someone else
     │   └── IllegalTransition
     ├── TooLarge         more bytes than are allowed
@@ -59,6 +60,10 @@ class Stale(Conflict):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} was changed by someone else; read it again")
+
+
+class VersionMismatch(Stale):
+    code = "version_mismatch"
 
 
 class Taken(Conflict):

@@ -38,7 +38,7 @@ class User:
     handle: str = field(converter=handle)
     display_name: str = field(converter=line, validator=length(1, 60))
     email: str = field(converter=email, repr=False)
-    roles: frozenset[Role] = field(default=frozenset({Role.USER}), converter=frozenset)
+    roles: frozenset[Role] = frozenset({Role.USER})
     created_at: datetime
     version: int = 0
 

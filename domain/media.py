@@ -50,8 +50,9 @@ class Output:
     max_bitrate_bps: int
 
 
-def _even(pixels: float) -> int:
-    return max(2, round(pixels / 2) * 2)
+def _even(pixels: float, most: int) -> int:
+    # A source with an odd side has no even one of its size: the next smaller one, then.
+    return max(2, min(round(pixels / 2) * 2, most // 2 * 2))
 
 
 def ladder(source: Source) -> tuple[Output, ...]:
@@ -65,9 +66,9 @@ def ladder(source: Source) -> tuple[Output, ...]:
     ]
     return tuple(
         Output(
-            name=f"{_even(rung.short_side)}p",
-            width=_even(source.width * rung.short_side / short),
-            height=_even(source.height * rung.short_side / short),
+            name=f"{_even(rung.short_side, short)}p",
+            width=_even(source.width * rung.short_side / short, source.width),
+            height=_even(source.height * rung.short_side / short, source.height),
             quality=rung.quality,
             max_bitrate_bps=rung.max_bitrate_bps,
         )
@@ -104,6 +105,11 @@ class Media:
     poster: bool = False
     storyboard: bool = False
     complete: bool = True
+
+
+def progress(media: Media | None) -> tuple[bool, int, int]:
+    """What is better to play, to be compared: complete, then of a later attempt, then with more renditions."""
+    return (media.complete, media.attempt, len(media.renditions)) if media else (False, 0, -1)
 
 
 def attempt_prefix(video: VideoId, attempt: int) -> str:

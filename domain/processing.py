@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from attrs import evolve, frozen
 
-from domain.errors import Conflict, IllegalTransition
+from domain.errors import Conflict, IllegalTransition, Invalid
 from domain.ids import JobId, UploadId, VideoId
-from domain.media import Media
+from domain.media import Media, progress
 
 
 class State(StrEnum):
@@ -40,6 +40,8 @@ LEASE = timedelta(minutes=2)
 """How long a claimer has to start the job before another may."""
 STALL = timedelta(minutes=10)
 """A job that has said nothing for so long is asked after."""
+HANG = timedelta(hours=1)
+"""A running job that has not moved for so long is given up."""
 ATTEMPTS_MOST = 3
 """Attempts the platform makes by itself; a person may ask for more."""
 
@@ -57,7 +59,10 @@ class Failure:
 
 @frozen(kw_only=True)
 class Report:
-    """What a transcoder says of a job. ``percent`` is of the whole job; ``media`` is what can be played by now."""
+    """What a transcoder says of a job. ``percent`` is of the whole job; ``media`` is what can be played by now.
+
+    READY comes with complete media, and FAILED, alone, with a failure. Raises Invalid.
+    """
 
     video: VideoId
     attempt: int
@@ -66,6 +71,12 @@ class Report:
     percent: int = 0
     media: Media | None = None
     failure: Failure | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.state is State.READY and (self.media is None or not self.media.complete):
+            raise Invalid("a job that is ready has complete media", code="report_without_media", field="media")
+        if (self.state is State.FAILED) != (self.failure is not None):
+            raise Invalid("a failure goes with the state failed", code="failure_mismatch", field="failure")
 
 
 @frozen
@@ -109,13 +120,13 @@ class Processing:
 
     def replace(self, upload: UploadId, source: str, now: datetime) -> "Processing":
         """A new attempt on another source. The same upload, or an older one, changes nothing."""
-        if upload <= self.upload or self._removed:
+        if upload <= self.upload or self.removed:
             return self
         return evolve(self._again(now), upload=upload, source=source)
 
     def retry(self, now: datetime) -> "Processing":
         """A new attempt on the same source. Raises IllegalTransition unless it failed."""
-        if self.state is not State.FAILED or self._removed:
+        if self.state is not State.FAILED or self.removed:
             raise IllegalTransition("processing", self.state, State.PENDING)
         return self._again(now)
 
@@ -143,8 +154,9 @@ class Processing:
         """
         if report.attempt != self.attempt or self.job not in {None, report.job}:
             return self
+        percent = 100 if report.state is State.READY else max(self.percent, min(report.percent, 99))
         if report.state is self.state and not self.done:
-            further = report.percent > self.percent or _renditions(report.media) > _renditions(self.media)
+            further = percent > self.percent or progress(report.media) > progress(self.media)
         else:
             further = report.state in NEXT[self.state]
         if not further:
@@ -153,8 +165,8 @@ class Processing:
             self,
             job=report.job,
             state=report.state,
-            percent=100 if report.state is State.READY else max(self.percent, min(report.percent, 99)),
-            media=max(self.media, report.media, key=_renditions),
+            percent=percent,
+            media=max(self.media, report.media, key=progress),
             failure=report.failure,
             lease_until=None,
             updated_at=now,
@@ -163,7 +175,25 @@ class Processing:
     def remove(self, now: datetime) -> "Processing":
         """The video is gone: nothing that a transcoder says matters any more."""
         gone = Failure(REMOVED, "the video was removed")
-        return self if self._removed else evolve(self, state=State.FAILED, failure=gone, updated_at=now)
+        return self if self.removed else evolve(self, state=State.FAILED, failure=gone, updated_at=now)
+
+    @property
+    def tries_again(self) -> bool:
+        """Whether it failed in a way that the platform answers with another attempt."""
+        transient = self.failure is not None and self.failure.transient
+        return self.state is State.FAILED and transient and self.attempt < ATTEMPTS_MOST
+
+    def seen(self, now: datetime) -> "Processing":
+        """Known to wait in the transcoder's queue: that is no stall."""
+        return evolve(self, updated_at=now)
+
+    def given_up(self, now: datetime, *, lost: bool) -> Report | None:
+        """What to make of a bound job that is ``lost`` to its transcoder or has hung; None if it is neither."""
+        if self.job is None or self.done or not (lost or self.updated_at + HANG < now):
+            return None
+        code, detail = ("job_lost", "the transcoder lost the job") if lost else ("stalled", "the job stood still")
+        failure = Failure(code, detail, transient=True)
+        return Report(video=self.video, attempt=self.attempt, job=self.job, state=State.FAILED, failure=failure)
 
     def stalled(self, now: datetime) -> bool:
         """Whether someone should ask what became of it."""
@@ -174,7 +204,7 @@ class Processing:
         return self.updated_at + STALL < now
 
     @property
-    def _removed(self) -> bool:
+    def removed(self) -> bool:
         return self.failure is not None and self.failure.code == REMOVED
 
     def _again(self, now: datetime) -> "Processing":
@@ -182,7 +212,3 @@ class Processing:
             self, attempt=self.attempt + 1, state=State.PENDING, lease_until=None, job=None, percent=0,
             media=None, failure=None, updated_at=now,
         )  # fmt: skip
-
-
-def _renditions(media: Media | None) -> tuple[int, bool]:
-    return (len(media.renditions), media.complete) if media else (-1, False)

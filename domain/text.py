@@ -9,33 +9,56 @@ from attrs import Attribute
 
 from domain.errors import Invalid
 
-# Characters that reorder or hide text: bidi embeddings, overrides and isolates (Unicode TR 9), and
-# zero-width characters other than the joiners that scripts and emoji need. A title or a name with
-# them can pass for another.
+# Characters that reorder or hide text: bidi marks, embeddings, overrides and isolates (Unicode TR 9),
+# zero-width and other invisible characters, and the anchors of annotations. A title or a name with them can
+# pass for another. Tag characters stay, as the flags of England, Scotland and Wales are made of them.
 _HIDDEN = dict.fromkeys(
-    [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, 0x00AD]
+    [
+        *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFFF9, 0xFFFC),
+        0x00AD, 0x034F, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF,
+    ]
+)  # fmt: skip
+# Scripts and emoji need the zero-width joiners, but only between two of their own characters.
+_STRAY_JOINER = re.compile(
+    r"(?<![^\x00-\u058f\s\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u058f\s\u200c\u200d])"
 )
 _LINE_BREAKS = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
 _SPACES = re.compile(r"\s+")
-_BLANK_LINES = re.compile(r"\n{3,}")
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
+# Letters and symbols that show nothing: the fillers of Hangul and the empty Braille pattern.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def _composed(text: str) -> str:
+    # Composed first, as that may change what stands beside a joiner; and again, as what it parted may now meet.
+    return unicodedata.normalize("NFC", _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text)))
+
+
+def _plain(text: str) -> bool:
+    # Most text: nothing to compose, hide or drop, and known in one pass of C.
+    return text.isascii() and text.isprintable()
 
 
 def line(text: str) -> str:
     """One line: composed (NFC), no control or hidden characters, single spaces, trimmed."""
+    if _plain(text):
+        return " ".join(text.split())
     kept = (c if unicodedata.category(c) not in {"Cc", "Cs", "Zl", "Zp"} else " " for c in text.translate(_HIDDEN))
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", "".join(kept))).strip()
+    return _SPACES.sub(" ", _composed("".join(kept))).strip()
 
 
 def prose(text: str) -> str:
-    """Many lines: as ``line``, but line breaks stay (at most one blank line in a row) and tabs too."""
+    """Many lines: as ``line``, but line breaks stay (at most one blank line in a row) and tabs and spaces too."""
+    if _plain(text):
+        return text.strip()
     broken = _LINE_BREAKS.sub("\n", text.translate(_HIDDEN))
     kept = "".join(c for c in broken if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
-    return _BLANK_LINES.sub("\n\n", unicodedata.normalize("NFC", kept)).strip()
+    return _BLANK_LINES.sub("\n\n", _composed(kept)).strip()
 
 
 def visible(text: str) -> bool:
-    """Whether anything of the text can be seen; a name of joiners alone cannot."""
-    return any(unicodedata.category(c)[0] not in "CZM" for c in text)
+    """Whether anything of the text can be seen; a name of joiners or blank letters alone cannot."""
+    return any(unicodedata.category(c)[0] not in "CZM" and c not in _BLANK for c in text)
 
 
 def length(least: int, most: int) -> Callable[[Any, "Attribute[str]", str], None]:
@@ -53,7 +76,12 @@ def length(least: int, most: int) -> Callable[[Any, "Attribute[str]", str], None
 
 _HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9_]{1,28})[a-z0-9]")
 _RESERVED = frozenset({"admin", "api", "hexcast", "me", "moderator", "root", "support", "system", "www"})
-_MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9][A-Za-z0-9_]{1,28}[A-Za-z0-9])(?!\w)")
+# An e-mail address is read first, and whole, so that what follows its @ is no mention; nor is what follows a slash,
+# which is part of a link.
+_MENTION = re.compile(
+    r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|(?<![\w@/])@([A-Za-z0-9][A-Za-z0-9_]{1,28}[A-Za-z0-9])(?![\w@])"
+)
 
 
 def handle(text: str) -> str:
@@ -70,4 +98,4 @@ def handle(text: str) -> str:
 
 def mentions(text: str, most: int = 10) -> tuple[str, ...]:
     """The handles mentioned with ``@``, each once, in order, at most ``most``."""
-    return tuple(dict.fromkeys(found.lower() for found in _MENTION.findall(text)))[:most]
+    return tuple(dict.fromkeys(found.lower() for found in _MENTION.findall(text) if found))[:most]

@@ -78,7 +78,8 @@ def part_size(size_bytes: int) -> int:
 
 
 def _content_type(text: str) -> str:
-    return text.partition(";")[0].strip().lower()
+    # As one line: it comes back in headers.
+    return line(text.partition(";")[0]).lower()
 
 
 @frozen(kw_only=True)

@@ -5,6 +5,7 @@ and blocked (what the platform's moderators say). ``listable`` is the one rule o
 """
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,9 +18,9 @@ from domain.access import Actor
 from domain.channels import Channel
 from domain.errors import Invalid, NotFound
 from domain.ids import ChannelId, UserId, VideoId
-from domain.media import Media
-from domain.processing import Failure, Processing, State
-from domain.text import length, line, prose
+from domain.media import Media, progress
+from domain.processing import NEXT, Failure, Processing, State
+from domain.text import length, line, prose, visible
 
 TAGS_MOST = 20
 CHAPTERS_MOST = 100
@@ -69,9 +70,15 @@ def language(text: str) -> str:
     return text
 
 
+def tag(text: str) -> str:
+    """A tag in its stored form: one line, without #, case folded; "" if nothing is left."""
+    tidy = line(line(text).lstrip("# ").casefold())
+    return tidy if visible(tidy) else ""
+
+
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:
-    tidy = tuple(dict.fromkeys(tag for tag in (line(each).removeprefix("#").casefold() for each in tags) if tag))
-    if len(tidy) > TAGS_MOST or any(len(tag) > 40 for tag in tidy):
+    tidy = tuple(dict.fromkeys(each for each in map(tag, tags) if each))
+    if len(tidy) > TAGS_MOST or any(len(each) > 40 for each in tidy):
         raise Invalid(f"at most {TAGS_MOST} tags of at most 40 characters", field="tags")
     return tidy
 
@@ -190,17 +197,23 @@ class Video:
     def reflect(self, processing: Processing, now: datetime) -> "Change":
         """With what processing knows: the state of the last attempt, and the media once it is better.
 
-        Partial media of a new attempt does not take the place of a complete older one.
+        Partial media of a new attempt does not take the place of a complete older one. An older look at
+        processing, which someone slow still holds, takes nothing back.
         """
-        media = self.media
-        if processing.media is not None and (media is None or processing.media.complete or not media.complete):
-            media = processing.media
+        if processing.attempt == self.attempt:
+            if processing.state is not self.state and processing.state not in NEXT[self.state]:
+                return self, ()
+        elif processing.attempt < self.attempt:
+            return self, ()
+        media = max(self.media, processing.media, key=progress)
         reflected = evolve(
             self, state=processing.state, attempt=processing.attempt, failure=processing.failure, media=media
         )
         if reflected == self:
             return self, ()
         changed, events = self._become(reflected, now)
+        if media is not None and self.media is not None and media.attempt != self.media.attempt:
+            events = (*events, MediaSuperseded(self.id, self.media.attempt, now))
         ended = (self.state, self.attempt) != (changed.state, changed.attempt)
         if ended and changed.state is State.READY:
             events = (*events, VideoReady(self.id, self.channel, processing.attempt, now))
@@ -208,15 +221,15 @@ class Video:
             events = (*events, VideoFailed(self.id, self.channel, processing.attempt, processing.failure.code, now))
         return changed, events
 
-    def with_thumbnail(self, key: str | None) -> "Video":
-        return evolve(self, thumbnail=key)
+    def with_thumbnail(self, key: str, now: datetime) -> "Change":
+        return self._become(evolve(self, thumbnail=key), now)
 
     def with_chapters(self, chapters: Sequence[Chapter]) -> "Video":
         """Raises Invalid unless they start at 0, ascend, and end before the video does."""
         if len(chapters) > CHAPTERS_MOST:
             raise Invalid(f"at most {CHAPTERS_MOST} chapters", field="chapters")
         starts = [chapter.start_s for chapter in chapters]
-        if starts and (starts[0] != 0 or any(b <= a for a, b in itertools.pairwise(starts))):
+        if starts and (starts[0] != 0 or not all(a < b < math.inf for a, b in itertools.pairwise(starts))):
             raise Invalid("chapters start at 0 and ascend", code="chapters_disordered", field="chapters")
         if self.media is not None and starts and starts[-1] >= max(self.media.duration_s, 0.001):
             raise Invalid("a chapter starts after the end", code="chapters_beyond_end", field="chapters")
@@ -287,5 +300,14 @@ class VideoRemoved:
     at: datetime
 
 
-VideoEvent = VideoPublished | ListingChanged | VideoReady | VideoFailed | VideoRemoved
+@frozen
+class MediaSuperseded:
+    """A newer attempt plays now; the older one's files can go once nobody watches them any more."""
+
+    video: VideoId
+    attempt: int
+    at: datetime
+
+
+VideoEvent = VideoPublished | ListingChanged | VideoReady | VideoFailed | VideoRemoved | MediaSuperseded
 Change = tuple[Video, tuple[VideoEvent, ...]]

@@ -54,7 +54,7 @@ class PlaybackSession:
         forward = max(0.0, position_s - self.position_s)
         # Twice the speed is the fastest a player plays here; more than that was a jump.
         watched = self.watched_s + (min(forward, passed) if forward <= 2 * passed + 1 else 0.0)
-        enough = watched >= min(VIEW_AFTER_S, self.duration_s / 2)
+        enough = watched > 0 and watched >= min(VIEW_AFTER_S, self.duration_s / 2)
         return evolve(
             self,
             position_s=position_s,

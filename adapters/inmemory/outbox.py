@@ -1,11 +1,11 @@
 """Events on their way, and the count of changes that every in-memory repository keeps."""
 
 import asyncio
+import heapq
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from attrs import define, evolve
-from sortedcontainers import SortedDict
+from attrs import define
 
 from application.ports import Envelope, Event, NewId
 from domain.ids import EVENT, EventId
@@ -29,19 +29,28 @@ class Changes:
 
 @define
 class _Waiting:
-    envelope: Envelope
-    held_until: datetime | None = None
+    """``free_at`` None: nobody holds it."""
+
+    event: Event
+    attempts: int = 0
+    free_at: datetime | None = None
 
 
 class InMemoryOutbox:
-    """Waiting events by id. One event loop, so an append beside a repository's own write is one step."""
+    """Waiting events: a heap of the free by id, a heap of the held by when they come free.
+
+    What is done or failed stays in its heap until it comes to the top, where what ``_waiting`` says decides.
+    One event loop, so an append beside a repository's own write is one step.
+    """
 
     def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
-        self._waiting: SortedDict[EventId, _Waiting] = SortedDict()
+        self._waiting: dict[EventId, _Waiting] = {}
+        self._free: list[EventId] = []
+        self._held: list[tuple[datetime, EventId]] = []
         self._known: dict[EventId, None] = {}
         self._dead: dict[EventId, tuple[Envelope, str]] = {}
-        self._arrived = asyncio.Event()
+        self._claimable = asyncio.Event()
 
     def append(self, events: Sequence[Event]) -> None:
         """The events of a save; the caller stores its value in the same step."""
@@ -49,20 +58,23 @@ class InMemoryOutbox:
             self._add(EventId(self._new_id(EVENT)), event)
 
     async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the port's word)
-        if id not in self._known:
+        if id not in self._known and id not in self._waiting and id not in self._dead:
             self._add(id, event)
 
     async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
-        free: list[Envelope] = []
-        for id_, waiting in self._waiting.items():
-            if waiting.held_until is not None and waiting.held_until > now:
+        self._release(now)
+        claimed: list[Envelope] = []
+        while self._free and len(claimed) < limit:
+            id_ = heapq.heappop(self._free)
+            waiting = self._waiting.get(id_)
+            if waiting is None or waiting.free_at is not None:
                 continue
-            waiting.held_until = now + HOLD
-            free.append(waiting.envelope)
-            self._waiting[id_].envelope = evolve(waiting.envelope, attempts=waiting.envelope.attempts + 1)
-            if len(free) == limit:
-                break
-        return free
+            waiting.attempts += 1
+            self._hold(id_, waiting, now + HOLD)
+            claimed.append(Envelope(id_, waiting.event, waiting.attempts))
+        if not self._free:
+            self._claimable.clear()
+        return claimed
 
     async def done(self, event: EventId) -> None:
         self._waiting.pop(event, None)
@@ -73,25 +85,41 @@ class InMemoryOutbox:
             return
         if again_at is None:
             del self._waiting[event]
-            # ``attempts`` already counts the delivery to come, which there will not be.
-            self._dead[event] = (evolve(waiting.envelope, attempts=waiting.envelope.attempts - 1), reason)
+            self._dead[event] = (Envelope(event, waiting.event, waiting.attempts), reason)
         else:
-            waiting.held_until = again_at
+            self._hold(event, waiting, again_at)
 
     async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
-        return list(self._dead.values())[:limit]
+        return [self._dead[id_] for id_ in heapq.nsmallest(limit, self._dead)]
 
     async def wait(self, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
-                await self._arrived.wait()
+                await self._claimable.wait()
         except TimeoutError:
             return
-        self._arrived.clear()
 
     def _add(self, id_: EventId, event: Event) -> None:
-        self._waiting[id_] = _Waiting(Envelope(id_, event))
+        self._waiting[id_] = _Waiting(event)
         self._known[id_] = None
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
-        self._arrived.set()
+        heapq.heappush(self._free, id_)
+        self._claimable.set()
+
+    def _hold(self, id_: EventId, waiting: _Waiting, until: datetime) -> None:
+        waiting.free_at = until
+        heapq.heappush(self._held, (until, id_))
+        # Events are mostly done with long before their hold runs out; the heap must not fill with them.
+        if len(self._held) > 1000 + 2 * len(self._waiting):
+            self._held = [(each.free_at, id_) for id_, each in self._waiting.items() if each.free_at is not None]
+            heapq.heapify(self._held)
+
+    def _release(self, now: datetime) -> None:
+        """Free what was held until now."""
+        while self._held and self._held[0][0] <= now:
+            free_at, id_ = heapq.heappop(self._held)
+            waiting = self._waiting.get(id_)
+            if waiting is not None and waiting.free_at == free_at:
+                waiting.free_at = None
+                heapq.heappush(self._free, id_)

@@ -1,0 +1,187 @@
+"""What people were told, and who listens right now."""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from operator import attrgetter
+
+from attrs import define, evolve, field
+
+from adapters.inmemory.outbox import Changes
+from adapters.inmemory.paging import decoded, encoded
+from application.ports import UNREAD_MOST, Page, Unread
+from domain.ids import NotificationId, UserId
+from domain.notifications import Notification, Settings
+
+KEPT = 1000
+HEARD = 100
+
+_id = attrgetter("id")
+
+
+@define
+class _Box:
+    """One user's, by id. ``mark``: all up to it are read; ``read``: which of those beyond it are."""
+
+    told: list[Notification] = field(factory=list)
+    mark: str = ""
+    read: set[NotificationId] | None = None
+
+    def add(self, notification: Notification) -> bool:
+        """False if it is there already, or older than a full box goes back."""
+        told = self.told
+        if not told or notification.id > told[-1].id:
+            told.append(notification)
+        else:
+            at = self.at(notification.id)
+            if told[at].id == notification.id or (at == 0 and len(told) >= KEPT):
+                return False
+            told.insert(at, notification)
+        if len(told) > KEPT:
+            gone = told.pop(0)
+            if self.read:
+                self.read.discard(gone.id)
+        return True
+
+    def at(self, notification: NotificationId) -> int:
+        return bisect_left(self.told, notification, key=_id)
+
+    def has(self, notification: NotificationId) -> bool:
+        at = self.at(notification)
+        return at < len(self.told) and self.told[at].id == notification
+
+    def unread(self) -> int:
+        return len(self.told) - bisect_right(self.told, self.mark, key=_id) - len(self.read or ())
+
+    def is_read(self, notification: Notification) -> bool:
+        return notification.id <= self.mark or (self.read is not None and notification.id in self.read)
+
+    def shown(self, notification: Notification) -> Notification:
+        return evolve(notification, read=True) if self.is_read(notification) else notification
+
+
+_EMPTY = _Box()
+
+
+class InMemoryInbox:
+    """A box for each user who was told something. Boxes are small, so a plain sorted list is all they need."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._boxes: dict[UserId, _Box] = {}
+        self._settings: dict[UserId, Settings] = {}
+
+    async def deliver(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
+        new = [each for each in notifications if self._box(each.user).add(each)]
+        self._changes.note()
+        return new
+
+    async def list(
+        self, user: UserId, *, unread_only: bool = False, cursor: str | None = None, limit: int = 20
+    ) -> Page[Notification]:
+        box = self._boxes.get(user, _EMPTY)
+        start = len(box.told) if cursor is None else box.at(NotificationId(str(decoded(cursor)[0])))
+        found: list[Notification] = []
+        for index in range(start - 1, -1, -1):
+            notification = box.told[index]
+            if unread_only and box.is_read(notification):
+                continue
+            if len(found) == limit:
+                return Page(found, encoded((found[-1].id,)))
+            found.append(box.shown(notification))
+        return Page(found)
+
+    async def after(self, user: UserId, notification: NotificationId, limit: int = 100) -> Sequence[Notification]:
+        box = self._boxes.get(user, _EMPTY)
+        start = bisect_right(box.told, notification, key=_id)
+        return [box.shown(each) for each in box.told[start : start + limit]]
+
+    async def unread(self, user: UserId) -> Unread:
+        count = self._boxes.get(user, _EMPTY).unread()
+        return Unread(min(count, UNREAD_MOST), capped=count > UNREAD_MOST)
+
+    async def mark_read(self, user: UserId, notifications: Sequence[NotificationId]) -> None:
+        box = self._boxes.get(user, _EMPTY)
+        read = {each for each in notifications if each > box.mark and box.has(each)}
+        if read:
+            box.read = (box.read or set()) | read
+            self._changes.note()
+
+    async def mark_read_up_to(self, user: UserId, notification: NotificationId) -> None:
+        box = self._box(user)
+        if notification > box.mark:
+            box.mark = notification
+            box.read = {each for each in box.read or () if each > notification} or None
+            self._changes.note()
+
+    async def settings(self, user: UserId) -> Settings:
+        return self._settings.get(user, Settings())
+
+    async def save_settings(self, user: UserId, settings: Settings) -> None:
+        self._settings[user] = settings
+        self._changes.note()
+
+    async def settings_of(self, users: Sequence[UserId]) -> Mapping[UserId, Settings]:
+        default = Settings()
+        return {user: self._settings.get(user, default) for user in users}
+
+    def _box(self, user: UserId) -> _Box:
+        box = self._boxes.get(user)
+        if box is None:
+            box = self._boxes[user] = _Box()
+        return box
+
+
+class _Listener:
+    """Ends when it is closed."""
+
+    def __init__(self) -> None:
+        self._told: deque[Notification] = deque(maxlen=HEARD)
+        self._news = asyncio.Event()
+        self._closed = False
+
+    def __aiter__(self) -> AsyncIterator[Notification]:
+        return self
+
+    async def __anext__(self) -> Notification:
+        while not self._told and not self._closed:
+            self._news.clear()
+            await self._news.wait()
+        if self._closed:
+            raise StopAsyncIteration
+        return self._told.popleft()
+
+    def tell(self, notification: Notification) -> None:
+        self._told.append(notification)
+        self._news.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._news.set()
+
+
+class InMemoryLive:
+    """Listeners by user: whoever listens in another process hears nothing."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[UserId, list[_Listener]] = {}
+
+    async def tell(self, notifications: Sequence[Notification]) -> None:
+        for notification in notifications:
+            for listener in self._listeners.get(notification.user, ()):
+                listener.tell(notification)
+
+    @asynccontextmanager
+    async def listen(self, user: UserId) -> AsyncIterator[AsyncIterator[Notification]]:
+        listener = _Listener()
+        self._listeners.setdefault(user, []).append(listener)
+        try:
+            yield listener
+        finally:
+            listener.close()
+            listeners = self._listeners[user]
+            listeners.remove(listener)
+            if not listeners:
+                del self._listeners[user]

@@ -1,0 +1,106 @@
+"""Playback sessions, views and histories in memory."""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from attrs import evolve
+from sortedcontainers import SortedList
+
+from adapters.inmemory.outbox import Changes
+from adapters.inmemory.paging import Key, page
+from application.ports import Now, Page
+from domain.errors import NotFound, Stale
+from domain.ids import SessionId, UserId, VideoId
+from domain.watching import PlaybackSession, Watched
+
+
+class InMemoryHistory:
+    """Each user's lines by video, and one index over all by time."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._lines: dict[UserId, dict[VideoId, Watched]] = {}
+        self._latest: SortedList[Key] = SortedList()
+
+    async def of(self, user: UserId, videos: Sequence[VideoId]) -> Mapping[VideoId, Watched]:
+        lines = self._lines.get(user)
+        return {video: lines[video] for video in videos if video in lines} if lines else {}
+
+    async def list(self, user: UserId, *, cursor: str | None = None, limit: int = 20) -> Page[Watched]:
+        lines = self._lines.get(user, {})
+        return page(
+            self._latest, lambda key: lines[key[-1]], within=(user,), cursor=cursor, limit=limit, descending=True
+        )
+
+    async def forget(self, user: UserId, video: VideoId | None = None) -> None:
+        lines = self._lines.get(user, {})
+        gone = [*lines] if video is None else [video] if video in lines else []
+        if not gone:
+            return
+        for each in gone:
+            self._latest.remove(_key(lines.pop(each)))
+        if not lines:
+            del self._lines[user]
+        self._changes.note()
+
+    def put(self, watched: Watched) -> None:
+        """Takes the place of the user's line for the video; the caller stores the session in the same step."""
+        lines = self._lines.setdefault(watched.user, {})
+        before = lines.get(watched.video)
+        if before is not None:
+            self._latest.remove(_key(before))
+        lines[watched.video] = watched
+        self._latest.add(_key(watched))
+        self._changes.note()
+
+
+def _key(watched: Watched) -> Key:
+    return watched.user, watched.at, watched.video
+
+
+class InMemorySessions:
+    """By id. Those over are dropped as others are saved, the earliest first."""
+
+    def __init__(self, changes: Changes, history: InMemoryHistory, now: Now) -> None:
+        self._changes = changes
+        self._history = history
+        self._now = now
+        self._sessions: dict[SessionId, PlaybackSession] = {}
+        self._started: list[tuple[datetime, SessionId]] = []
+        self._views: dict[VideoId, int] = {}
+
+    async def get(self, session: SessionId) -> PlaybackSession:
+        stored = self._sessions.get(session)
+        if stored is None or stored.over(self._now()):
+            raise NotFound("there is no such session, or it is over")
+        return stored
+
+    async def save(self, session: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
+        self._drop_those_over()
+        stored = self._sessions.get(session.id)
+        if session.version != (stored.version if stored else 0):
+            raise Stale("this session")
+        saved = evolve(session, version=session.version + 1)
+        if stored is None:
+            heapq.heappush(self._started, (saved.started_at, saved.id))
+        self._sessions[saved.id] = saved
+        if saved.counted and not (stored and stored.counted):
+            self._views[saved.video] = self._views.get(saved.video, 0) + 1
+        if watched is not None:
+            self._history.put(watched)
+        self._changes.note()
+        return saved
+
+    async def views(self, videos: Sequence[VideoId]) -> Mapping[VideoId, int]:
+        views = self._views
+        return {video: views.get(video, 0) for video in videos}
+
+    def _drop_those_over(self) -> None:
+        now = self._now()
+        while self._started:
+            _, id_ = self._started[0]
+            if not self._sessions[id_].over(now):
+                return
+            heapq.heappop(self._started)
+            del self._sessions[id_]

@@ -1,0 +1,97 @@
+"""Search: keeping its index true, and answering from it."""
+
+from attrs import frozen
+
+from application.channels import ChannelCard, ChannelCards
+from application.ports import Channels, Document, Found, Page, Search, Videos
+from application.videos import VideoCard, VideoCards
+from domain.access import Actor
+from domain.channels import Channel
+from domain.errors import NotFound
+from domain.ids import ChannelId, VideoId
+from domain.videos import Video
+
+
+@frozen
+class IndexVideo:
+    """Makes search say of a video what is true now, whatever event asked for it."""
+
+    videos: Videos
+    channels: Channels
+    search: Search
+
+    async def __call__(self, video: VideoId) -> None:
+        try:
+            stored = await self.videos.get(video)
+            channel = await self.channels.get(stored.channel)
+        except NotFound:
+            await self.search.remove(video)
+            return
+        if stored.listable:
+            await self.search.put(_video(stored, channel))
+        else:
+            await self.search.remove(video)
+
+
+@frozen
+class IndexChannel:
+    """The same of a channel, and of its videos, which are found by its name too."""
+
+    videos: Videos
+    channels: Channels
+    search: Search
+
+    async def __call__(self, channel: ChannelId) -> None:
+        try:
+            stored = await self.channels.get(channel)
+        except NotFound:
+            await self.search.remove(channel)
+            return
+        await self.search.put(
+            Document(
+                id=stored.id,
+                kind=Found.CHANNEL,
+                title=stored.name,
+                names=stored.handle,
+                text=stored.description,
+                at=stored.created_at,
+            )
+        )
+        cursor: str | None = None
+        while True:
+            page = await self.videos.listed(channel=channel, cursor=cursor, limit=100)
+            for video in page.items:
+                await self.search.put(_video(video, stored))
+            if (cursor := page.next) is None:
+                return
+
+
+def _video(video: Video, channel: Channel) -> Document:
+    return Document(
+        id=video.id, kind=Found.VIDEO, title=video.title, names=f"{channel.name} {channel.handle}", tags=video.tags,
+        text=video.description, at=video.published_at or video.created_at,
+    )  # fmt: skip
+
+
+@frozen
+class Find:
+    """Videos and channels by words, best first."""
+
+    search: Search
+    videos: Videos
+    channels: Channels
+    video_cards: VideoCards
+    channel_cards: ChannelCards
+
+    async def __call__(
+        self, actor: Actor, query: str, *, kind: Found | None = None, cursor: str | None = None, limit: int = 20
+    ) -> Page[VideoCard | ChannelCard]:
+        """What is hidden or gone since it was indexed is left out, so a page may be short."""
+        page = await self.search.find(query, kind=kind, cursor=cursor, limit=limit)
+        videos = await self.videos.many([VideoId(id_) for found, id_ in page.items if found is Found.VIDEO])
+        channels = await self.channels.many([ChannelId(id_) for found, id_ in page.items if found is Found.CHANNEL])
+        shown = await self.video_cards.of(actor, [video for video in videos.values() if video.listable])
+        cards: dict[str, VideoCard | ChannelCard] = {card.video.id: card for card in shown}
+        for channel in channels.values():
+            cards[channel.id] = await self.channel_cards.of(actor, channel)
+        return Page([cards[id_] for _, id_ in page.items if id_ in cards], page.next)

@@ -1,0 +1,379 @@
+"""What people say, like and follow."""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from application.channels import ChannelCard, ChannelCards
+from application.identity import signed_in
+from application.ports import (
+    Channels,
+    Comments,
+    NewId,
+    Now,
+    Page,
+    Reactions,
+    ReactionTally,
+    Subscriptions,
+    Users,
+    Videos,
+)  # fmt: skip
+from application.retry import expect, settled
+from application.videos import VideoCard, VideoCards
+from domain.access import Actor
+from domain.channels import Channel, Hold, Task
+from domain.engagement import (
+    Comment,
+    CommentChange,
+    Notify,
+    Reaction,
+    Ruling,
+    Subscribed,
+    Subscription,
+)  # fmt: skip
+from domain.errors import Forbidden, NotFound
+from domain.identity import User
+from domain.ids import COMMENT, ChannelId, CommentId, UserId, VideoId
+from domain.videos import Video
+
+FEED_CHANNELS = 1000
+
+
+@frozen
+class CommentCard:
+    """A comment as someone sees it. ``author`` is None when they left; ``signed_in`` says whether ``reaction`` means anything."""
+
+    comment: Comment
+    author: User | None
+    likes: int
+    dislikes: int
+    replies: int
+    reaction: Reaction | None
+    signed_in: bool
+
+
+@frozen
+class CommentCards:
+    """Puts together what is shown of comments, a list at a time."""
+
+    users: Users
+    comments: Comments
+    reactions: Reactions
+
+    async def of(self, actor: Actor, comments: Sequence[Comment]) -> Sequence[CommentCard]:
+        ids = [comment.id for comment in comments]
+        authors = await self.users.many(list({comment.author for comment in comments}))
+        tallies = await self.reactions.tallies(ids)
+        replies = await self.comments.reply_counts([each.id for each in comments if each.parent is None])
+        mine: Mapping[str, Reaction] = await self.reactions.of(actor.user, ids) if actor.user else {}
+        cards = []
+        for comment in comments:
+            tally: ReactionTally = tallies[comment.id]
+            cards.append(
+                CommentCard(
+                    comment,
+                    authors.get(comment.author),
+                    tally.likes,
+                    tally.dislikes,
+                    replies.get(comment.id, 0),
+                    mine.get(comment.id),
+                    actor.user is not None,
+                )
+            )
+        return cards
+
+    async def one(self, actor: Actor, comment: Comment) -> CommentCard:
+        return (await self.of(actor, [comment]))[0]
+
+
+@frozen
+class Seen:
+    """Finds what an actor may see, to act on it; hides the rest."""
+
+    videos: Videos
+    channels: Channels
+    comments: Comments
+
+    async def video(self, actor: Actor, video: VideoId) -> tuple[Video, Channel]:
+        """Raises NotFound, also for whom it is hidden from."""
+        stored = await self.videos.get(video)
+        channel = await self.channels.get(stored.channel)
+        stored.audience(actor, channel)
+        return stored, channel
+
+    async def comment(self, actor: Actor, comment: CommentId) -> tuple[Comment, Channel]:
+        """Raises NotFound, also for whom it or its video is hidden from."""
+        stored = await self.comments.get(comment)
+        _, channel = await self.video(actor, stored.video)
+        if not stored.seen_by(actor, channel):
+            raise NotFound("there is no such comment")
+        return stored, channel
+
+
+@frozen
+class PostComment:
+    """Say something under a video, or in reply to a comment (a reply to a reply stands beside it)."""
+
+    seen: Seen
+    users: Users
+    comments: Comments
+    cards: CommentCards
+    now: Now
+    new_id: NewId
+
+    async def __call__(self, actor: Actor, video: VideoId, text: str) -> CommentCard:
+        """Visible at once, or held. Raises Forbidden (``comments_disabled``)."""
+        user = await signed_in(self.users, actor)
+        _, channel = await self.seen.video(actor, video)
+        return await self._post(actor, user, channel, video, None, text)
+
+    async def reply(self, actor: Actor, comment: CommentId, text: str) -> CommentCard:
+        user = await signed_in(self.users, actor)
+        stored, channel = await self.seen.comment(actor, comment)
+        return await self._post(actor, user, channel, stored.video, stored.parent or stored.id, text)
+
+    async def _post(  # noqa: PLR0917  (one caller each, above)
+        self, actor: Actor, user: User, channel: Channel, video: VideoId, parent: CommentId | None, text: str
+    ) -> CommentCard:
+        newcomer = channel.comments.hold is Hold.NEWCOMERS and not await self.comments.known(channel.id, user.id)
+        draft = Comment(
+            id=CommentId(self.new_id(COMMENT)), video=video, channel=channel.id, parent=parent, author=user.id,
+            text=text, created_at=self.now(),
+        )  # fmt: skip
+        trusted = channel.allows(actor, Task.MODERATE)
+        comment, events = Comment.post(draft, channel.comments, trusted=trusted, newcomer=newcomer)
+        return await self.cards.one(actor, await self.comments.save(comment, *events))
+
+
+@frozen
+class EditComment:
+    """New words by the author; the pin by the channel's members."""
+
+    seen: Seen
+    comments: Comments
+    cards: CommentCards
+    now: Now
+
+    async def __call__(
+        self, actor: Actor, comment: CommentId, *, text: str | None = None, pinned: bool | None = None,
+        version: int | None = None,
+    ) -> CommentCard:  # fmt: skip
+        async def step() -> Comment:
+            stored, channel = await self.seen.comment(actor, comment)
+            actor.require_user()
+            expect("the comment", stored.version, version)
+            changed, events = self._change(actor, channel, stored, text, pinned)
+            return stored if changed == stored else await self.comments.save(changed, *events)
+
+        return await self.cards.one(actor, await settled(step))
+
+    def _change(
+        self,
+        actor: Actor,
+        channel: Channel,
+        comment: Comment,
+        text: str | None,
+        pinned: bool | None,  # noqa: FBT001  (what the client sent, not a switch)
+    ) -> CommentChange:
+        change: CommentChange = (comment, ())
+        if text is not None and text != comment.text:
+            trusted = channel.allows(actor, Task.MODERATE)
+            change = comment.edit(actor, text, channel.comments, self.now(), trusted=trusted)
+        if pinned is not None:
+            channel.require(actor, Task.MODERATE)
+            change = (change[0].pin(pinned), change[1])
+        return change
+
+
+@frozen
+class RemoveComment:
+    """Taken back by its author, or taken down by the channel's members or the platform's moderators."""
+
+    seen: Seen
+    comments: Comments
+
+    async def __call__(self, actor: Actor, comment: CommentId, version: int | None = None) -> None:
+        async def step() -> None:
+            stored, channel = await self.seen.comment(actor, comment)
+            if actor.require_user() != stored.author:
+                channel.require(actor, Task.MODERATE)
+            expect("the comment", stored.version, version)
+            await self.comments.save(stored.remove())
+
+        await settled(step)
+
+
+@frozen
+class RuleComment:
+    seen: Seen
+    comments: Comments
+    cards: CommentCards
+    now: Now
+
+    async def __call__(self, actor: Actor, comment: CommentId, ruling: Ruling) -> CommentCard:
+        async def step() -> Comment:
+            stored, channel = await self.seen.comment(actor, comment)
+            channel.require(actor, Task.MODERATE)
+            ruled, events = stored.rule(ruling, self.now())
+            return stored if ruled == stored else await self.comments.save(ruled, *events)
+
+        return await self.cards.one(actor, await settled(step))
+
+
+@frozen
+class ListComments:
+    seen: Seen
+    channels: Channels
+    comments: Comments
+    cards: CommentCards
+
+    async def __call__(
+        self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[CommentCard]:
+        """The pinned one first, then newest first."""
+        await self.seen.video(actor, video)
+        page = await self.comments.on_video(video, cursor=cursor, limit=limit)
+        return Page(await self.cards.of(actor, page.items), page.next)
+
+    async def replies(
+        self, actor: Actor, comment: CommentId, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[CommentCard]:
+        """Oldest first. Those to a comment that was removed stay."""
+        await self.seen.video(actor, (await self.comments.get(comment)).video)
+        page = await self.comments.replies(comment, cursor=cursor, limit=limit)
+        return Page(await self.cards.of(actor, page.items), page.next)
+
+    async def of_channel(
+        self, actor: Actor, channel: ChannelId, *, held_only: bool, cursor: str | None = None, limit: int = 20
+    ) -> Page[CommentCard]:
+        """For those who moderate the channel: what waits for them, oldest first; or everything, newest first."""
+        (await self.channels.get(channel)).require(actor, Task.MODERATE)
+        listing = self.comments.held if held_only else self.comments.of_channel
+        page = await listing(channel, cursor=cursor, limit=limit)
+        return Page(await self.cards.of(actor, page.items), page.next)
+
+
+@frozen
+class React:
+    """Like or dislike a video or comment, or take it back. Saying the same again changes nothing."""
+
+    seen: Seen
+    reactions: Reactions
+
+    async def to_video(self, actor: Actor, video: VideoId, reaction: Reaction | None) -> None:
+        await self.seen.video(actor, video)
+        await self._put(actor, video, reaction)
+
+    async def to_comment(self, actor: Actor, comment: CommentId, reaction: Reaction | None) -> None:
+        await self.seen.comment(actor, comment)
+        await self._put(actor, comment, reaction)
+
+    async def _put(self, actor: Actor, subject: str, reaction: Reaction | None) -> None:
+        user = actor.require_user()
+        if reaction is None:
+            await self.reactions.remove(subject, user)
+        else:
+            await self.reactions.put(subject, user, reaction)
+
+
+@frozen
+class ClearEngagement:
+    """After a video is removed: forget what was said and felt about it."""
+
+    comments: Comments
+    reactions: Reactions
+
+    async def __call__(self, video: VideoId) -> None:
+        await self.reactions.forget(video)
+        while await self.comments.remove_all(video):
+            pass
+
+
+@frozen
+class Subscribe:
+    """Follow a channel, or change what one is told of it. Saying the same again changes nothing."""
+
+    channels: Channels
+    users: Users
+    subscriptions: Subscriptions
+    now: Now
+
+    async def __call__(self, actor: Actor, channel: ChannelId, notify: Notify) -> None:
+        """Raises Forbidden (``own_channel``) for the owner."""
+        user = await signed_in(self.users, actor)
+        stored = await self.channels.get(channel)
+        if stored.owner == user.id:
+            raise Forbidden("this is your own channel", code="own_channel")
+        now = self.now()
+        await self.subscriptions.put(Subscription(user.id, channel, notify, now), Subscribed(user.id, channel, now))
+
+
+@frozen
+class Unsubscribe:
+    subscriptions: Subscriptions
+
+    async def __call__(self, actor: Actor, channel: ChannelId) -> None:
+        await self.subscriptions.remove(actor.require_user(), channel)
+
+
+@frozen
+class Followed:
+    """A channel one follows, and how."""
+
+    subscription: Subscription
+    card: ChannelCard
+
+
+@frozen
+class ListSubscriptions:
+    subscriptions: Subscriptions
+    channels: Channels
+    cards: ChannelCards
+
+    async def __call__(self, actor: Actor, *, cursor: str | None = None, limit: int = 20) -> Page[Followed]:
+        """Newest first."""
+        page = await self.subscriptions.of_user(actor.require_user(), cursor=cursor, limit=limit)
+        channels = await self.channels.many([each.channel for each in page.items])
+        here = [(each, channels[each.channel]) for each in page.items if each.channel in channels]
+        return Page([Followed(each, await self.cards.of(actor, channel)) for each, channel in here], page.next)
+
+
+@frozen
+class Follower:
+    """Someone who follows a channel; ``user`` is None when they left."""
+
+    subscription: Subscription
+    user: User | None
+
+
+@frozen
+class ListSubscribers:
+    subscriptions: Subscriptions
+    channels: Channels
+    users: Users
+
+    async def __call__(
+        self, actor: Actor, channel: ChannelId, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Follower]:
+        """For the channel's owner, newest first."""
+        (await self.channels.get(channel)).require(actor, Task.MANAGE)
+        page = await self.subscriptions.to_channel(channel, cursor=cursor, limit=limit)
+        users: Mapping[UserId, User] = await self.users.many([each.user for each in page.items])
+        return Page([Follower(each, users.get(each.user)) for each in page.items], page.next)
+
+
+@frozen
+class ShowFeed:
+    """What the channels one follows published, newest first."""
+
+    subscriptions: Subscriptions
+    videos: Videos
+    cards: VideoCards
+
+    async def __call__(self, actor: Actor, *, cursor: str | None = None, limit: int = 20) -> Page[VideoCard]:
+        user = actor.require_user()
+        # Ascending ids: the cursor is good for the same channels in the same order.
+        followed = await self.subscriptions.of_user(user, limit=FEED_CHANNELS)
+        channels = sorted(each.channel for each in followed.items)
+        page = await self.videos.feed(channels, cursor=cursor, limit=limit)
+        return Page(await self.cards.of(actor, page.items), page.next)

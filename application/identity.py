@@ -1,0 +1,203 @@
+"""Who people are: sign-up to farewell."""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from application.ports import Accounts, Channels, History, Now, Subscriptions, Tokens, Users
+from application.retry import expect, settled
+from domain.access import Actor, Role
+from domain.channels import ChannelClosed
+from domain.errors import NotFound, Stale, Taken, Unauthenticated
+from domain.identity import AccountClosed, SignedUp, User, email, password
+from domain.ids import UserId
+
+
+@frozen
+class SignUp:
+    """Open an account and send the code that confirms its address.
+
+    ``founders`` are the addresses that the platform's owner gave a role; they get it like everyone, with
+    their first sign-in.
+    """
+
+    accounts: Accounts
+    users: Users
+    now: Now
+    founders: Mapping[str, Role]
+
+    async def __call__(self, address: str, secret: str, handle: str, display_name: str) -> User:
+        """The new user. Raises Taken (``email_taken``, ``handle_taken``)."""
+        roles = frozenset({Role.USER} | {role for who, role in self.founders.items() if who == email(address)})
+        draft = User(
+            id=UserId(""), handle=handle, display_name=display_name, email=address, roles=roles, created_at=self.now()
+        )
+        await self._require_free(draft)
+        user = await self.accounts.sign_up(draft.email, password(secret), draft.handle)
+        if len(roles) > 1:
+            await self.accounts.grant(user, roles)
+        return await settled(lambda: self._save(user, draft))
+
+    async def _require_free(self, draft: User) -> None:
+        """Look before an e-mail goes out; the save decides."""
+        try:
+            holder = await self.users.by_handle(draft.handle)
+        except NotFound:
+            return
+        if holder.email != draft.email:
+            raise Taken("this handle belongs to someone else", code="handle_taken")
+
+    async def _save(self, user: UserId, draft: User) -> User:
+        try:
+            known = await self.users.get(user)
+        except NotFound:
+            fresh = User(
+                id=user, handle=draft.handle, display_name=draft.display_name, email=draft.email, roles=draft.roles,
+                created_at=draft.created_at,
+            )  # fmt: skip
+            try:
+                return await self.users.save(fresh, SignedUp(user, self.now()))
+            except Taken:
+                await self.accounts.close(user)
+                raise
+        return await self.users.save(known.edit(handle=draft.handle, display_name=draft.display_name))
+
+
+@frozen
+class ConfirmAccount:
+    accounts: Accounts
+
+    async def __call__(self, address: str, code: str) -> None:
+        """Raises Invalid (``code_mismatch``, ``code_expired``)."""
+        await self.accounts.confirm(email(address), code.strip())
+
+
+@frozen
+class ResendCode:
+    accounts: Accounts
+
+    async def __call__(self, address: str) -> None:
+        await self.accounts.resend_code(email(address))
+
+
+@frozen
+class SignIn:
+    accounts: Accounts
+
+    async def __call__(self, address: str, secret: str) -> Tokens:
+        """Raises Unauthenticated (``wrong_credentials``), Forbidden (``not_confirmed``)."""
+        return await self.accounts.sign_in(email(address), secret)
+
+
+@frozen
+class RefreshTokens:
+    accounts: Accounts
+
+    async def __call__(self, token: str) -> Tokens:
+        """Raises Unauthenticated (``invalid_refresh_token``)."""
+        return await self.accounts.refresh(token)
+
+
+@frozen
+class SignOut:
+    accounts: Accounts
+
+    async def __call__(self, token: str) -> None:
+        await self.accounts.sign_out(token)
+
+
+@frozen
+class ForgotPassword:
+    accounts: Accounts
+
+    async def __call__(self, address: str) -> None:
+        await self.accounts.forgot_password(email(address))
+
+
+@frozen
+class ResetPassword:
+    accounts: Accounts
+
+    async def __call__(self, address: str, code: str, secret: str) -> None:
+        """Raises Invalid (``code_mismatch``, ``code_expired``, ``invalid_password``)."""
+        await self.accounts.reset_password(email(address), code.strip(), password(secret))
+
+
+async def signed_in(users: Users, actor: Actor) -> User:
+    """Whoever asks, with a profile. Raises Unauthenticated, also when the account was closed since."""
+    try:
+        return await users.get(actor.require_user())
+    except NotFound:
+        raise Unauthenticated("this account is closed", code="account_closed") from None
+
+
+@frozen
+class ShowMe:
+    users: Users
+
+    async def __call__(self, actor: Actor) -> User:
+        return await signed_in(self.users, actor)
+
+
+@frozen
+class EditMe:
+    users: Users
+
+    async def __call__(
+        self, actor: Actor, *, handle: str | None = None, display_name: str | None = None, version: int | None = None
+    ) -> User:
+        """Raises Taken (``handle_taken``), VersionMismatch."""
+
+        async def step() -> User:
+            user = await signed_in(self.users, actor)
+            expect("your profile", user.version, version)
+            edited = user.edit(handle=handle, display_name=display_name)
+            return user if edited == user else await self.users.save(edited)
+
+        return await settled(step)
+
+
+@frozen
+class CloseAccount:
+    """Leave for good: no sign-in works from now on; channels, subscriptions and history follow."""
+
+    users: Users
+    accounts: Accounts
+    now: Now
+
+    async def __call__(self, actor: Actor, version: int | None = None) -> None:
+        async def step() -> None:
+            user = await signed_in(self.users, actor)
+            expect("your profile", user.version, version)
+            await self.accounts.close(user.id)
+            await self.users.remove(user, AccountClosed(user.id, self.now()))
+
+        await settled(step)
+
+
+@frozen
+class ClearAccount:
+    """After someone left: close their channels, end their memberships, subscriptions and history.
+
+    What they said under other people's videos stays, without their name.
+    """
+
+    channels: Channels
+    subscriptions: Subscriptions
+    history: History
+    now: Now
+
+    async def __call__(self, event: AccountClosed) -> None:
+        for channel in await self.channels.of_member(event.user):
+            try:
+                if channel.owner == event.user:
+                    await self.channels.remove(channel, ChannelClosed(channel.id, self.now()))
+                else:
+                    await self.channels.save(channel.dismiss(event.user))
+            except Stale:  # gone, or changed by someone: the next delivery sees to it
+                await self.channels.get(channel.id)
+                raise
+        while (page := await self.subscriptions.of_user(event.user, limit=100)).items:
+            for subscription in page.items:
+                await self.subscriptions.remove(event.user, subscription.channel)
+        await self.history.forget(event.user)

@@ -1,0 +1,257 @@
+"""Telling people: whom an event concerns, their inbox, and the channel's many subscribers."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from attrs import frozen
+
+from application.ports import (
+    Channels,
+    Comments,
+    Inbox,
+    Live,
+    Outbox,
+    Page,
+    Subscriptions,
+    Unread,
+    Users,
+    Videos,
+)  # fmt: skip
+from domain.access import Actor
+from domain.channels import Channel
+from domain.engagement import CommentPosted, Notify, Subscribed
+from domain.errors import Invalid, NotFound
+from domain.identity import User
+from domain.ids import EventId, NotificationId, UserId, VideoId
+from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
+from domain.videos import Video, VideoFailed, VideoPublished, VideoReady
+
+FAN_OUT_PAGE = 500
+_EXCERPT = 120
+
+
+@frozen
+class Deliverer:
+    """Puts a notice into the inboxes of those who want it, and tells who is connected."""
+
+    inbox: Inbox
+    live: Live
+
+    async def __call__(self, notice: Notice, users: Sequence[UserId]) -> None:
+        """Doing it again tells nobody twice."""
+        settings = await self.inbox.settings_of(users)
+        wanted = [notice.to(user) for user in users if settings[user].wants(notice.kind)]
+        await self.live.tell(await self.inbox.deliver(wanted))
+
+
+@frozen
+class Tell:
+    """An event to the few people whom it concerns; to a channel's subscribers by way of ``FanOut``."""
+
+    users: Users
+    channels: Channels
+    videos: Videos
+    comments: Comments
+    outbox: Outbox
+    deliver: Deliverer
+
+    async def comment(self, id_: EventId, event: CommentPosted) -> None:
+        """The author replied to, then those mentioned who can see the video, then the channel's owner; one notice each."""
+        video, channel = await self._video(event.video)
+        if video is None or channel is None:
+            return
+        author = await self._name(event.author)
+        text = (await self.comments.get(event.comment)).text
+        said = text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
+        told = {event.author}
+        for kind, users, verb in (
+            (Kind.REPLY, await self._replied_to(event), "replied"),
+            (Kind.MENTION, await self._mentioned(event, video, channel), "mentioned you"),
+            (Kind.COMMENT, [channel.owner, video.uploader], "commented"),
+        ):
+            to = [user for user in dict.fromkeys(users) if user not in told]
+            told.update(to)
+            notice = Notice(
+                event=id_, kind=kind, actor=event.author, subject=Subject("comment", event.comment),
+                text=f"{author} {verb} on “{video.title}”: {said}", at=event.at,
+            )  # fmt: skip
+            await self.deliver(notice, to)
+
+    async def subscriber(self, id_: EventId, event: Subscribed) -> None:
+        try:
+            channel = await self.channels.get(event.channel)
+        except NotFound:
+            return
+        text = f"{await self._name(event.user)} subscribed to {channel.name}"
+        notice = Notice(
+            event=id_, kind=Kind.SUBSCRIBER, actor=event.user, subject=Subject("channel", event.channel), text=text,
+            at=event.at,
+        )  # fmt: skip
+        await self.deliver(notice, [channel.owner])
+
+    async def processed(self, id_: EventId, event: VideoReady | VideoFailed) -> None:
+        """To whoever uploaded it and the channel's owner."""
+        video, channel = await self._video(event.video)
+        if video is None or channel is None:
+            return
+        failed = isinstance(event, VideoFailed)
+        why = video.failure.detail if video.failure else "unknown"
+        notice = Notice(
+            event=id_, kind=Kind.VIDEO_FAILED if failed else Kind.VIDEO_READY, actor=None,
+            subject=Subject("video", event.video), at=event.at,
+            text=f"“{video.title}” could not be processed: {why}" if failed else f"“{video.title}” is ready to watch",
+        )  # fmt: skip
+        await self.deliver(notice, list(dict.fromkeys([video.uploader, channel.owner])))
+
+    async def published(self, id_: EventId, event: VideoPublished) -> None:
+        """Begins a fan-out; its pages follow one by one."""
+        video, channel = await self._video(event.video)
+        if video is None or channel is None:
+            return
+        notice = Notice(
+            event=id_, kind=Kind.VIDEO_PUBLISHED, actor=channel.owner, subject=Subject("video", event.video),
+            text=f"{channel.name} published “{video.title}”", at=event.at,
+        )  # fmt: skip
+        await self.outbox.put(FanOut(notice, channel.id, 0, None), _page_id(notice, 0))
+
+    async def _video(self, video: VideoId) -> tuple[Video | None, Channel | None]:
+        try:
+            stored = await self.videos.get(video)
+            return stored, await self.channels.get(stored.channel)
+        except NotFound:
+            return None, None
+
+    async def _name(self, user: UserId) -> str:
+        return named.display_name if (named := (await self.users.many([user])).get(user)) else "Someone"
+
+    async def _replied_to(self, event: CommentPosted) -> Sequence[UserId]:
+        return [(await self.comments.get(event.parent)).author] if event.parent else []
+
+    async def _mentioned(self, event: CommentPosted, video: Video, channel: Channel) -> Sequence[UserId]:
+        found = []
+        for handle in event.mentions:
+            try:
+                user = await self.users.by_handle(handle)
+                video.audience(Actor(user.id, user.roles), channel)
+            except NotFound:
+                continue
+            found.append(user.id)
+        return found
+
+
+def _page_id(notice: Notice, page: int) -> EventId:
+    return EventId(f"{notice.event}-{page}")
+
+
+_LEVELS: Mapping[Kind, frozenset[Notify]] = {
+    Kind.VIDEO_PUBLISHED: frozenset({Notify.ALL}),
+    Kind.WENT_LIVE: frozenset({Notify.ALL, Notify.LIVE}),
+}
+
+
+@frozen
+class TellSubscribers:
+    """One page of a fan-out, then the next one through the outbox: however many there are, each step is small."""
+
+    videos: Videos
+    subscriptions: Subscriptions
+    outbox: Outbox
+    deliver: Deliverer
+
+    async def __call__(self, event: FanOut) -> None:
+        """Stops early when what it is about is hidden or gone."""
+        if event.notice.subject.type == "video" and not await self._shown(event.notice.subject.id):
+            return
+        page = await self.subscriptions.to_channel(event.channel, cursor=event.cursor, limit=FAN_OUT_PAGE)
+        levels = _LEVELS[event.notice.kind]
+        await self.deliver(event.notice, [each.user for each in page.items if each.notify in levels])
+        if page.next is not None:
+            follow = FanOut(event.notice, event.channel, event.page + 1, page.next)
+            await self.outbox.put(follow, _page_id(event.notice, follow.page))
+
+    async def _shown(self, video: str) -> bool:
+        stored = (await self.videos.many([VideoId(video)])).get(VideoId(video))
+        return stored is not None and stored.listable
+
+
+@frozen
+class NotificationCard:
+    """A notification with the profile of who caused it (None: nobody, or they left)."""
+
+    notification: Notification
+    actor: User | None
+
+
+@frozen
+class ListNotifications:
+    inbox: Inbox
+    users: Users
+
+    async def __call__(
+        self, actor: Actor, *, unread_only: bool = False, cursor: str | None = None, limit: int = 20
+    ) -> Page[NotificationCard]:
+        """Newest first."""
+        user = actor.require_user()
+        page = await self.inbox.list(user, unread_only=unread_only, cursor=cursor, limit=limit)
+        return Page(await self.cards(page.items), page.next)
+
+    async def cards(self, notifications: Sequence[Notification]) -> Sequence[NotificationCard]:
+        users = await self.users.many(list({each.actor for each in notifications if each.actor}))
+        return [NotificationCard(each, users.get(each.actor) if each.actor else None) for each in notifications]
+
+
+@frozen
+class CountUnread:
+    inbox: Inbox
+
+    async def __call__(self, actor: Actor) -> Unread:
+        return await self.inbox.unread(actor.require_user())
+
+
+@frozen
+class MarkRead:
+    inbox: Inbox
+
+    async def __call__(
+        self, actor: Actor, *, ids: Sequence[NotificationId] = (), up_to: NotificationId | None = None
+    ) -> Unread:
+        """What is left. Raises Invalid unless one of the two is given."""
+        user = actor.require_user()
+        if bool(ids) == (up_to is not None):
+            raise Invalid("give either ids or up_to", code="ids_or_up_to", field="ids")
+        if up_to is not None:
+            await self.inbox.mark_read_up_to(user, up_to)
+        else:
+            await self.inbox.mark_read(user, ids)
+        return await self.inbox.unread(user)
+
+
+@frozen
+class NotificationSettings:
+    inbox: Inbox
+
+    async def show(self, actor: Actor) -> Settings:
+        return await self.inbox.settings(actor.require_user())
+
+    async def change(self, actor: Actor, changes: Mapping[Kind, bool]) -> Settings:
+        """With each kind named wanted or not."""
+        user = actor.require_user()
+        settings = (await self.inbox.settings(user)).change(changes)
+        await self.inbox.save_settings(user, settings)
+        return settings
+
+
+@frozen
+class FollowNotifications:
+    """Notifications as they come, for as long as the client listens."""
+
+    inbox: Inbox
+    live: Live
+    list: ListNotifications
+
+    def listen(self, actor: Actor) -> AbstractAsyncContextManager[AsyncIterator[Notification]]:
+        return self.live.listen(actor.require_user())
+
+    async def missed(self, actor: Actor, last: NotificationId) -> Sequence[NotificationCard]:
+        """What came after the last one a client has seen, oldest first."""
+        return await self.list.cards(await self.inbox.after(actor.require_user(), last))

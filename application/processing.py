@@ -1,0 +1,292 @@
+"""From bytes to something that plays: asking for a transcode, believing what comes back, repairing what was lost."""
+
+from datetime import datetime
+
+from attrs import frozen
+
+from application.ports import (
+    Channels,
+    MediaStore,
+    Now,
+    Processings,
+    TranscodeOrder,
+    Transcoder,
+    Uploads,
+    UploadStore,
+    Videos,
+)  # fmt: skip
+from application.retry import expect, settled
+from domain.access import Actor
+from domain.channels import Task
+from domain.errors import Conflict, NotFound, Stale, Unavailable
+from domain.ids import JobId, UploadId, VideoId
+from domain.media import attempt_prefix, video_prefix
+from domain.processing import LEASE, Processing, ProcessingMoved, Report, State, TranscodeRequested
+from domain.uploads import UploadCompleted
+from domain.videos import MediaSuperseded, Video, VideoReady
+from domain.watching import GRANT_LIFE
+
+
+class NotYet(Exception):
+    """The event is early; it should come again then."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"not before {until}")
+        self.until = until
+
+
+async def _save_requested(processings: Processings, processing: Processing, now: datetime) -> Processing:
+    asked = TranscodeRequested(processing.video, processing.attempt, now)
+    return await processings.save(processing, asked, ProcessingMoved(processing.video, processing.attempt, now))
+
+
+@frozen
+class RequestProcessing:
+    """After an upload is complete: a first attempt, or another one if it replaces an older source."""
+
+    videos: Videos
+    uploads: Uploads
+    processings: Processings
+    transcoder: Transcoder
+    store: UploadStore
+    now: Now
+
+    async def __call__(self, event: UploadCompleted) -> None:
+        now = self.now()
+        try:
+            await self.videos.get(event.video)
+        except NotFound:
+            await _forget_upload(self.uploads, self.store, event.upload)
+            return
+
+        async def step() -> Processing | None:
+            try:
+                before = await self.processings.get(event.video)
+            except NotFound:
+                first = Processing(video=event.video, upload=event.upload, source=event.source, updated_at=now)
+                await _save_requested(self.processings, first, now)
+                return None
+            after = before.replace(event.upload, event.source, now)
+            if after is before:
+                return None
+            await _save_requested(self.processings, after, now)
+            return before
+
+        superseded = await settled(step)
+        if superseded is not None and superseded.job is not None and not superseded.done:
+            await self.transcoder.cancel(superseded.job)
+
+
+async def _forget_upload(uploads: Uploads, store: UploadStore, upload: UploadId) -> None:
+    try:
+        await store.discard(await uploads.get(upload))
+    except NotFound:
+        return
+    await uploads.remove(upload)
+
+
+@frozen
+class StartTranscode:
+    """Claim an attempt, start its job, bind the two. Whoever comes second does nothing."""
+
+    processings: Processings
+    transcoder: Transcoder
+    now: Now
+
+    async def __call__(self, video: VideoId, attempt: int) -> None:
+        """Raises Unavailable when the transcoder takes no more now; the lease lets the next try pass."""
+
+        async def claim() -> Processing | None:
+            stored = await self.processings.get(video)
+            if not stored.claimable(attempt, self.now()):
+                return None
+            return await self.processings.save(stored.claim(attempt, self.now()))
+
+        claimed = await settled(claim)
+        if claimed is None:
+            return
+        job = await self.transcoder.start(TranscodeOrder(video=video, attempt=attempt, source=claimed.source))
+
+        async def bind() -> Processing:
+            stored = await self.processings.get(video)
+            bound = stored.bind(attempt, job, self.now())
+            return stored if bound is stored else await self.processings.save(bound)
+
+        stored = await settled(bind)
+        if stored.job != job or stored.attempt != attempt:  # removed, replaced, or won by another job
+            await self.transcoder.cancel(job)
+
+
+@frozen
+class ApplyReport:
+    """Believe what a transcoder says, as far as it is news. Raises NotFound for an unknown video: it may come later."""
+
+    processings: Processings
+    media: MediaStore
+    now: Now
+
+    async def __call__(self, report: Report) -> None:
+        async def step() -> Processing:
+            now = self.now()
+            before = await self.processings.get(report.video)
+            after = before.apply(report, now)
+            if after is before:
+                return before
+            if after.tries_again:
+                return await _save_requested(self.processings, after.retry(now), now)
+            moved = (after.state, after.media) != (before.state, before.media)
+            events = (ProcessingMoved(after.video, after.attempt, now),) if moved else ()
+            return await self.processings.save(after, *events)
+
+        if (await settled(step)).removed:
+            await self.media.remove_prefix(video_prefix(report.video))
+
+
+@frozen
+class ReflectProcessing:
+    """Show on the video what its processing has come to; the older sources can go once the new one plays."""
+
+    videos: Videos
+    processings: Processings
+    now: Now
+
+    async def __call__(self, event: ProcessingMoved) -> None:
+        async def step() -> Video | None:
+            try:
+                video = await self.videos.get(event.video)
+            except NotFound:
+                return None
+            changed, events = video.reflect(await self.processings.get(event.video), self.now())
+            return video if changed is video else await self.videos.save(changed, *events)
+
+        await settled(step)
+
+
+@frozen
+class ClearOldSources:
+    """Once a replacement plays, nobody needs the sources before it."""
+
+    uploads: Uploads
+    processings: Processings
+    store: UploadStore
+
+    async def __call__(self, event: VideoReady) -> None:
+        try:
+            current = (await self.processings.get(event.video)).upload
+        except NotFound:
+            return
+        for upload in await self.uploads.of_video(event.video):
+            if upload.id < current and upload.counts:
+                await _forget_upload(self.uploads, self.store, upload.id)
+
+
+@frozen
+class ClearOldMedia:
+    """Remove the files of an attempt that was superseded, when the last grant to watch it is over."""
+
+    media: MediaStore
+    now: Now
+
+    async def __call__(self, event: MediaSuperseded) -> None:
+        """Raises NotYet while someone may still be watching."""
+        until = event.at + GRANT_LIFE
+        if self.now() < until:
+            raise NotYet(until)
+        await self.media.remove_prefix(attempt_prefix(event.video, event.attempt))
+
+
+@frozen
+class StopProcessing:
+    """After a video is removed: no job, no source and no rendition of it stays."""
+
+    processings: Processings
+    uploads: Uploads
+    transcoder: Transcoder
+    store: UploadStore
+    media: MediaStore
+    now: Now
+
+    async def __call__(self, video: VideoId) -> None:
+        async def step() -> Processing | None:
+            try:
+                before = await self.processings.get(video)
+            except NotFound:
+                return None
+            after = before.remove(self.now())
+            return before if after is before else await self.processings.save(after)
+
+        stopped = await settled(step)
+        if stopped is not None and stopped.job is not None:
+            await self.transcoder.cancel(stopped.job)
+        for upload in await self.uploads.of_video(video):
+            await _forget_upload(self.uploads, self.store, upload.id)
+        await self.media.remove_prefix(video_prefix(video))
+
+
+@frozen
+class RetryProcessing:
+    """Another attempt at a video that failed, asked for by a person."""
+
+    videos: Videos
+    channels: Channels
+    processings: Processings
+    now: Now
+
+    async def __call__(self, actor: Actor, video: VideoId, version: int | None = None) -> Video:
+        """Raises IllegalTransition unless it failed; Conflict (``no_source``) if nothing was uploaded."""
+        stored = await self.videos.get(video)
+        channel = await self.channels.get(stored.channel)
+        stored.audience(actor, channel)
+        channel.require(actor, Task.EDIT)
+        expect("the video", stored.version, version)
+
+        async def step() -> Processing:
+            try:
+                before = await self.processings.get(video)
+            except NotFound:
+                raise Conflict("nothing was uploaded yet", code="no_source") from None
+            return await _save_requested(self.processings, before.retry(self.now()), self.now())
+
+        processing = await settled(step)
+
+        async def show() -> Video:
+            current = await self.videos.get(video)
+            changed, events = current.reflect(processing, self.now())
+            return current if changed is current else await self.videos.save(changed, *events)
+
+        return await settled(show)
+
+
+@frozen
+class SweepProcessing:
+    """Repair what was lost: start what nobody started, ask after what fell silent, give up what hangs."""
+
+    processings: Processings
+    transcoder: Transcoder
+    start: StartTranscode
+    apply: ApplyReport
+    now: Now
+
+    async def __call__(self) -> int:
+        """How many needed something."""
+        now = self.now()
+        stalled = [each for each in await self.processings.unfinished(now - LEASE) if each.stalled(now)]
+        for processing in stalled:
+            try:
+                if processing.job is None:
+                    await self.start(processing.video, processing.attempt)
+                else:
+                    await self._ask(processing, processing.job, now)
+            except (Stale, Unavailable):  # someone else is at it, or the transcoder is full: the next sweep looks again
+                continue
+        return len(stalled)
+
+    async def _ask(self, processing: Processing, job: JobId, now: datetime) -> None:
+        report = await self.transcoder.status(job)
+        if report is not None and processing.apply(report, now) is not processing:
+            await self.apply(report)
+        elif report is not None and report.state is State.PENDING:
+            await self.processings.save(processing.seen(now))
+        elif (verdict := processing.given_up(now, lost=report is None)) is not None:
+            await self.transcoder.cancel(job)
+            await self.apply(verdict)

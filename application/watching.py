@@ -1,0 +1,152 @@
+"""Watching: leave to play, counting views, where someone was, and handing out the files."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from application.ports import (
+    Delivery,
+    File,
+    History,
+    Link,
+    LinkMode,
+    MediaStore,
+    NewId,
+    Now,
+    Page,
+    Sessions,
+    Videos,
+)  # fmt: skip
+from application.retry import settled
+from application.videos import VideoCard, VideoCards
+from domain.access import Actor
+from domain.errors import Conflict, Forbidden, NotFound
+from domain.ids import SESSION, SessionId, VideoId
+from domain.media import attempt_prefix
+from domain.videos import Audience, Video
+from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Watched
+
+
+@frozen
+class Playback:
+    """Leave to play: the session to send heartbeats for, the link to the manifest, and until when it works."""
+
+    session: PlaybackSession
+    link: Link
+    expires_at: datetime
+    resume_at_s: float
+
+
+@frozen
+class OpenPlayback:
+    """Begin to watch, or go on when a grant is about to end: another session, another link."""
+
+    videos: Videos
+    cards: VideoCards
+    sessions: Sessions
+    history: History
+    media: MediaStore
+    now: Now
+    new_id: NewId
+
+    async def __call__(self, actor: Actor, video: VideoId) -> Playback:
+        """Raises NotFound for whom it is hidden from, Conflict (``not_playable``) while there is nothing to play."""
+        stored = await self.videos.get(video)
+        card = await self.cards.one(actor, stored)
+        if stored.media is None:
+            raise Conflict("there is nothing to play yet", code="not_playable")
+        now = self.now()
+        session = PlaybackSession(
+            id=SessionId(self.new_id(SESSION)), video=video, viewer=actor.user, audience=card.audience,
+            duration_s=stored.media.duration_s, started_at=now, beat_at=now,
+        )  # fmt: skip
+        manifest = attempt_prefix(video, stored.media.attempt) + stored.media.manifest
+        link, until = self._link(stored, session, manifest)
+        watched = (await self.history.of(actor.user, [video])).get(video) if actor.user else None
+        resume = watched.resume_at(session.duration_s) if watched else 0.0
+        session = await self.sessions.save(evolve(session, position_s=resume))
+        return Playback(session, link, until, resume)
+
+    def _link(self, video: Video, session: PlaybackSession, manifest: str) -> tuple[Link, datetime]:
+        if video.admits(Audience.ANYONE):
+            return Link(self.media.open_url(manifest), LinkMode.PUBLIC), session.started_at + SESSION_LIFE
+        until = session.started_at + GRANT_LIFE
+        return self.media.granted(Grant(video.id, session.audience, until), manifest), until
+
+
+@frozen
+class Heartbeat:
+    """A player says where it is."""
+
+    sessions: Sessions
+    now: Now
+
+    async def __call__(self, actor: Actor, video: VideoId, session: SessionId, position_s: float) -> PlaybackSession:
+        """Raises NotFound for a session of another video or viewer, or one long over."""
+
+        async def step() -> PlaybackSession:
+            stored = await self.sessions.get(session)
+            if stored.video != video or stored.viewer != actor.user or stored.over(self.now()):
+                raise NotFound("there is no such playback session")
+            beaten = stored.beat(position_s, self.now())
+            watched = None
+            if stored.viewer is not None:
+                watched = Watched(user=stored.viewer, video=video, position_s=position_s, at=beaten.beat_at)
+            return await self.sessions.save(beaten, watched)
+
+        return await settled(step)
+
+
+@frozen
+class ListHistory:
+    history: History
+    videos: Videos
+    cards: VideoCards
+
+    async def __call__(self, actor: Actor, *, cursor: str | None = None, limit: int = 20) -> Page[VideoCard]:
+        """What one watched and may still see, the latest first."""
+        page = await self.history.list(actor.require_user(), cursor=cursor, limit=limit)
+        stored = await self.videos.many([watched.video for watched in page.items])
+        seen: Sequence[Video] = [stored[watched.video] for watched in page.items if watched.video in stored]
+        return Page(await self.cards.of(actor, seen), page.next)
+
+
+@frozen
+class ForgetHistory:
+    history: History
+
+    async def __call__(self, actor: Actor, video: VideoId | None = None) -> None:
+        """One video, or everything."""
+        await self.history.forget(actor.require_user(), video)
+
+
+@frozen
+class OpenFile:
+    """A file behind our own door: shown only while the video it belongs to is."""
+
+    videos: Videos
+    delivery: Delivery
+
+    async def __call__(self, key: str, token: str | None = None) -> File:
+        """Raises NotFound, and with a token Forbidden (``link_invalid``, ``link_expired``, ``link_void``)."""
+        top, _, rest = key.partition("/")
+        owner = VideoId(rest.partition("/")[0])
+        if top == "v":
+            await self._require_shown(owner, token)
+        elif top != "c" or token is not None:
+            raise NotFound("there is no such file")
+        return await self.delivery.open(key)
+
+    async def _require_shown(self, video: VideoId, token: str | None) -> None:
+        audience = Audience.ANYONE
+        if token is not None:
+            grant = self.delivery.grant(token)
+            if grant.video != video:
+                raise Forbidden("this link is for another video", code="link_invalid")
+            audience = grant.audience
+        stored = await self.videos.get(video)
+        if not stored.admits(audience):
+            if token is None:
+                raise NotFound("there is no such file")
+            raise Forbidden("the video is not shown any more", code="link_void")

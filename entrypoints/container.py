@@ -1,0 +1,409 @@
+"""The composition root: which adapters a profile takes, and what each use case is made of."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
+
+from application.channels import (
+    ChannelCards,
+    ClearChannel,
+    CloseChannel,
+    DismissMember,
+    EditChannel,
+    EnrollMember,
+    ListMyChannels,
+    OpenChannel,
+    RequestPicture,
+    ShowChannel,
+)  # fmt: skip
+from application.discovery import Find, IndexChannel, IndexVideo
+from application.engagement import (
+    ClearEngagement,
+    CommentCards,
+    EditComment,
+    ListComments,
+    ListSubscribers,
+    ListSubscriptions,
+    PostComment,
+    React,
+    RemoveComment,
+    RuleComment,
+    Seen,
+    ShowFeed,
+    Subscribe,
+    Unsubscribe,
+)  # fmt: skip
+from application.events import Consumers, DeliverEvents
+from application.identity import (
+    ClearAccount,
+    CloseAccount,
+    ConfirmAccount,
+    EditMe,
+    ForgotPassword,
+    RefreshTokens,
+    ResendCode,
+    ResetPassword,
+    ShowMe,
+    SignIn,
+    SignOut,
+    SignUp,
+)  # fmt: skip
+from application.notifications import (
+    CountUnread,
+    Deliverer,
+    FollowNotifications,
+    ListNotifications,
+    MarkRead,
+    NotificationSettings,
+    Tell,
+    TellSubscribers,
+)  # fmt: skip
+from application.processing import (
+    ApplyReport,
+    ClearOldMedia,
+    ClearOldSources,
+    ReflectProcessing,
+    RequestProcessing,
+    RetryProcessing,
+    StartTranscode,
+    StopProcessing,
+    SweepProcessing,
+)  # fmt: skip
+from application.uploads import (
+    CancelUpload,
+    ClearUpload,
+    CompleteUpload,
+    ExpireUploads,
+    ListUploads,
+    ReceivePart,
+    ShowUpload,
+    SignParts,
+    StartUpload,
+)  # fmt: skip
+from application.videos import (
+    BlockVideo,
+    Editing,
+    EditVideo,
+    ListCaptions,
+    ListVideos,
+    PublishDue,
+    PutCaption,
+    RemoveCaption,
+    RemoveVideo,
+    SetChapters,
+    SetThumbnail,
+    ShowVideo,
+    VideoCards,
+)  # fmt: skip
+from application.watching import ForgetHistory, Heartbeat, ListHistory, OpenFile, OpenPlayback
+from domain.errors import Invalid
+from entrypoints.settings import Settings
+
+
+class Core(DeclarativeContainer):
+    """Every use case once, by the name of its class in snake case, over one profile's adapters."""
+
+    settings = Dependency(instance_of=Settings)
+    adapters = DependenciesContainer()
+
+    # identity
+    sign_up = Singleton(
+        SignUp, accounts=adapters.accounts, users=adapters.users, now=adapters.now, founders=settings.provided.founders
+    )
+    confirm_account = Singleton(ConfirmAccount, accounts=adapters.accounts)
+    resend_code = Singleton(ResendCode, accounts=adapters.accounts)
+    sign_in = Singleton(SignIn, accounts=adapters.accounts)
+    refresh_tokens = Singleton(RefreshTokens, accounts=adapters.accounts)
+    sign_out = Singleton(SignOut, accounts=adapters.accounts)
+    forgot_password = Singleton(ForgotPassword, accounts=adapters.accounts)
+    reset_password = Singleton(ResetPassword, accounts=adapters.accounts)
+    show_me = Singleton(ShowMe, users=adapters.users)
+    edit_me = Singleton(EditMe, users=adapters.users)
+    close_account = Singleton(CloseAccount, users=adapters.users, accounts=adapters.accounts, now=adapters.now)
+    clear_account = Singleton(
+        ClearAccount,
+        channels=adapters.channels,
+        subscriptions=adapters.subscriptions,
+        history=adapters.history,
+        now=adapters.now,
+    )
+
+    # channels
+    channel_cards = Singleton(
+        ChannelCards, videos=adapters.videos, subscriptions=adapters.subscriptions, media=adapters.media
+    )
+    open_channel = Singleton(
+        OpenChannel,
+        channels=adapters.channels,
+        users=adapters.users,
+        cards=channel_cards,
+        now=adapters.now,
+        new_id=adapters.new_id,
+    )
+    show_channel = Singleton(ShowChannel, channels=adapters.channels, cards=channel_cards)
+    list_my_channels = Singleton(ListMyChannels, channels=adapters.channels, cards=channel_cards)
+    edit_channel = Singleton(
+        EditChannel,
+        channels=adapters.channels,
+        cards=channel_cards,
+        store=adapters.store,
+        media=adapters.media,
+        images=adapters.images,
+        now=adapters.now,
+    )
+    request_picture = Singleton(
+        RequestPicture, channels=adapters.channels, store=adapters.store, now=adapters.now, new_id=adapters.new_id
+    )
+    enroll_member = Singleton(
+        EnrollMember, channels=adapters.channels, users=adapters.users, cards=channel_cards, now=adapters.now
+    )
+    dismiss_member = Singleton(DismissMember, channels=adapters.channels)
+    close_channel = Singleton(CloseChannel, channels=adapters.channels, now=adapters.now)
+    clear_channel = Singleton(
+        ClearChannel,
+        videos=adapters.videos,
+        subscriptions=adapters.subscriptions,
+        media=adapters.media,
+        search=adapters.search,
+        now=adapters.now,
+    )
+
+    # uploads
+    start_upload = Singleton(
+        StartUpload,
+        uploads=adapters.uploads,
+        videos=adapters.videos,
+        channels=adapters.channels,
+        users=adapters.users,
+        store=adapters.store,
+        limits=settings.provided.limits,
+        now=adapters.now,
+        new_id=adapters.new_id,
+    )
+    show_upload = Singleton(ShowUpload, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store)
+    list_uploads = Singleton(ListUploads, uploads=adapters.uploads)
+    sign_parts = Singleton(
+        SignParts, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store, now=adapters.now
+    )
+    receive_part = Singleton(ReceivePart, uploads=adapters.uploads, delivery=adapters.delivery, now=adapters.now)
+    complete_upload = Singleton(
+        CompleteUpload, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store, now=adapters.now
+    )
+    cancel_upload = Singleton(CancelUpload, uploads=adapters.uploads, channels=adapters.channels, now=adapters.now)
+    expire_uploads = Singleton(ExpireUploads, uploads=adapters.uploads, now=adapters.now)
+    clear_upload = Singleton(
+        ClearUpload, uploads=adapters.uploads, videos=adapters.videos, store=adapters.store, now=adapters.now
+    )
+
+    # processing
+    request_processing = Singleton(
+        RequestProcessing,
+        videos=adapters.videos,
+        uploads=adapters.uploads,
+        processings=adapters.processings,
+        transcoder=adapters.transcoder,
+        store=adapters.store,
+        now=adapters.now,
+    )
+    start_transcode = Singleton(
+        StartTranscode, processings=adapters.processings, transcoder=adapters.transcoder, now=adapters.now
+    )
+    apply_report = Singleton(ApplyReport, processings=adapters.processings, media=adapters.media, now=adapters.now)
+    reflect_processing = Singleton(
+        ReflectProcessing, videos=adapters.videos, processings=adapters.processings, now=adapters.now
+    )
+    clear_old_sources = Singleton(
+        ClearOldSources, uploads=adapters.uploads, processings=adapters.processings, store=adapters.store
+    )
+    clear_old_media = Singleton(ClearOldMedia, media=adapters.media, now=adapters.now)
+    stop_processing = Singleton(
+        StopProcessing,
+        processings=adapters.processings,
+        uploads=adapters.uploads,
+        transcoder=adapters.transcoder,
+        store=adapters.store,
+        media=adapters.media,
+        now=adapters.now,
+    )
+    retry_processing = Singleton(
+        RetryProcessing,
+        videos=adapters.videos,
+        channels=adapters.channels,
+        processings=adapters.processings,
+        now=adapters.now,
+    )
+    sweep_processing = Singleton(
+        SweepProcessing,
+        processings=adapters.processings,
+        transcoder=adapters.transcoder,
+        start=start_transcode,
+        apply=apply_report,
+        now=adapters.now,
+    )
+
+    # videos
+    video_cards = Singleton(
+        VideoCards,
+        channels=adapters.channels,
+        sessions=adapters.sessions,
+        reactions=adapters.reactions,
+        comments=adapters.comments,
+        history=adapters.history,
+        processings=adapters.processings,
+        media=adapters.media,
+        now=adapters.now,
+    )
+    show_video = Singleton(ShowVideo, videos=adapters.videos, cards=video_cards)
+    list_videos = Singleton(ListVideos, videos=adapters.videos, channels=adapters.channels, cards=video_cards)
+    editing = Singleton(
+        Editing, videos=adapters.videos, channels=adapters.channels, cards=video_cards, now=adapters.now
+    )
+    edit_video = Singleton(EditVideo, editing=editing)
+    remove_video = Singleton(RemoveVideo, editing=editing)
+    set_thumbnail = Singleton(
+        SetThumbnail, editing=editing, media=adapters.media, images=adapters.images, new_id=adapters.new_id
+    )
+    list_captions = Singleton(ListCaptions, videos=adapters.videos, cards=video_cards)
+    put_caption = Singleton(
+        PutCaption, editing=editing, media=adapters.media, tidy=adapters.webvtt, new_id=adapters.new_id
+    )
+    remove_caption = Singleton(RemoveCaption, editing=editing)
+    set_chapters = Singleton(SetChapters, editing=editing)
+    block_video = Singleton(BlockVideo, videos=adapters.videos, cards=video_cards, now=adapters.now)
+    publish_due = Singleton(PublishDue, videos=adapters.videos, now=adapters.now)
+
+    # watching
+    open_playback = Singleton(
+        OpenPlayback,
+        videos=adapters.videos,
+        cards=video_cards,
+        sessions=adapters.sessions,
+        history=adapters.history,
+        media=adapters.media,
+        now=adapters.now,
+        new_id=adapters.new_id,
+    )
+    heartbeat = Singleton(Heartbeat, sessions=adapters.sessions, now=adapters.now)
+    list_history = Singleton(ListHistory, history=adapters.history, videos=adapters.videos, cards=video_cards)
+    forget_history = Singleton(ForgetHistory, history=adapters.history)
+    open_file = Singleton(OpenFile, videos=adapters.videos, delivery=adapters.delivery)
+
+    # engagement
+    comment_cards = Singleton(
+        CommentCards, users=adapters.users, comments=adapters.comments, reactions=adapters.reactions
+    )
+    seen = Singleton(Seen, videos=adapters.videos, channels=adapters.channels, comments=adapters.comments)
+    post_comment = Singleton(
+        PostComment,
+        seen=seen,
+        users=adapters.users,
+        comments=adapters.comments,
+        cards=comment_cards,
+        now=adapters.now,
+        new_id=adapters.new_id,
+    )
+    edit_comment = Singleton(EditComment, seen=seen, comments=adapters.comments, cards=comment_cards, now=adapters.now)
+    remove_comment = Singleton(RemoveComment, seen=seen, comments=adapters.comments)
+    rule_comment = Singleton(RuleComment, seen=seen, comments=adapters.comments, cards=comment_cards, now=adapters.now)
+    list_comments = Singleton(
+        ListComments, seen=seen, channels=adapters.channels, comments=adapters.comments, cards=comment_cards
+    )
+    react = Singleton(React, seen=seen, reactions=adapters.reactions)
+    clear_engagement = Singleton(ClearEngagement, comments=adapters.comments, reactions=adapters.reactions)
+    subscribe = Singleton(
+        Subscribe,
+        channels=adapters.channels,
+        users=adapters.users,
+        subscriptions=adapters.subscriptions,
+        now=adapters.now,
+    )
+    unsubscribe = Singleton(Unsubscribe, subscriptions=adapters.subscriptions)
+    list_subscriptions = Singleton(
+        ListSubscriptions, subscriptions=adapters.subscriptions, channels=adapters.channels, cards=channel_cards
+    )
+    list_subscribers = Singleton(
+        ListSubscribers, subscriptions=adapters.subscriptions, channels=adapters.channels, users=adapters.users
+    )
+    show_feed = Singleton(ShowFeed, subscriptions=adapters.subscriptions, videos=adapters.videos, cards=video_cards)
+
+    # notifications
+    deliverer = Singleton(Deliverer, inbox=adapters.inbox, live=adapters.live)
+    tell = Singleton(
+        Tell,
+        users=adapters.users,
+        channels=adapters.channels,
+        videos=adapters.videos,
+        comments=adapters.comments,
+        outbox=adapters.outbox,
+        deliver=deliverer,
+    )
+    tell_subscribers = Singleton(
+        TellSubscribers,
+        videos=adapters.videos,
+        subscriptions=adapters.subscriptions,
+        outbox=adapters.outbox,
+        deliver=deliverer,
+    )
+    list_notifications = Singleton(ListNotifications, inbox=adapters.inbox, users=adapters.users)
+    count_unread = Singleton(CountUnread, inbox=adapters.inbox)
+    mark_read = Singleton(MarkRead, inbox=adapters.inbox)
+    notification_settings = Singleton(NotificationSettings, inbox=adapters.inbox)
+    follow_notifications = Singleton(
+        FollowNotifications, inbox=adapters.inbox, live=adapters.live, list=list_notifications
+    )
+
+    # discovery
+    index_video = Singleton(IndexVideo, videos=adapters.videos, channels=adapters.channels, search=adapters.search)
+    index_channel = Singleton(IndexChannel, videos=adapters.videos, channels=adapters.channels, search=adapters.search)
+    find = Singleton(
+        Find,
+        search=adapters.search,
+        videos=adapters.videos,
+        channels=adapters.channels,
+        video_cards=video_cards,
+        channel_cards=channel_cards,
+    )
+
+    # events
+    consumers = Singleton(
+        Consumers,
+        clear_account=clear_account,
+        clear_channel=clear_channel,
+        clear_upload=clear_upload,
+        clear_engagement=clear_engagement,
+        clear_old_sources=clear_old_sources,
+        clear_old_media=clear_old_media,
+        request_processing=request_processing,
+        start_transcode=start_transcode,
+        reflect_processing=reflect_processing,
+        stop_processing=stop_processing,
+        index_video=index_video,
+        index_channel=index_channel,
+        tell=tell,
+        tell_subscribers=tell_subscribers,
+    )
+    deliver_events = Singleton(DeliverEvents, outbox=adapters.outbox, consumers=consumers, now=adapters.now)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[Core]:
+    """The core over the profile's adapters, which are open as long as the context is. Raises Invalid."""
+    secret = settings.secret.encode() if settings.secret else None
+    if settings.profile == "memory":
+        from adapters.inmemory.container import opened
+
+        opening = opened(public_url=settings.public_url, secret=secret)
+    elif settings.profile == "local":
+        from adapters.local.container import opened as opened_local
+
+        opening = opened_local(
+            public_url=settings.public_url, secret=secret, data=settings.data, transcode_jobs=settings.transcode_jobs
+        )
+    else:
+        raise Invalid("the profile aws is not part of this version", code="wrong_settings")
+    async with opening as adapters:
+        core = Core(settings=settings, adapters=adapters)
+        core.check_dependencies()
+        yield core

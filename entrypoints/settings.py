@@ -1,0 +1,115 @@
+"""What a process may be told by its environment. Every name has a default, and a wrong value is said at start."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from domain.access import Role
+from domain.errors import Invalid
+from domain.identity import email
+from domain.uploads import Limits
+
+PROFILES = ("memory", "local", "aws")
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The settings of one process; see docs/settings.md for each."""
+
+    profile: str = "local"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    data: Path = Path(".hexcast-data")
+    transcode_jobs: int = 1
+    founders: Mapping[str, Role] = field(factory=dict)
+    limits: Limits = field(factory=Limits)
+    rate_limit: int = 600
+    """Requests a minute that one client may make; writes take ten each, sign-ins sixty. 0: no limit."""
+    cors_origins: tuple[str, ...] = ()
+    log_format: str = "console"
+    secret: str | None = None
+    """Signs cursors and links; None makes one for this process."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> "Settings":
+        """From variables named ``HEXCAST_…``. Raises Invalid, naming every variable that is wrong."""
+        wrong: list[str] = []
+
+        def get(name: str, parse: Callable[[str], T], default: T) -> T:
+            text = env.get(f"HEXCAST_{name}", "").strip()
+            if not text:
+                return default
+            try:
+                return parse(text)
+            except ValueError as error:
+                wrong.append(f"HEXCAST_{name}={text!r}: {error}")
+                return default
+
+        host = get("HOST", str, cls.host)
+        port = get("PORT", _between(0, 65535), cls.port)
+        shown = f"[{host}]" if ":" in host else host
+        limits = Limits(
+            file_bytes=get("MAX_FILE_BYTES", _between(1, 1 << 50), Limits().file_bytes),
+            user_bytes=get("USER_QUOTA_BYTES", _between(1, 1 << 60), Limits().user_bytes),
+            open_uploads=get("MAX_OPEN_UPLOADS", _between(1, 10_000), Limits().open_uploads),
+        )
+        settings = cls(
+            profile=get("PROFILE", _one_of(PROFILES), "local"),
+            host=host,
+            port=port,
+            public_url=get("PUBLIC_URL", _origin, f"http://{shown}:{port}"),
+            data=get("DATA", Path, Path(".hexcast-data")),
+            transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), 1),
+            founders=get("ADMINS", _founders(Role.ADMIN), {}) | get("MODERATORS", _founders(Role.MODERATOR), {}),
+            limits=limits,
+            rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), 600),
+            cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
+            log_format=get("LOG_FORMAT", _one_of(("console", "json")), "console"),
+            secret=get("SECRET", _secret, None),
+        )
+        if wrong:
+            raise Invalid("; ".join(wrong), code="wrong_settings")
+        return settings
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            message = f"must lie between {least} and {most}"
+            raise ValueError(message)
+        return number
+
+    return parse
+
+
+def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            message = f"must be one of {', '.join(values)}"
+            raise ValueError(message)
+        return text
+
+    return parse
+
+
+def _origin(text: str) -> str:
+    if text != "*" and not text.startswith(("http://", "https://")):
+        message = "must begin with http:// or https://"
+        raise ValueError(message)
+    return text.rstrip("/")
+
+
+def _secret(text: str) -> str | None:
+    if len(text) < 32:
+        message = "must have at least 32 characters"
+        raise ValueError(message)
+    return text
+
+
+def _founders(role: Role) -> Callable[[str], dict[str, Role]]:
+    return lambda text: {email(each): role for each in text.split(",")}

@@ -1,0 +1,293 @@
+"""Any Comments behaves like a dict of comments with a version check, one pin a video, and lists and counts to match."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
+
+import pytest
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, rule
+
+from application.ports import Comments, Event
+from domain.engagement import Comment, CommentHeld, CommentPosted, CommentStatus
+from domain.errors import NotFound, Stale
+from domain.ids import ChannelId, CommentId, UserId, VideoId
+from tests.contract.machine import Read, WalkingMachine, run, same, some_events, walked
+from tests.strategies import START, channel_ids, comments
+from tests.worlds import COMMENTS, Opener
+
+openers = pytest.mark.parametrize("opener", [opener for _, opener in COMMENTS], ids=[name for name, _ in COMMENTS])
+
+T = TypeVar("T")
+
+CHANNEL_OF = {VideoId("vid_0"): ChannelId("chn_arts"), VideoId("vid_1"): ChannelId("chn_arts"),
+              VideoId("vid_2"): ChannelId("chn_boats")}  # fmt: skip
+VIDEOS = list(CHANNEL_OF)
+FIRST, OTHER = VIDEOS[0], VIDEOS[2]
+
+
+def comment(number: int, **changes: Any) -> Comment:
+    """Comments by ascending numbers are ever newer."""
+    plain = Comment(
+        id=CommentId(f"cmt_{number:02}"), video=FIRST, channel=CHANNEL_OF[FIRST], author=UserId("usr_ann"),
+        text=f"words {number}", created_at=START,
+    )  # fmt: skip
+    return evolve(plain, **changes)
+
+
+def pinned_first(items: list[Comment]) -> list[Comment]:
+    return sorted(sorted(items, key=lambda each: each.id, reverse=True), key=lambda each: not each.pinned)
+
+
+def ids(items: Sequence[Comment]) -> list[str]:
+    return [each.id for each in items]
+
+
+def places(listed: Callable[[T], list[Comment]], of: T) -> dict[str, object]:
+    """Ids never change, so what is in a list stays in its place."""
+    return {each.id: True for each in listed(of)}
+
+
+class CommentsMachine(WalkingMachine):
+    port: Comments
+    held: Bundle[Any] = Bundle("held")  # comments a client may hold, fresh or stale
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ever: set[CommentId] = set()  # ids are never given twice
+
+    @rule(target=held, draft=comments(), video=st.sampled_from(VIDEOS), events=some_events)
+    def post(self, draft: Comment, video: VideoId, events: list[Event]) -> "Comment | MultipleResults[Comment]":
+        return self.post_new(evolve(draft, video=video, channel=CHANNEL_OF[video], parent=None), events)
+
+    @rule(target=held, draft=comments(), parent=held, events=some_events)
+    def reply(self, draft: Comment, parent: Comment, events: list[Event]) -> "Comment | MultipleResults[Comment]":
+        if parent.parent is not None or parent.id == draft.id:
+            return multiple()
+        placed = evolve(draft, video=parent.video, channel=parent.channel, parent=parent.id, pinned=False)
+        return self.post_new(placed, events)
+
+    def post_new(self, draft: Comment, events: list[Event]) -> "Comment | MultipleResults[Comment]":
+        if draft.id in self.ever and draft.id not in self.model:
+            return multiple()
+        self.ever.add(draft.id)
+        return self.save_and_pin(draft, events)
+
+    @rule(target=held, held=held, changed=comments(), events=some_events)
+    def save(self, held: Comment, changed: Comment, events: list[Event]) -> Comment:
+        pinned = changed.pinned and held.parent is None
+        edited = evolve(held, text=changed.text, status=changed.status, pinned=pinned, edited_at=changed.edited_at)
+        return self.save_and_pin(edited, events)
+
+    def save_and_pin(self, edited: Comment, events: list[Event]) -> Comment:
+        saved = self.save_both(edited.id, edited, events)
+        if saved.pinned and self.model.get(saved.id) is saved:
+            for other in list(self.model.values()):
+                if other.pinned and other.video == saved.video and other.id != saved.id:
+                    unpinned = self.do(self.port.get(other.id))
+                    assert unpinned == evolve(other, pinned=False, version=unpinned.version)
+                    assert unpinned.version > other.version
+                    self.model[other.id] = unpinned
+        return saved
+
+    @rule(target=held, held=held)
+    def read(self, held: Comment) -> "Comment | MultipleResults[Comment]":
+        return self.model.get(held.id) or multiple()
+
+    @rule(video=st.sampled_from(VIDEOS), limit=st.integers(1, 3))
+    def remove_all(self, video: VideoId, limit: int) -> None:
+        there = {each.id for each in self.model.values() if each.video == video}
+        assert self.do(self.port.remove_all(video, limit)) == min(limit, len(there))
+        for id_ in there:
+            try:
+                self.do(self.port.get(id_))
+            except NotFound:
+                del self.model[id_]
+        assert len([each for each in self.model.values() if each.video == video]) == max(0, len(there) - limit)
+
+    @rule(channel=channel_ids)
+    def read_on_while_it_changes(self, channel: ChannelId) -> None:
+        for video in VIDEOS:
+            self.set_out(self.read_on_video(video), partial(places, self.on_video, video), lambda item: item.id)
+        self.set_out(self.read_of_channel(channel), partial(places, self.of_channel, channel), lambda item: item.id)
+        self.set_out(self.read_held(channel), partial(places, self.held_on, channel), lambda item: item.id)
+
+    def read_on_video(self, video: VideoId) -> Read:
+        return lambda cursor, limit: self.port.on_video(video, cursor=cursor, limit=limit)
+
+    def read_replies(self, parent: CommentId) -> Read:
+        return lambda cursor, limit: self.port.replies(parent, cursor=cursor, limit=limit)
+
+    def read_of_channel(self, channel: ChannelId) -> Read:
+        return lambda cursor, limit: self.port.of_channel(channel, cursor=cursor, limit=limit)
+
+    def read_held(self, channel: ChannelId) -> Read:
+        return lambda cursor, limit: self.port.held(channel, cursor=cursor, limit=limit)
+
+    def on_video(self, video: VideoId) -> list[Comment]:
+        return [each for each in self.model.values() if each.video == video and each.parent is None and each.shown]
+
+    def of_channel(self, channel: ChannelId) -> list[Comment]:
+        there = [each for each in self.model.values() if each.channel == channel]
+        return [each for each in there if each.status is not CommentStatus.REMOVED]
+
+    def held_on(self, channel: ChannelId) -> list[Comment]:
+        return [each for each in self.of_channel(channel) if each.status is CommentStatus.HELD]
+
+    @invariant()
+    def lists_and_counts_as_the_model(self) -> None:
+        self.do(self.compare())
+
+    async def compare(self) -> None:
+        shown = [each for each in self.model.values() if each.shown]
+        for video in VIDEOS:
+            found = await walked(self.read_on_video(video), 2)
+            assert found == pinned_first(self.on_video(video))
+        parents = sorted({each.parent for each in self.model.values() if each.parent})
+        for parent in parents:
+            found = await walked(self.read_replies(parent), 2)
+            same(found, [each for each in shown if each.parent == parent], lambda each: each.id)
+        for channel in dict.fromkeys(CHANNEL_OF.values()):
+            found = await walked(self.read_of_channel(channel), 3)
+            same(found, self.of_channel(channel), lambda each: each.id, descending=True)
+            found = await walked(self.read_held(channel), 1)
+            same(found, self.held_on(channel), lambda each: each.id)
+            for author in ("usr_ann", "usr_ben", "usr_zoe"):
+                known = any(each.channel == channel and each.author == author for each in shown)
+                assert await self.port.known(channel, UserId(author)) is known
+        assert await self.port.counts(VIDEOS) == {video: sum(each.video == video for each in shown) for video in VIDEOS}
+        asked = [CommentId("cmt_none"), *parents]
+        assert await self.port.reply_counts(asked) == {
+            asked_of: sum(each.parent == asked_of for each in shown) for asked_of in asked
+        }
+        for stored in self.model.values():
+            assert await self.port.get(stored.id) == stored
+
+
+@openers
+def test_behaves_like_a_dict_of_comments(opener: Opener[Comments]) -> None:
+    """After every step every list and every count is the model's, and no walk over pages repeats or skips."""
+    run(CommentsMachine, opener)
+
+
+@openers
+async def test_nothing_is_there_at_first(opener: Opener[Comments]) -> None:
+    """Neither a comment, nor one to forget; every count is asked for and zero."""
+    async with opener() as opened:
+        with pytest.raises(NotFound):
+            await opened.port.get(CommentId("cmt_00"))
+        assert list((await opened.port.on_video(FIRST)).items) == []
+        assert (await opened.port.on_video(FIRST)).next is None
+        assert await opened.port.counts([FIRST, OTHER]) == {FIRST: 0, OTHER: 0}
+        assert await opened.port.remove_all(FIRST) == 0
+
+
+@openers
+async def test_of_two_copies_one_is_saved(opener: Opener[Comments]) -> None:
+    """The other is stale; nothing of it is stored, no event of it, and no pin is lost to it."""
+    async with opener() as opened:
+        posted = CommentPosted(CommentId("cmt_00"), FIRST, CHANNEL_OF[FIRST], None, UserId("usr_ann"), (), START)
+        first = await opened.port.save(comment(0), posted)
+        pinned = await opened.port.save(comment(1, pinned=True))
+        edited = await opened.port.save(evolve(first, text="better"))
+        with pytest.raises(Stale):
+            await opened.port.save(
+                evolve(first, pinned=True), CommentHeld(first.id, first.channel, first.author, START)
+            )
+        assert list((await opened.port.on_video(FIRST)).items) == [pinned, edited]
+        assert await opened.events() == [posted]
+
+
+@openers
+async def test_the_pin_moves_and_who_lost_it_is_stale(opener: Opener[Comments]) -> None:
+    """A copy from before cannot take the pin back by being saved for another reason."""
+    async with opener() as opened:
+        await opened.port.save(comment(0))
+        old = await opened.port.save(comment(1, pinned=True))
+        new = await opened.port.save(comment(2, pinned=True))
+        elsewhere = await opened.port.save(comment(3, video=OTHER, channel=CHANNEL_OF[OTHER], pinned=True))
+        assert not (await opened.port.get(old.id)).pinned
+        with pytest.raises(Stale):
+            await opened.port.save(evolve(old, text="edited"))
+        assert ids((await opened.port.on_video(FIRST)).items) == [new.id, "cmt_01", "cmt_00"]
+        assert list((await opened.port.on_video(OTHER)).items) == [elsewhere]
+        await opened.port.save(new.pin(pinned=False))
+        assert ids((await opened.port.on_video(FIRST)).items) == ["cmt_02", "cmt_01", "cmt_00"]
+
+
+@openers
+async def test_a_walk_survives_a_moving_pin(opener: Opener[Comments]) -> None:
+    """What was pinned on the first page does not come again, and what takes the pin is not skipped."""
+    async with opener() as opened:
+        saved = [await opened.port.save(comment(number, pinned=number == 1)) for number in range(6)]
+        page = await opened.port.on_video(FIRST, limit=2)
+        assert ids(list(page.items)) == ["cmt_01", "cmt_05"]
+        await opened.port.save(evolve(saved[3], pinned=True))
+        await opened.port.save(comment(7))
+        rest = await walked(lambda at, most: opened.port.on_video(FIRST, cursor=at or page.next, limit=most), 2)
+        assert ids(rest) == ["cmt_04", "cmt_03", "cmt_02", "cmt_00"]
+
+
+@openers
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+async def test_the_pinned_one_counts_for_its_page(opener: Opener[Comments], limit: int) -> None:
+    """No page is longer than asked for, and each but the last is full."""
+    async with opener() as opened:
+        for number in range(4):
+            await opened.port.save(comment(number, pinned=number == 0))
+        pages: list[list[str]] = []
+        cursor: str | None = None
+        while not pages or cursor is not None:
+            page = await opened.port.on_video(FIRST, cursor=cursor, limit=limit)
+            pages.append(ids(list(page.items)))
+            cursor = page.next
+        assert list(chain(*pages)) == ["cmt_00", "cmt_03", "cmt_02", "cmt_01"]
+        assert [len(each) for each in pages[:-1]] == [limit] * (len(pages) - 1)
+
+
+@openers
+async def test_replies_outlive_the_comment_they_answer(opener: Opener[Comments]) -> None:
+    """A removed comment leaves every list, its visible replies stay and count."""
+    async with opener() as opened:
+        top = await opened.port.save(comment(0))
+        reply = await opened.port.save(comment(1, parent=top.id))
+        await opened.port.save(comment(2, parent=top.id, status=CommentStatus.HELD))
+        await opened.port.save(top.remove())
+        assert list((await opened.port.on_video(FIRST)).items) == []
+        assert list((await opened.port.replies(top.id)).items) == [reply]
+        assert await opened.port.reply_counts([top.id]) == {top.id: 1}
+        assert await opened.port.counts([FIRST]) == {FIRST: 1}
+        assert ids((await opened.port.of_channel(top.channel)).items) == ["cmt_02", "cmt_01"]
+
+
+@openers
+async def test_one_is_known_by_a_comment_that_is_visible_now(opener: Opener[Comments]) -> None:
+    """Under any video of the channel, on no other channel, and not by one that waits or went."""
+    async with opener() as opened:
+        ann, channel = UserId("usr_ann"), CHANNEL_OF[FIRST]
+        waiting = await opened.port.save(comment(0, video=VIDEOS[1], status=CommentStatus.HELD))
+        assert not await opened.port.known(channel, ann)
+        shown = await opened.port.save(evolve(waiting, status=CommentStatus.VISIBLE))
+        assert await opened.port.known(channel, ann)
+        assert not await opened.port.known(CHANNEL_OF[OTHER], ann)
+        await opened.port.save(shown.remove())
+        assert not await opened.port.known(channel, ann)
+
+
+@openers
+async def test_the_comments_of_a_removed_video_are_forgotten_bit_by_bit(opener: Opener[Comments]) -> None:
+    """Whatever their status; those of other videos stay."""
+    async with opener() as opened:
+        for number, status in enumerate(CommentStatus):
+            await opened.port.save(comment(number, status=status))
+        await opened.port.save(comment(8, parent=CommentId("cmt_00")))
+        kept = await opened.port.save(comment(9, video=VIDEOS[1]))
+        assert [await opened.port.remove_all(FIRST, limit=3) for _ in range(3)] == [3, 2, 0]
+        for number in (0, 1, 2, 3, 8):
+            with pytest.raises(NotFound):
+                await opened.port.get(CommentId(f"cmt_{number:02}"))
+        assert list((await opened.port.of_channel(CHANNEL_OF[FIRST])).items) == [kept]
+        assert await opened.port.counts([FIRST, VIDEOS[1]]) == {FIRST: 0, VIDEOS[1]: 1}
+        assert await opened.port.reply_counts([CommentId("cmt_00")]) == {"cmt_00": 0}

@@ -1,0 +1,228 @@
+"""Any Outbox gives each event until it is done with, to one at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from attrs import define
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, invariant, multiple, rule
+
+from application.ports import Envelope, Event, Outbox
+from domain.channels import ChannelOpened
+from domain.ids import ChannelId, EventId
+from tests.contract.machine import Machine, run
+from tests.strategies import START, event_ids, events
+from tests.worlds import OUTBOXES, Opener
+
+openers = pytest.mark.parametrize("opener", [opener for _, opener in OUTBOXES], ids=[name for name, _ in OUTBOXES])
+
+MINUTE, INSTANT = timedelta(minutes=1), timedelta(microseconds=1)
+SPANS = st.sampled_from([-INSTANT, timedelta(0), INSTANT, timedelta(seconds=30), MINUTE, 10 * MINUTE])
+
+
+def event(number: int) -> Event:
+    return ChannelOpened(ChannelId(f"chn_{number}"), START)
+
+
+def named(number: int) -> EventId:
+    return EventId(f"evt_{number:03}")
+
+
+@define
+class _Known:
+    event: Event
+    held_until: datetime
+    deliveries: int = 0
+    ended: bool = False
+
+
+class OutboxMachine(Machine):
+    port: Outbox
+    claimed: Bundle[Any] = Bundle("claimed")  # deliveries someone may be working on, held still or not
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead: dict[EventId, tuple[Envelope, str]] = {}
+
+    def free(self) -> set[EventId]:
+        now = self.clock.now()
+        return {id_ for id_, known in self.model.items() if not known.ended and known.held_until <= now}
+
+    @rule(id_=event_ids, event=events())
+    def put(self, id_: EventId, event: Event) -> None:
+        self.do(self.port.put(event, id_))
+        self.model.setdefault(id_, _Known(event, self.clock.now()))
+
+    @rule(by=st.sampled_from([INSTANT, timedelta(seconds=30), MINUTE - INSTANT, MINUTE]))
+    def time_passes(self, by: timedelta) -> None:
+        self.clock.advance(by)
+
+    @rule(target=claimed, limit=st.integers(1, 4))
+    def claim(self, limit: int) -> Any:
+        free = self.free()
+        envelopes = self.do(self.port.claim(self.clock.now(), limit))
+        assert len({each.id for each in envelopes}) == len(envelopes) == min(limit, len(free))
+        assert {each.id for each in envelopes} <= free
+        for envelope in envelopes:
+            self.deliver(envelope)
+        return multiple(*envelopes)
+
+    def deliver(self, envelope: Envelope) -> None:
+        known = self.model[envelope.id]
+        known.deliveries += 1
+        known.held_until = self.clock.now() + MINUTE
+        assert envelope == Envelope(envelope.id, known.event, known.deliveries)
+
+    @rule(envelope=claimed)
+    def done(self, envelope: Envelope) -> None:
+        self.do(self.port.done(envelope.id))
+        self.model[envelope.id].ended = True
+
+    @rule(envelope=claimed, after=SPANS)
+    def failed_for_now(self, envelope: Envelope, after: timedelta) -> None:
+        known = self.model[envelope.id]
+        if known.deliveries == envelope.attempts:
+            again_at = self.clock.now() + after
+            self.do(self.port.failed(envelope.id, "not now", again_at))
+            known.held_until = again_at
+
+    @rule(envelope=claimed, reason=st.sampled_from(["broken", "unknown video"]))
+    def failed_for_good(self, envelope: Envelope, reason: str) -> None:
+        known = self.model[envelope.id]
+        if known.deliveries == envelope.attempts:
+            self.do(self.port.failed(envelope.id, reason, None))
+            if not known.ended:
+                known.ended = True
+                self.dead[envelope.id] = (envelope, reason)
+
+    @invariant()
+    def the_dead_are_kept(self) -> None:
+        expected = [self.dead[id_] for id_ in sorted(self.dead)]
+        assert list(self.do(self.port.dead())) == expected
+        assert list(self.do(self.port.dead(limit=1))) == expected[:1]
+
+    def teardown(self) -> None:
+        """At least once: whatever did not end comes again, each once."""
+        self.clock.advance(20 * MINUTE)
+        left = self.free()
+        while envelopes := self.do(self.port.claim(self.clock.now(), 2)):
+            for envelope in envelopes:
+                left.remove(envelope.id)
+                self.deliver(envelope)
+        assert left == set()
+        super().teardown()
+
+
+@openers
+def test_every_event_comes_until_it_is_done_with(opener: Opener[Outbox]) -> None:
+    """Never one that someone holds, and never one that ended."""
+    run(OutboxMachine, opener, examples=80, steps=40)
+
+
+def ids(envelopes: Sequence[Envelope]) -> list[str]:
+    return [each.id for each in envelopes]
+
+
+@openers
+async def test_the_longest_waiting_come_first(opener: Opener[Outbox]) -> None:
+    """Some at a time, until nobody's are left."""
+    async with opener() as opened:
+        for number in range(5):
+            await opened.port.put(event(number), named(number))
+            opened.clock.advance(INSTANT)
+        now = opened.clock.now()
+        assert ids(await opened.port.claim(now, 2)) == [named(0), named(1)]
+        assert ids(await opened.port.claim(now, 2)) == [named(2), named(3)]
+        assert ids(await opened.port.claim(now, 2)) == [named(4)]
+        assert list(await opened.port.claim(now, 2)) == []
+
+
+@openers
+async def test_what_is_held_comes_again_after_a_minute(opener: Opener[Outbox]) -> None:
+    """To nobody before; the same event under the same id, delivered once more."""
+    async with opener() as opened:
+        await opened.port.put(event(0), named(0))
+        start = opened.clock.now()
+        assert list(await opened.port.claim(start)) == [Envelope(named(0), event(0), 1)]
+        assert list(await opened.port.claim(start + MINUTE - INSTANT)) == []
+        assert list(await opened.port.claim(start + MINUTE)) == [Envelope(named(0), event(0), 2)]
+        await opened.port.done(named(0))
+        assert list(await opened.port.claim(start + 10 * MINUTE)) == []
+
+
+@openers
+async def test_what_failed_comes_when_it_should(opener: Opener[Outbox]) -> None:
+    """Sooner or later than its hold would have run out."""
+    async with opener() as opened:
+        start = opened.clock.now()
+        for number in (0, 1):
+            await opened.port.put(event(number), named(number))
+        await opened.port.claim(start)
+        await opened.port.failed(named(0), "soon", start + INSTANT)
+        await opened.port.failed(named(1), "late", start + 5 * MINUTE)
+        assert ids(await opened.port.claim(start + INSTANT)) == [named(0)]
+        await opened.port.done(named(0))
+        assert list(await opened.port.claim(start + 5 * MINUTE - INSTANT)) == []
+        assert list(await opened.port.claim(start + 5 * MINUTE)) == [Envelope(named(1), event(1), 2)]
+
+
+@openers
+async def test_dead_letters_are_kept_aside(opener: Opener[Outbox]) -> None:
+    """With the last reason and how often they were tried, oldest first; they do not come again."""
+    async with opener() as opened:
+        start = opened.clock.now()
+        for number in (0, 1):
+            await opened.port.put(event(number), named(number))
+        await opened.port.claim(start)
+        await opened.port.failed(named(1), "broken", None)
+        await opened.port.failed(named(0), "not yet", start)
+        await opened.port.claim(start)
+        await opened.port.failed(named(0), "never", None)
+        dead = [(Envelope(named(0), event(0), 2), "never"), (Envelope(named(1), event(1), 1), "broken")]
+        assert list(await opened.port.dead()) == dead
+        assert list(await opened.port.dead(limit=1)) == dead[:1]
+        await opened.port.put(event(0), named(0))
+        assert list(await opened.port.claim(start + 10 * MINUTE)) == []
+
+
+@openers
+async def test_an_id_is_put_once(opener: Opener[Outbox]) -> None:
+    """Also when it is held, or done with a while ago; ending what is unknown is a no-op."""
+    async with opener() as opened:
+        now = opened.clock.now()
+        await opened.port.put(event(0), named(0))
+        await opened.port.put(event(1), named(0))
+        assert list(await opened.port.claim(now)) == [Envelope(named(0), event(0))]
+        await opened.port.put(event(1), named(0))
+        await opened.port.done(named(0))
+        await opened.port.put(event(1), named(0))
+        await opened.port.done(named(7))
+        await opened.port.failed(named(7), "unknown", now)
+        assert list(await opened.port.claim(now + 10 * MINUTE)) == []
+        assert list(await opened.port.dead()) == []
+
+
+@openers
+async def test_one_waits_no_longer_than_there_is_nothing(opener: Opener[Outbox]) -> None:
+    """An event wakes whoever waits; one that is there already, or left by a claim, keeps nobody waiting."""
+    async with opener() as opened, asyncio.timeout(10):
+        waiting = asyncio.ensure_future(opened.port.wait(60))
+        await asyncio.wait({waiting}, timeout=0)
+        assert not waiting.done()
+        await opened.port.put(event(0), named(0))
+        await waiting
+        await opened.port.put(event(1), named(1))
+        await opened.port.claim(opened.clock.now(), 1)
+        await opened.port.wait(60)
+
+
+@openers
+async def test_a_wait_ends(opener: Opener[Outbox]) -> None:
+    """Nothing came, so whoever waited may look whether a hold ran out."""
+    async with opener() as opened, asyncio.timeout(10):
+        await opened.port.put(event(0), named(0))
+        await opened.port.claim(opened.clock.now())
+        await opened.port.wait(0)

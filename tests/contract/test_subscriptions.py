@@ -1,0 +1,126 @@
+"""Any Subscriptions behaves like a dict of (user, channel) to subscription, listed from either side."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule
+
+from application.ports import Event, Subscriptions
+from domain.engagement import Notify, Subscribed, Subscription
+from domain.ids import ChannelId, UserId
+from tests.contract.machine import Read, WalkingMachine, run, same, some_events, walked
+from tests.strategies import START, channel_ids, subscriptions, user_ids
+from tests.worlds import SUBSCRIPTIONS, Opener
+
+openers = pytest.mark.parametrize(
+    "opener", [opener for _, opener in SUBSCRIPTIONS], ids=[name for name, _ in SUBSCRIPTIONS]
+)
+
+USERS = [UserId(f"usr_{each}") for each in ("ann", "ben", "cho", "dov")]
+CHANNELS = [ChannelId(f"chn_{each}") for each in ("arts", "boats", "cats")]
+
+
+def since(subscription: Subscription) -> object:
+    return subscription.since
+
+
+class SubscriptionsMachine(WalkingMachine):
+    port: Subscriptions
+
+    @rule(wanted=subscriptions(), events=some_events)
+    def put(self, wanted: Subscription, events: list[Event]) -> None:
+        key = (wanted.user, wanted.channel)
+        stored = self.model.get(key)
+        assert self.do(self.port.put(wanted, *events)) is (stored is None)
+        self.model[key] = wanted if stored is None else evolve(stored, notify=wanted.notify)
+        self.told(*(events if stored is None else []))
+
+    @rule(user=user_ids, channel=channel_ids)
+    def remove(self, user: UserId, channel: ChannelId) -> None:
+        there = self.model.pop((user, channel), None) is not None
+        assert self.do(self.port.remove(user, channel)) is there
+
+    @rule(channel=channel_ids, limit=st.integers(1, 3))
+    def forget(self, channel: ChannelId, limit: int) -> None:
+        there = [key for key in self.model if key[1] == channel]
+        assert self.do(self.port.forget(channel, limit)) == min(limit, len(there))
+        left = [key for key in there if self.do(self.port.get(*key)) is not None]
+        assert len(left) == max(0, len(there) - limit)
+        self.model = {key: value for key, value in self.model.items() if key not in there or key in left}
+
+    @rule(user=user_ids, channel=channel_ids)
+    def read_on_while_it_changes(self, user: UserId, channel: ChannelId) -> None:
+        self.set_out(
+            self.read_of_user(user),
+            lambda: {each.channel: each.since for each in self.model.values() if each.user == user},
+            lambda item: item.channel,
+        )
+        self.set_out(
+            self.read_to_channel(channel),
+            lambda: {each.user: each.since for each in self.model.values() if each.channel == channel},
+            lambda item: item.user,
+        )
+
+    def read_of_user(self, user: UserId) -> Read:
+        return lambda cursor, limit: self.port.of_user(user, cursor=cursor, limit=limit)
+
+    def read_to_channel(self, channel: ChannelId) -> Read:
+        return lambda cursor, limit: self.port.to_channel(channel, cursor=cursor, limit=limit)
+
+    @invariant()
+    def reads_as_the_model(self) -> None:
+        self.do(self.compare())
+
+    async def compare(self) -> None:
+        for user in USERS:
+            found = await walked(self.read_of_user(user), 2)
+            same(found, [each for each in self.model.values() if each.user == user], since, descending=True)
+            for channel in CHANNELS:
+                assert await self.port.get(user, channel) == self.model.get((user, channel))
+        for channel in CHANNELS:
+            found = await walked(self.read_to_channel(channel), 2)
+            theirs = [each for each in self.model.values() if each.channel == channel]
+            same(found, theirs, since, descending=True)
+            assert await self.port.count(channel) == len(theirs)
+
+
+@openers
+def test_behaves_like_a_dict_of_subscriptions(opener: Opener[Subscriptions]) -> None:
+    """Whatever is done in whatever order, answers, lists, counts and events are the model's."""
+    run(SubscriptionsMachine, opener)
+
+
+@openers
+async def test_subscribing_again_changes_only_what_one_is_told(opener: Opener[Subscriptions]) -> None:
+    """It is not new, keeps its place, and says nothing to anyone."""
+    async with opener() as opened:
+        ann = Subscription(USERS[0], CHANNELS[0], Notify.ALL, START)
+        event = Subscribed(ann.user, ann.channel, START)
+        assert await opened.port.put(ann, event)
+        later = Subscription(ann.user, ann.channel, Notify.NONE, START + timedelta(days=1))
+        assert not await opened.port.put(later, event)
+        assert await opened.port.get(ann.user, ann.channel) == evolve(ann, notify=Notify.NONE)
+        assert await opened.port.count(ann.channel) == 1
+        assert await opened.events() == [event]
+
+
+@openers
+async def test_newest_first_from_either_side(opener: Opener[Subscriptions]) -> None:
+    """By when they began, whoever it is; at the same instant each is still shown once."""
+    async with opener() as opened:
+
+        async def subscribe(user: UserId, channel: ChannelId, minutes: int) -> Any:
+            one = Subscription(user, channel, Notify.ALL, START + timedelta(minutes=minutes))
+            await opened.port.put(one)
+            return one
+
+        old, new = await subscribe(USERS[3], CHANNELS[0], 0), await subscribe(USERS[0], CHANNELS[0], 2)
+        middle, other = await subscribe(USERS[1], CHANNELS[0], 1), await subscribe(USERS[0], CHANNELS[2], 1)
+        assert list((await opened.port.to_channel(CHANNELS[0])).items) == [new, middle, old]
+        assert list((await opened.port.of_user(USERS[0])).items) == [new, other]
+        twins = [await subscribe(user, CHANNELS[1], 5) for user in USERS]
+        found = await walked(lambda at, most: opened.port.to_channel(CHANNELS[1], cursor=at, limit=most), 1)
+        same(found, twins)

@@ -1,0 +1,114 @@
+"""Uploads that are cut off, repeated, or met by a server's end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.journey import clips
+from tests.journey.server import Person, Server, sign_up
+
+
+@pytest.fixture(scope="module")
+def large(clips_folder: Path) -> Path:
+    """More than one part: noise does not compress."""
+    noise = ("-f", "lavfi", "-i", "nullsrc=s=640x360:r=30,geq=random(1)*255:128:128")
+    path = clips_folder / "large.mp4"
+    return clips.draw(path, *noise, "-t", "3", "-c:v", "libx264", "-qp", "4", "-preset", "ultrafast")
+
+
+@pytest.fixture(scope="module")
+def sender(server: Server) -> Person:
+    return sign_up(server, "sender")
+
+
+def test_an_upload_cut_off_goes_on_from_what_is_there(sender: Person, large: Path) -> None:
+    """A part that breaks off leaves nothing; a client that knows only the upload's id can finish it."""
+    channel = sender.channel("resumers")
+    upload = sender.announce(channel, large)
+    assert upload["method"] == "multipart"
+    size, part = large.stat().st_size, upload["part_size_bytes"]
+    parts = -(-size // part)
+    assert parts > 1
+    sender.send(upload, large, range(1, 2))
+
+    def broken() -> Iterator[bytes]:
+        with large.open("rb") as source:
+            source.seek(part)
+            yield source.read(1024 * 1024)
+            raise ConnectionError("the network went away")
+
+    url = {each["number"]: each["url"] for each in upload["parts"]}[2]
+    length = min(part, size - part)
+    with pytest.raises(ConnectionError):
+        httpx.put(url, content=broken(), headers={"Content-Length": str(length)})
+
+    again = sender.get(f"/v1/uploads/{upload['id']}")
+    assert again["status"] == "uploading"
+    assert [each["number"] for each in again["received"]] == [1]
+    early = sender.http.post(f"/v1/uploads/{upload['id']}/complete", json={"parts": []})
+    assert (early.status_code, early.json()["code"]) == (422, "parts_missing")
+    with sender.told() as notices:
+        sender.send(again | {"parts": []}, large, range(2, parts + 1))
+        first = sender.complete(upload)
+        assert sender.complete(upload)["status"] == first["status"] == "completed"
+        assert sender.wait_processed(notices, {upload["video_id"]}) == {upload["video_id"]: "ready"}
+    assert len(sender.get(f"/v1/channels/{channel}/videos")["data"]) == 1
+    assert sender.get(f"/v1/videos/{upload['video_id']}")["processing"]["attempt"] == 1
+
+
+def test_a_replaced_source_plays_on_until_the_new_one_is_ready(sender: Person, clips_folder: Path) -> None:
+    """Same video, same page, second attempt."""
+    channel = sender.channel("replacers")
+    with sender.told() as notices:
+        video = sender.upload(channel, clips.no_audio(clips_folder))
+        sender.wait_processed(notices, {video})
+    before = sender.get(f"/v1/videos/{video}")
+    with sender.told() as notices:
+        assert sender.upload(channel, clips.one_frame(clips_folder), video_id=video) == video
+        assert sender.get(f"/v1/videos/{video}")["renditions"]
+        sender.wait_processed(notices, {video})
+    after = sender.get(f"/v1/videos/{video}")
+    assert after["processing"]["attempt"] == 2
+    assert after["duration_s"] < before["duration_s"]
+    assert after["published_at"] == before["published_at"]
+
+
+def test_a_deleted_video_leaves_nothing(sender: Person, server: Server, clips_folder: Path) -> None:
+    """Deleted while it is transcoded: the job stops, and no file of it stays."""
+    channel = sender.channel("deleters")
+    long = clips.landscape(clips_folder, "20")
+    video = sender.upload(channel, long)
+    sender.answer(sender.http.delete(f"/v1/videos/{video}"))
+    assert sender.http.get(f"/v1/videos/{video}").status_code == 404
+    # Another video goes through the same queue: by then the deletion was dealt with.
+    with sender.told() as notices:
+        other = sender.upload(channel, clips.no_audio(clips_folder))
+        sender.wait_processed(notices, {other})
+    left = [path for path in server.data.rglob("*") if video in str(path) and path.is_file()]
+    assert left == []
+
+
+def test_a_server_killed_during_a_transcode_starts_again(tmp_path: Path, clips_folder: Path) -> None:
+    """It promises to be empty and whole, not to remember: no file of before is left, and all works."""
+    server = Server(tmp_path / "data")
+    with server.running():
+        person = sign_up(server, "unlucky")
+        video = person.upload(person.channel("unlucky_ch"), clips.landscape(clips_folder, "20"))
+        state = person.get(f"/v1/videos/{video}")["processing"]["state"]
+        assert state in {"pending", "probing", "transcoding"}
+        server.kill()
+        server.start()
+        assert httpx.get(f"{server.url}/v1/videos").json()["data"] == []
+        assert not [path for path in server.data.rglob("*") if video in str(path)]
+        again = sign_up(server, "unlucky")
+        with again.told() as notices:
+            video = again.upload(again.channel("unlucky_ch"), clips.no_audio(clips_folder))
+            assert again.wait_processed(notices, {video}) == {video: "ready"}
+
+
+def test_it_stops_when_told(tmp_path: Path) -> None:
+    """SIGTERM ends it cleanly, and no child stays."""
+    server = Server(tmp_path / "data").start()
+    assert server.stop() == 0

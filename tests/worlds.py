@@ -1,0 +1,192 @@
+"""Every port on every family of adapters. A test takes what it is given and cannot tell which family it is."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from attrs import define, frozen
+
+from adapters.inmemory.channels import InMemoryChannels
+from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
+from adapters.inmemory.idempotency import InMemoryIdempotency
+from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
+from adapters.inmemory.outbox import Changes, InMemoryOutbox
+from adapters.inmemory.processing import InMemoryProcessings
+from adapters.inmemory.search import FtsSearch
+from adapters.inmemory.uploads import InMemoryUploads
+from adapters.inmemory.users import InMemoryUsers
+from adapters.inmemory.videos import InMemoryVideos
+from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.system import Ulids
+from application.ports import (
+    Channels,
+    Comments,
+    Event,
+    History,
+    Idempotency,
+    Inbox,
+    Live,
+    NewId,
+    Outbox,
+    Processings,
+    Reactions,
+    Search,
+    Sessions,
+    Subscriptions,
+    Uploads,
+    Users,
+    Videos,
+)  # fmt: skip
+from tests.strategies import START
+
+
+@define
+class FakeClock:
+    """A present that moves only when told to."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, by: timedelta) -> datetime:
+        self.at += by
+        return self.at
+
+
+P = TypeVar("P")
+
+
+@frozen
+class Opened(Generic[P]):
+    """A port at work, with the outbox that its saves feed and the clock that it reads."""
+
+    port: P
+    outbox: Outbox
+    clock: FakeClock
+
+    async def events(self) -> list[Event]:
+        """The events stored since the last call, the oldest first."""
+        taken: list[Event] = []
+        while envelopes := await self.outbox.claim(self.clock.now()):
+            for envelope in sorted(envelopes, key=lambda each: each.id):
+                taken.append(envelope.event)
+                await self.outbox.done(envelope.id)
+        return taken
+
+
+Opener = Callable[[], AbstractAsyncContextManager[Opened[P]]]
+"""Opens an empty port; leaving the context frees whatever it took."""
+
+
+@frozen
+class InMemory:
+    """What the in-memory adapters of one world share."""
+
+    outbox: InMemoryOutbox
+    changes: Changes
+    clock: FakeClock
+    new_id: NewId
+
+
+def in_memory(build: Callable[[InMemory], P]) -> Opener[P]:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[P]]:
+        clock = FakeClock()
+        new_id = Ulids(clock.now)
+        shared = InMemory(InMemoryOutbox(new_id), Changes(), clock, new_id)
+        yield Opened(build(shared), shared.outbox, clock)
+
+    return opened
+
+
+@frozen
+class Watching:
+    """Two ports over the same records: a session's save writes the history."""
+
+    sessions: Sessions
+    history: History
+
+
+def _watching(world: InMemory) -> Watching:
+    history = InMemoryHistory(world.changes)
+    return Watching(InMemorySessions(world.changes, history, world.clock.now), history)
+
+
+def _users(world: InMemory) -> Users:
+    return InMemoryUsers(world.outbox, world.changes)
+
+
+def _channels(world: InMemory) -> Channels:
+    return InMemoryChannels(world.outbox, world.changes)
+
+
+def _videos(world: InMemory) -> Videos:
+    return InMemoryVideos(world.outbox, world.changes)
+
+
+def _uploads(world: InMemory) -> Uploads:
+    return InMemoryUploads(world.outbox, world.changes)
+
+
+def _processings(world: InMemory) -> Processings:
+    return InMemoryProcessings(world.outbox, world.changes)
+
+
+def _comments(world: InMemory) -> Comments:
+    return InMemoryComments(world.outbox, world.changes)
+
+
+def _reactions(world: InMemory) -> Reactions:
+    return InMemoryReactions(world.outbox, world.changes)
+
+
+def _subscriptions(world: InMemory) -> Subscriptions:
+    return InMemorySubscriptions(world.outbox, world.changes)
+
+
+def _inbox(world: InMemory) -> Inbox:
+    return InMemoryInbox(world.changes)
+
+
+def _live(_: InMemory) -> Live:
+    return InMemoryLive()
+
+
+def _outbox(world: InMemory) -> Outbox:
+    return world.outbox
+
+
+def _idempotency(_: InMemory) -> Idempotency:
+    return InMemoryIdempotency()
+
+
+@asynccontextmanager
+async def _search() -> AsyncIterator[Opened[Search]]:
+    def build(_: InMemory) -> Search:
+        return search
+
+    search = FtsSearch()
+    try:
+        async with in_memory(build)() as opened:
+            yield opened
+    finally:
+        search.close()
+
+
+# One table a port; one line a family.
+USERS: list[tuple[str, Opener[Users]]] = [("in_memory", in_memory(_users))]
+CHANNELS: list[tuple[str, Opener[Channels]]] = [("in_memory", in_memory(_channels))]
+VIDEOS: list[tuple[str, Opener[Videos]]] = [("in_memory", in_memory(_videos))]
+UPLOADS: list[tuple[str, Opener[Uploads]]] = [("in_memory", in_memory(_uploads))]
+PROCESSINGS: list[tuple[str, Opener[Processings]]] = [("in_memory", in_memory(_processings))]
+WATCHING: list[tuple[str, Opener[Watching]]] = [("in_memory", in_memory(_watching))]
+COMMENTS: list[tuple[str, Opener[Comments]]] = [("in_memory", in_memory(_comments))]
+REACTIONS: list[tuple[str, Opener[Reactions]]] = [("in_memory", in_memory(_reactions))]
+SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [("in_memory", in_memory(_subscriptions))]
+INBOXES: list[tuple[str, Opener[Inbox]]] = [("in_memory", in_memory(_inbox))]
+LIVE: list[tuple[str, Opener[Live]]] = [("in_memory", in_memory(_live))]
+SEARCHES: list[tuple[str, Opener[Search]]] = [("sqlite", _search)]
+OUTBOXES: list[tuple[str, Opener[Outbox]]] = [("in_memory", in_memory(_outbox))]
+IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [("in_memory", in_memory(_idempotency))]

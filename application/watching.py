@@ -136,7 +136,7 @@ class OpenFile:
             await self._require_shown(owner, token)
         elif top != "c" or token is not None:
             raise NotFound("there is no such file")
-        return await self.delivery.open(key)
+        return await self.delivery.file(key)
 
     async def _require_shown(self, video: VideoId, token: str | None) -> None:
         audience = Audience.ANYONE

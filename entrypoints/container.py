@@ -1,7 +1,7 @@
 """The composition root: which adapters a profile takes, and what each use case is made of."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
@@ -412,7 +412,9 @@ async def open_app(settings: Settings) -> AsyncIterator[Core]:
     if settings.profile == "memory":
         from adapters.inmemory.container import opened
 
-        opening = opened(public_url=settings.public_url, secret=secret)
+        opening: AbstractAsyncContextManager[DeclarativeContainer] = opened(
+            public_url=settings.public_url, secret=secret
+        )
     elif settings.profile == "local":
         from adapters.local.container import opened as opened_local
 

@@ -4,6 +4,7 @@ Everything goes the way that clients go, from sign-up to the transcoder; ffmpeg 
 """
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from application.ports import Mailbox
 from domain.access import Actor
-from domain.channels import CommentPolicy, Hold
+from domain.channels import Hold
 from domain.engagement import Notify, Reaction
 from domain.identity import User
 from domain.ids import ChannelId, VideoId
@@ -117,7 +118,7 @@ async def seed(core: Core) -> None:
     for owner, handle, name, _ in CHANNELS:
         card = await core.open_channel()(people[owner], handle=handle, name=name, description=f"{name}, by @{owner}.")
         channels[owner] = card.channel.id
-        await core.edit_channel()(people[owner], card.channel.id, comments=CommentPolicy(hold=Hold.LINKS))
+        await core.edit_channel()(people[owner], card.channel.id, hold=Hold.LINKS)
     for owner, channel in channels.items():
         for handle, fan in people.items():
             if handle != owner:
@@ -173,7 +174,7 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _published(core: Core, video: VideoId) -> None:
-    while not (await core.adapters.videos().get(video)).listable:
+    while not (await core.adapters.videos().get(video)).listable:  # noqa: ASYNC110  (nobody tells when)
         await asyncio.sleep(0.2)
 
 
@@ -190,5 +191,11 @@ async def _talk(core: Core, people: dict[str, Actor], owner: str, video: VideoId
             await core.react().to_comment(people[owner], posted.comment.id, Reaction.LIKE)
 
 
+async def _welcome(core: Core) -> None:
+    await seed(core)
+    people = ", ".join(f"{handle}@example.org" for handle, _ in PEOPLE)
+    sys.stdout.write(f"The demo is ready. Sign in as {people} with {PASSWORD!r}.\n")
+
+
 if __name__ == "__main__":
-    main(beside=seed, hello=f"sign in as {', '.join(f'{h}@example.org' for h, _ in PEOPLE)} with {PASSWORD!r}")
+    sys.exit(main(beside=_welcome))

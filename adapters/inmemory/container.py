@@ -8,7 +8,7 @@ from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Object, Singleton
 
-from adapters.formats import PillowImages, tidy
+from adapters.formats import PillowImages, tidy_webvtt
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
@@ -86,7 +86,7 @@ class Records(DeclarativeContainer):
     links = Singleton(Links, key, public_url, now)
     reports = Singleton(InMemoryReports, now)
     images = Singleton(PillowImages)
-    webvtt = Object(tidy)
+    webvtt = Object(tidy_webvtt)
 
 
 class Memory(Records):
@@ -107,4 +107,3 @@ async def opened(*, public_url: str, secret: bytes | None) -> AsyncIterator[Memo
     finally:
         await container.transcoder().aclose()
         container.search().close()
-

@@ -18,18 +18,32 @@ from domain.access import Actor
 from domain.errors import Unavailable
 from entrypoints.container import Core, use_cases
 from entrypoints.http.auth import TokenVerifier
+from entrypoints.http.channels import ChannelController, MyChannelsController
+from entrypoints.http.discovery import DiscoveryController
 from entrypoints.http.edge import Edge
+from entrypoints.http.engagement import EngagementController
 from entrypoints.http.errors import HANDLERS, asking_of
+from entrypoints.http.history import HistoryController
 from entrypoints.http.idempotency import Repeats
+from entrypoints.http.identity import AuthController, MeController
 from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
 from entrypoints.http.meta import OFFLINE, about, dev_pages, pages
+from entrypoints.http.notifications import NotificationController
 from entrypoints.http.requests import Cursors, if_match
+from entrypoints.http.subscriptions import SubscriptionController
+from entrypoints.http.uploads import UploadController
+from entrypoints.http.videos import BlockController, CaptionController, VideoController
+from entrypoints.http.watching import WatchingController
 from entrypoints.metrics import Metrics
 
 BODY_BYTES = 1024 * 1024
 
-CONTROLLERS: Sequence[type[Controller]] = ()
+CONTROLLERS: Sequence[type[Controller]] = (
+    AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
+    CaptionController, BlockController, WatchingController, HistoryController, EngagementController,
+    SubscriptionController, NotificationController, DiscoveryController,
+)  # fmt: skip
 """What is served under /v1."""
 
 _TAGS = (

@@ -14,7 +14,7 @@ from application.ports import NewId, Now
 from domain.errors import DomainError
 from entrypoints.http.auth import TokenVerifier, bearer
 from entrypoints.http.errors import ASKING, MEDIA_TYPE, Asking, Refusal, of_domain, of_unknown, refusal
-from entrypoints.http.idempotency import App, Receive, Scope, Send, Repeats
+from entrypoints.http.idempotency import App, Receive, Repeats, Scope, Send
 from entrypoints.http.limits import KEPT_EACH, AnswerCache, Kept, RateLimit
 from entrypoints.metrics import Metrics
 

@@ -186,7 +186,7 @@ def _on_exception(request: AnyRequest, error: Exception) -> Response[bytes]:
     return _response(of_unknown(asking_of(request.scope), error))
 
 
-HANDLERS: Mapping[type[Exception], Any] = {
+HANDLERS: Mapping[int | type[Exception], Any] = {
     DomainError: _on_domain_error,
     HTTPException: _on_http_exception,
     Exception: _on_exception,

@@ -55,12 +55,17 @@ class Tell:
     deliver: Deliverer
 
     async def comment(self, id_: EventId, event: CommentPosted) -> None:
-        """The author replied to, then those mentioned who can see the video, then the channel's owner; one notice each."""
+        """The author replied to, then those mentioned who can see the video, then the channel's owner; one notice each.
+
+        Nobody, if the comment was hidden or taken back meanwhile.
+        """
         video, channel = await self._video(event.video)
         if video is None or channel is None:
             return
-        author = await self._name(event.author)
-        text = (await self.comments.get(event.comment)).text
+        comment = await self.comments.get(event.comment)
+        if not comment.shown:
+            return
+        author, text = await self._name(event.author), comment.text
         said = text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
         told = {event.author}
         for kind, users, verb in (

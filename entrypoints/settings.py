@@ -45,6 +45,7 @@ class Settings:
     def read(cls, env: Mapping[str, str]) -> "Settings":
         """From variables named ``HEXCAST_…``. Raises Invalid, naming every variable that is wrong."""
         wrong: list[str] = []
+        nobody: dict[str, Role] = {}
 
         def get(name: str, parse: Callable[[str], T], default: T) -> T:
             text = env.get(f"HEXCAST_{name}", "").strip()

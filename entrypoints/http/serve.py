@@ -10,7 +10,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from attrs import evolve
@@ -39,6 +41,9 @@ def main(beside: Beside | None = None) -> int:
     except OSError as error:
         return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
 
+    with _absent("rich", "werkzeug", "flask", "fastapi", "starlette", "aiohttp"):
+        import dependency_injector.wiring  # noqa: F401, PLC0415  (after the settings are known to be good)
+        import structlog  # noqa: F401, PLC0415  (the same)
     import uvloop  # noqa: PLC0415  (after the settings are known to be good)
 
     from entrypoints.log import configure  # noqa: PLC0415  (the same)
@@ -51,6 +56,26 @@ def main(beside: Beside | None = None) -> int:
     except OSError as error:
         return _complain(error, 1)
     return 0
+
+
+@contextmanager
+def _absent(*packages: str) -> Iterator[None]:
+    """Import as if these were not installed. Some libraries load all they could work with, just in case, and with a
+    development environment around them that takes longer than their own code.
+    """
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is Python's mark for what must not load
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def _warm() -> None:
+    """Load what the start did not wait for, before someone else has to."""
+    for name in ("joserfc.jwt", "argon2", "entrypoints.http.auth", "prometheus_client", "PIL.Image"):
+        import_module(name)
 
 
 def _complain(what: object, status: int) -> int:
@@ -106,8 +131,10 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         log.info("serving", url=settings.url, profile=settings.profile)
         helping = asyncio.create_task(_help(beside, core, log)) if beside else None
         stopped = asyncio.create_task(stop.wait())
+        warming = loop.run_in_executor(None, _warm)
         await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
-        server.stop()  # type: ignore[no-untyped-call]  # granian annotates most, not this
+        server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
+        await warming
         done, late = await asyncio.wait([serving], timeout=STOP_S)
         others = [task for task in (*late, working, stopped, helping) if task is not None]
         for task in others:

@@ -413,9 +413,7 @@ async def open_app(settings: Settings) -> AsyncIterator[Core]:
     if settings.profile == "memory":
         from adapters.inmemory.container import opened
 
-        opening: AbstractAsyncContextManager[DeclarativeContainer] = opened(
-            public_url=settings.public_url, secret=secret
-        )
+        opening = opened(public_url=settings.public_url, secret=secret)
     elif settings.profile == "local":
         from adapters.local.container import opened as opened_local
 

@@ -59,7 +59,6 @@ class Settings:
 
         host = get("HOST", str, "127.0.0.1")
         port = get("PORT", _between(0, 65535), cls.port)
-        nobody: dict[str, Role] = {}
         limits = Limits(
             file_bytes=get("MAX_FILE_BYTES", _between(1, 1 << 50), Limits().file_bytes),
             user_bytes=get("USER_QUOTA_BYTES", _between(1, 1 << 60), Limits().user_bytes),

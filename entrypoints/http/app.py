@@ -82,7 +82,11 @@ def create_app(
     cases = use_cases(core)
     now, changes = adapters.now(), adapters.changes()
     key = settings.secret.encode() if settings.secret else secret()
-    given: dict[str, Callable[[], object]] = {**cases, "cursors": cache(partial(Cursors, key))}
+    given: dict[str, Callable[[], object]] = {
+        **cases,
+        "cursors": cache(partial(Cursors, key)),
+        "public_url": lambda: settings.public_url,
+    }
 
     async def check() -> None:
         if not running.alive():
@@ -132,7 +136,7 @@ def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], obj
         handler.fn.__code__ for handler in vars(controller).values() if isinstance(handler, BaseRouteHandler)
     ]  # fmt: skip
     asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
-    dependencies = {**(getattr(controller, "dependencies", None) or {})}
+    dependencies = {**(vars(controller).get("dependencies") or {})}
     dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}
     return type(controller.__name__, (controller,), {"__module__": controller.__module__, "dependencies": dependencies})
 

@@ -33,6 +33,7 @@ class Server:
     data: Path
     env: dict[str, str] = field(factory=dict)
     port: int = field(factory=free_port)
+    clients: list[httpx.Client] = field(factory=list)
     _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
 
     @property
@@ -87,6 +88,8 @@ class Server:
         try:
             yield self
         finally:
+            for client in self.clients:
+                client.close()
             if self._process is not None:
                 self.stop()
 
@@ -171,6 +174,7 @@ def sign_up(server: Server, handle: str, email: str | None = None) -> Person:
     """By the way that everyone takes: sign up, read the code in the mailbox, confirm, sign in."""
     address = email or f"{handle}@example.org"
     http = httpx.Client(base_url=server.url, timeout=30)
+    server.clients.append(http)
     body = {"email": address, "password": PASSWORD, "handle": handle, "display_name": handle.title()}
     user = http.post("/v1/auth/sign-up", json=body).raise_for_status().json()["user_id"]
     mail = http.get("/v1/dev/mailbox", params={"to": address}).raise_for_status().json()["data"][0]

@@ -153,7 +153,7 @@ class ChannelController(Controller):
         "/{channel_id:str}/videos",
         operation_id="listChannelVideos",
         opt={"cacheable": True},
-        responses=problems(NotFound),
+        responses=problems(NotFound, Invalid),
     )
     async def videos(
         self,
@@ -177,7 +177,7 @@ class ChannelController(Controller):
         "/{channel_id:str}/images",
         operation_id="createChannelImage",
         opt={"idempotent": True},
-        responses=problems(Unauthenticated, Forbidden, NotFound, TooLarge),
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid, Conflict, TooLarge),
     )
     async def picture(
         self,
@@ -196,7 +196,7 @@ class ChannelController(Controller):
     @put(
         "/{channel_id:str}/members/{user_id:str}",
         operation_id="putChannelMember",
-        responses=problems(Unauthenticated, Forbidden, NotFound, Conflict, VersionMismatch),
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid, Conflict, VersionMismatch),
     )
     async def enroll(
         self,

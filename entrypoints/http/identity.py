@@ -105,7 +105,7 @@ class AuthController(Controller):
         """Trade an address and a password for tokens."""
         return TokensView.of(await sign_in(data.email, data.password))
 
-    @post("/refresh", operation_id="refreshTokens", status_code=200, responses=problems(Unauthenticated))
+    @post("/refresh", operation_id="refreshTokens", status_code=200, responses=problems(Invalid, Unauthenticated))
     async def refresh(self, data: JSONBody[Refresh], refresh_tokens: NamedDependency[RefreshTokens]) -> TokensView:
         """Trade a refresh token for new tokens.
 
@@ -113,7 +113,7 @@ class AuthController(Controller):
         """
         return TokensView.of(await refresh_tokens(data.refresh_token))
 
-    @post("/sign-out", operation_id="signOut", status_code=204)
+    @post("/sign-out", operation_id="signOut", status_code=204, responses=problems(Invalid))
     async def sign_out(self, data: JSONBody[Refresh], sign_out: NamedDependency[SignOut]) -> None:
         """End a sign-in: its refresh tokens stop working."""
         await sign_out(data.refresh_token)

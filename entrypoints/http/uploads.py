@@ -62,7 +62,7 @@ class UploadController(Controller):
     @post(
         operation_id="createUpload",
         opt={"idempotent": True},
-        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid, TooLarge),
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid, Conflict, TooLarge),
     )
     async def start(
         self, data: JSONBody[NewUpload], actor: NamedDependency[Actor], start_upload: NamedDependency[StartUpload]
@@ -87,7 +87,7 @@ class UploadController(Controller):
         location = {"location": f"/v1/uploads/{card.upload.id}"}
         return versioned(UploadView.of(card), card.upload.version, 201, location)
 
-    @get(operation_id="listUploads", responses=problems(Unauthenticated))
+    @get(operation_id="listUploads", responses=problems(Unauthenticated, Invalid))
     async def list(
         self,
         *,

@@ -1,6 +1,7 @@
 """Videos over HTTP: finding, showing and editing them, their captions, chapters, thumbnail and processing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -87,6 +88,7 @@ def _raw(*media_types: str) -> RequestBody:
     return RequestBody(content={each: OpenAPIMediaType(schema=bytes_) for each in media_types}, required=True)
 
 
+@dataclass  # as its base is: only so is __post_init__ called
 class TakesPicture(Operation):
     """Documents a body that is a picture's bytes."""
 
@@ -94,6 +96,7 @@ class TakesPicture(Operation):
         self.request_body = _raw("image/jpeg", "image/png", "image/webp")
 
 
+@dataclass
 class TakesCaptions(Operation):
     """Documents a body that is a file of captions."""
 
@@ -105,7 +108,7 @@ class VideoController(Controller):
     path = "/videos"
     tags = ("videos",)
 
-    @get(operation_id="listVideos", opt={"cacheable": True})
+    @get(operation_id="listVideos", opt={"cacheable": True}, responses=problems(Invalid))
     async def list(
         self,
         *,
@@ -167,7 +170,7 @@ class VideoController(Controller):
         operation_id="retryProcessing",
         status_code=202,
         opt={"idempotent": True},
-        responses=problems(Unauthenticated, Forbidden, NotFound, Conflict, IllegalTransition, VersionMismatch),
+        responses=problems(*EDITING, Conflict, IllegalTransition),
     )
     async def retry(
         self,
@@ -293,7 +296,7 @@ class BlockController(Controller):
     path = "/admin/videos/{video_id:str}/block"
     tags = ("videos",)
 
-    @put(operation_id="blockVideo", responses=problems(Unauthenticated, Forbidden, NotFound))
+    @put(operation_id="blockVideo", responses=problems(Unauthenticated, Forbidden, NotFound, Invalid))
     async def block(
         self,
         video_id: FromPath[VideoId],

@@ -1,5 +1,6 @@
 """Watching over HTTP: leave to play, and heartbeats."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from litestar import Controller, Response, post
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from application.ports import Link
 from application.watching import Heartbeat, OpenPlayback
 from domain.access import Actor
 from domain.errors import Conflict, Invalid, NotFound
@@ -21,6 +23,14 @@ class Beat(Struct, frozen=True):
     position_s: Annotated[float, Meta(examples=[42.5])]
 
 
+def cookies(link: Link) -> Sequence[Cookie]:
+    """What the media's requests must carry: sent over TLS only, out of reach of scripts."""
+    return [
+        Cookie(key=name, value=value, secure=True, httponly=True, samesite="lax")
+        for name, value in link.cookies.items()
+    ]
+
+
 class WatchingController(Controller):
     path = "/videos/{video_id:str}"
     tags = ("videos",)
@@ -29,7 +39,7 @@ class WatchingController(Controller):
         "/playback-sessions",
         operation_id="createPlaybackSession",
         opt={"idempotent": True},
-        responses=problems(NotFound, Conflict),
+        responses=problems(NotFound, Conflict, Invalid),
     )
     async def open(
         self,
@@ -43,11 +53,7 @@ class WatchingController(Controller):
         cookies, which requests for the media must carry.
         """
         playback = await open_playback(actor, video_id)
-        cookies = [
-            Cookie(key=name, value=value, secure=True, httponly=True, samesite="lax")
-            for name, value in playback.link.cookies.items()
-        ]
-        return Response(PlaybackView.of(playback), headers=dict(NO_STORE), cookies=cookies)
+        return Response(PlaybackView.of(playback), headers=NO_STORE, cookies=cookies(playback.link))
 
     @post("/views", operation_id="sendHeartbeat", status_code=200, responses=problems(NotFound, Invalid))
     async def beat(

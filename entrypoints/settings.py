@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from domain.access import Role
 from domain.errors import Invalid
@@ -36,10 +36,16 @@ class Settings:
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "Settings":
         """From variables named ``HEXCAST_…``. Raises Invalid, naming every variable that is wrong."""
         wrong: list[str] = []
+        nobody: dict[str, Role] = {}
 
         def get(name: str, parse: Callable[[str], T], default: T) -> T:
             text = env.get(f"HEXCAST_{name}", "").strip()
@@ -51,9 +57,8 @@ class Settings:
                 wrong.append(f"HEXCAST_{name}={text!r}: {error}")
                 return default
 
-        host = get("HOST", str, cls.host)
+        host = get("HOST", str, "127.0.0.1")
         port = get("PORT", _between(0, 65535), cls.port)
-        shown = f"[{host}]" if ":" in host else host
         limits = Limits(
             file_bytes=get("MAX_FILE_BYTES", _between(1, 1 << 50), Limits().file_bytes),
             user_bytes=get("USER_QUOTA_BYTES", _between(1, 1 << 60), Limits().user_bytes),
@@ -63,10 +68,11 @@ class Settings:
             profile=get("PROFILE", _one_of(PROFILES), "local"),
             host=host,
             port=port,
-            public_url=get("PUBLIC_URL", _origin, f"http://{shown}:{port}"),
+            public_url=get("PUBLIC_URL", _origin, ""),
             data=get("DATA", Path, Path(".hexcast-data")),
             transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), 1),
-            founders=get("ADMINS", _founders(Role.ADMIN), {}) | get("MODERATORS", _founders(Role.MODERATOR), {}),
+            founders=get("MODERATORS", _founders(Role.MODERATOR), nobody)
+            | get("ADMINS", _founders(Role.ADMIN), nobody),
             limits=limits,
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), 600),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
@@ -74,6 +80,8 @@ class Settings:
             scalar_url=get("SCALAR_URL", _origin, ""),
             secret=get("SECRET", _secret, None),
         )
+        if not settings.public_url:
+            settings = evolve(settings, public_url=settings.url)
         if wrong:
             raise Invalid("; ".join(wrong), code="wrong_settings")
         return settings

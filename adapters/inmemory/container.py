@@ -3,16 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
 
 from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Object, Singleton
 
-from adapters.formats import PillowImages, tidy
+from adapters.formats import PillowImages, tidy_webvtt
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
@@ -47,6 +48,19 @@ class PlayClock:
         return present
 
 
+# What signs and hashes takes a tenth of a second to load, so it is loaded when someone first signs in.
+def _keys() -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryKeys()
+
+
+def _mailbox() -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryMailbox()
+
+
+def _accounts(**needs: Any) -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryAccounts(**needs)
+
+
 class Records(DeclarativeContainer):
     """What both offline profiles keep in memory: all but media and their making."""
 
@@ -62,11 +76,9 @@ class Records(DeclarativeContainer):
 
     issuer = public_url
     client_ids = Object((CLIENT,))
-    keys = Singleton(InMemoryKeys)
-    mailbox = Singleton(InMemoryMailbox)
-    accounts = Singleton(
-        InMemoryAccounts, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer, client_id=CLIENT
-    )
+    keys = Singleton(_keys)
+    mailbox = Singleton(_mailbox)
+    accounts = Singleton(_accounts, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer, client_id=CLIENT)
 
     users = Singleton(InMemoryUsers, outbox, changes)
     channels = Singleton(InMemoryChannels, outbox, changes)
@@ -86,7 +98,7 @@ class Records(DeclarativeContainer):
     links = Singleton(Links, key, public_url, now)
     reports = Singleton(InMemoryReports, now)
     images = Singleton(PillowImages)
-    webvtt = Object(tidy)
+    webvtt = Object(tidy_webvtt)
 
 
 class Memory(Records):

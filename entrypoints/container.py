@@ -1,7 +1,7 @@
 """The composition root: which adapters a profile takes, and what each use case is made of."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
@@ -400,15 +400,16 @@ class Core(DeclarativeContainer):
     deliver_events = Singleton(DeliverEvents, outbox=adapters.outbox, consumers=consumers, now=adapters.now)
 
 
-def use_cases(core: Core) -> Mapping[str, Any]:
-    """Every use case of an open core, made once, by its name."""
-    return {name: provider() for name, provider in core.providers.items() if name not in ("settings", "adapters")}
+def use_cases(core: Core) -> Mapping[str, Callable[[], Any]]:
+    """Every use case of an open core by its name; each is made when it is first called for."""
+    return {name: provider for name, provider in core.providers.items() if name not in ("settings", "adapters")}
 
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[Core]:
     """The core over the profile's adapters, which are open as long as the context is. Raises Invalid."""
     secret = settings.secret.encode() if settings.secret else None
+    opening: AbstractAsyncContextManager[Any]
     if settings.profile == "memory":
         from adapters.inmemory.container import opened
 

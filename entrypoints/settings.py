@@ -40,6 +40,7 @@ class Settings:
     def read(cls, env: Mapping[str, str]) -> "Settings":
         """From variables named ``HEXCAST_…``. Raises Invalid, naming every variable that is wrong."""
         wrong: list[str] = []
+        nobody: dict[str, Role] = {}
 
         def get(name: str, parse: Callable[[str], T], default: T) -> T:
             text = env.get(f"HEXCAST_{name}", "").strip()
@@ -51,7 +52,7 @@ class Settings:
                 wrong.append(f"HEXCAST_{name}={text!r}: {error}")
                 return default
 
-        host = get("HOST", str, cls.host)
+        host = get("HOST", str, "127.0.0.1")
         port = get("PORT", _between(0, 65535), cls.port)
         shown = f"[{host}]" if ":" in host else host
         limits = Limits(
@@ -66,7 +67,8 @@ class Settings:
             public_url=get("PUBLIC_URL", _origin, f"http://{shown}:{port}"),
             data=get("DATA", Path, Path(".hexcast-data")),
             transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), 1),
-            founders=get("ADMINS", _founders(Role.ADMIN), {}) | get("MODERATORS", _founders(Role.MODERATOR), {}),
+            founders=get("ADMINS", _founders(Role.ADMIN), nobody)
+            | get("MODERATORS", _founders(Role.MODERATOR), nobody),
             limits=limits,
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), 600),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),

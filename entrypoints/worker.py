@@ -83,9 +83,9 @@ class Worker:
         delivered = await self._deliver()
         for each in delivered:
             if each.error is None:
-                self._metrics.events.labels("delivered").inc()
+                self._metrics.events["delivered"] += 1
                 continue
-            self._metrics.events.labels("dead" if each.dead else "failed").inc()
+            self._metrics.events["dead" if each.dead else "failed"] += 1
             _log.warning(
                 "event given up" if each.dead else "event failed",
                 event=type(each.envelope.event).__name__,
@@ -109,7 +109,7 @@ class Worker:
             _log.warning("report dropped", video=report.video, attempt=report.attempt)
         self._unknown.pop(report, None)
         await reports.settle(report)
-        self._metrics.transcodes.labels(report.state.value).inc()
+        self._metrics.reports[report.state.value] += 1
 
     async def _sweep_round(self) -> None:
         await self.sweep()
@@ -129,5 +129,5 @@ class Worker:
                 self._failed(name, error)
 
     def _failed(self, task: str, error: Exception) -> None:
-        self._metrics.failures.labels(task).inc()
+        self._metrics.failures[task] += 1
         _log.error("background work failed", task=task, exc_info=error)

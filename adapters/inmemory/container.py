@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
 
 from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
@@ -12,7 +14,6 @@ from adapters.formats import PillowImages, tidy
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
@@ -47,6 +48,19 @@ class PlayClock:
         return present
 
 
+# What signs and hashes takes a tenth of a second to load, so it is loaded when someone first signs in.
+def _keys() -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryKeys()
+
+
+def _mailbox() -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryMailbox()
+
+
+def _accounts(**needs: Any) -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryAccounts(**needs)
+
+
 class Records(DeclarativeContainer):
     """What both offline profiles keep in memory: all but media and their making."""
 
@@ -62,11 +76,9 @@ class Records(DeclarativeContainer):
 
     issuer = public_url
     client_ids = Object((CLIENT,))
-    keys = Singleton(InMemoryKeys)
-    mailbox = Singleton(InMemoryMailbox)
-    accounts = Singleton(
-        InMemoryAccounts, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer, client_id=CLIENT
-    )
+    keys = Singleton(_keys)
+    mailbox = Singleton(_mailbox)
+    accounts = Singleton(_accounts, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer, client_id=CLIENT)
 
     users = Singleton(InMemoryUsers, outbox, changes)
     channels = Singleton(InMemoryChannels, outbox, changes)
@@ -107,4 +119,3 @@ async def opened(*, public_url: str, secret: bytes | None) -> AsyncIterator[Memo
     finally:
         await container.transcoder().aclose()
         container.search().close()
-

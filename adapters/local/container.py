@@ -27,7 +27,6 @@ class Local(Records):
 @asynccontextmanager
 async def opened(*, public_url: str, secret: bytes | None, data: Path, transcode_jobs: int) -> AsyncIterator[Local]:
     """The adapters, and at the end nothing of theirs is left running."""
-    data.mkdir(parents=True, exist_ok=True)
     container = Local(
         public_url=public_url, key=secret or fresh_key(), data=data, transcode_jobs=transcode_jobs
     )  # fmt: skip

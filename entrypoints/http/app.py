@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from attrs import field, frozen
@@ -14,11 +15,11 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, Scal
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from adapters.system import secret
-from domain.access import Actor
+from application.ports import Now
+from domain.access import ANONYMOUS, Actor
 from domain.errors import Unavailable
 from entrypoints.container import Core, use_cases
-from entrypoints.http.auth import TokenVerifier
-from entrypoints.http.edge import Edge
+from entrypoints.http.edge import Edge, Identify
 from entrypoints.http.errors import HANDLERS, asking_of
 from entrypoints.http.idempotency import Repeats
 from entrypoints.http.limits import AnswerCache, RateLimit
@@ -49,10 +50,13 @@ _TAGS = (
 
 @frozen
 class Running:
-    """What a process adds to its core. ``alive`` says whether its background work goes on."""
+    """What a process adds to its core. ``alive`` says whether its background work goes on, ``nudge`` tells it that
+    the clock was moved.
+    """
 
     metrics: Metrics = field(factory=Metrics)
     alive: Callable[[], bool] = lambda: True
+    nudge: Callable[[], None] = lambda: None
 
 
 def create_app(
@@ -64,7 +68,7 @@ def create_app(
     cases = use_cases(core)
     now, changes = adapters.now(), adapters.changes()
     key = settings.secret.encode() if settings.secret else secret()
-    cursors = Cursors(key)
+    given: dict[str, Callable[[], object]] = {**cases, "cursors": cache(partial(Cursors, key))}
 
     async def check() -> None:
         if not running.alive():
@@ -72,35 +76,29 @@ def create_app(
         await adapters.videos().listed(limit=1)
 
     handlers: list[BaseRouteHandler | Router] = [
-        Router("/v1", route_handlers=list(controllers)),
-        *pages(settings, running.metrics, adapters.keys(), check),
+        Router("/v1", route_handlers=[_equipped(each, given) for each in controllers]),
+        *pages(settings, running.metrics, adapters.keys, check),
     ]
     if settings.profile in OFFLINE:
-        handlers.extend(dev_pages(adapters.mailbox(), adapters.clock().advance))
+        handlers.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
     if adapters.delivery() is not None:
-        handlers.extend(doors(cases["open_file"]))
-    dependencies: dict[str, Provide] = {name: _given(case) for name, case in cases.items()}
-    dependencies |= {
-        "actor": Provide(_actor, sync_to_thread=False),
-        "version": Provide(_version, sync_to_thread=False),
-        "cursors": _given(cursors),
-    }
+        handlers.extend(doors(cases["receive_part"](), cases["open_file"]()))
     app = Litestar(
         handlers,
-        dependencies=dependencies,
-        exception_handlers=dict(HANDLERS),
+        dependencies={
+            "actor": Provide(_actor, sync_to_thread=False),
+            "version": Provide(_version, sync_to_thread=False),
+        },
+        exception_handlers={**HANDLERS},
         openapi_config=_openapi(about(settings).version, settings.scalar_url),
         request_max_body_size=BODY_BYTES,
         logging_config=None,
     )
     repeats = Repeats(adapters.idempotency(), now)
     repeats.cover(app)
-    verifier = TokenVerifier(
-        keys=adapters.keys(), issuer=adapters.issuer(), client_ids=adapters.client_ids(), now=now
-    )  # fmt: skip
     app.asgi_handler = Edge(
         app.asgi_handler,
-        verifier=verifier,
+        identify=_identifier(adapters, now),
         rate_limit=RateLimit(settings.rate_limit),
         kept=AnswerCache(changes),
         repeats=repeats,
@@ -112,8 +110,41 @@ def create_app(
     return app
 
 
-def _given(value: object) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)
+def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], object]]) -> type[Controller]:
+    """The controller with what its handlers ask for. Litestar compares all that a handler is offered with each
+    other, which for every use case and every handler would take most of the start.
+    """
+    functions = [
+        handler.fn.__code__ for handler in vars(controller).values() if isinstance(handler, BaseRouteHandler)
+    ]  # fmt: skip
+    asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
+    dependencies = {**(getattr(controller, "dependencies", None) or {})}
+    dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}
+    return type(controller.__name__, (controller,), {"__module__": controller.__module__, "dependencies": dependencies})
+
+
+def _given(provider: Callable[[], object]) -> Provide:
+    return Provide(lambda: provider(), sync_to_thread=False)  # noqa: PLW0108  (Litestar inspects functions only)
+
+
+def _identifier(adapters: Any, now: Now) -> Identify:
+    """Checks tokens. What that takes is loaded with the first one: cryptography is a tenth of a second."""
+
+    @cache
+    def verifier() -> Any:
+        from entrypoints.http.auth import TokenVerifier  # noqa: PLC0415  (late: see above)
+
+        return TokenVerifier(
+            keys=adapters.keys(), issuer=adapters.issuer(), client_ids=adapters.client_ids(), now=now
+        )  # fmt: skip
+
+    async def identify(header: str) -> Actor:
+        from entrypoints.http.auth import bearer  # noqa: PLC0415  (late: see above)
+
+        token = bearer(header)
+        return ANONYMOUS if token is None else await verifier().actor(token)
+
+    return identify
 
 
 def _actor(request: Request[Any, Any, Any]) -> Actor:

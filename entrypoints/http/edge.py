@@ -5,16 +5,16 @@ they may, the answers kept in memory, repeated requests, headers that every answ
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from application.ports import NewId, Now
+from domain.access import Actor
 from domain.errors import DomainError
-from entrypoints.http.auth import TokenVerifier, bearer
 from entrypoints.http.errors import ASKING, MEDIA_TYPE, Asking, Refusal, of_domain, of_unknown, refusal
-from entrypoints.http.idempotency import App, Receive, Scope, Send, Repeats
+from entrypoints.http.idempotency import App, Receive, Repeats, Scope, Send
 from entrypoints.http.limits import KEPT_EACH, AnswerCache, Kept, RateLimit
 from entrypoints.metrics import Metrics
 
@@ -45,6 +45,8 @@ _PREFLIGHT = (
 )
 
 Headers = Sequence[tuple[bytes, bytes]]
+Identify = Callable[[str], Awaitable[Actor]]
+"""Who an ``Authorization`` header is from. Raises Unauthenticated, Unavailable."""
 
 _log = structlog.get_logger("hexcast.http")
 
@@ -53,11 +55,11 @@ class Edge:
     """An ASGI app around Litestar's. Anonymous GETs of routes with ``opt={"cacheable": True}`` are kept."""
 
     def __init__(
-        self, app: App, *, verifier: TokenVerifier, rate_limit: RateLimit, kept: AnswerCache, repeats: Repeats,
+        self, app: App, *, identify: Identify, rate_limit: RateLimit, kept: AnswerCache, repeats: Repeats,
         metrics: Metrics, cors_origins: Sequence[str], now: Now, new_id: NewId,
     ) -> None:  # fmt: skip
         self._app = app
-        self._verifier = verifier
+        self._identify = identify
         self._rate_limit = rate_limit
         self._kept = kept
         self._repeats = repeats
@@ -105,13 +107,13 @@ class Edge:
             exchange.extra.append((b"vary", b"Origin"))
         authorization = headers.get(b"authorization")
         if authorization is not None:
-            await self._identify(asking, authorization)
+            await self._find_actor(asking, authorization)
         if self._rate_limit.most and not await self._allow(exchange, scope):
             return
         if authorization is None and method in _SAFE and not exchange.media:
             found = self._kept.get(asking.path, scope["query_string"])
             if found is not None:
-                self._metrics.kept.inc()
+                self._metrics.kept += 1
                 exchange.route = found.route
                 await exchange.give(found)
                 return
@@ -138,12 +140,10 @@ class Edge:
         exchange.extra.append((b"access-control-allow-origin", allowed))
         exchange.extra.append((b"access-control-expose-headers", _EXPOSED))
 
-    async def _identify(self, asking: Asking, authorization: bytes) -> None:
+    async def _find_actor(self, asking: Asking, authorization: bytes) -> None:
         """A bad token is held against the request only where a handler asks for the actor."""
         try:
-            token = bearer(authorization.decode("latin-1"))
-            if token is not None:
-                asking.actor = await self._verifier.actor(token)
+            asking.actor = await self._identify(authorization.decode("latin-1"))
         except DomainError as error:
             asking.refusal = error
 

@@ -1,6 +1,6 @@
 """How errors are answered: application/problem+json (RFC 9457), with a code for programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -186,7 +186,7 @@ def _on_exception(request: AnyRequest, error: Exception) -> Response[bytes]:
     return _response(of_unknown(asking_of(request.scope), error))
 
 
-HANDLERS: Mapping[type[Exception], Any] = {
+HANDLERS: dict[int | type[Exception], Callable[..., Response[bytes]]] = {
     DomainError: _on_domain_error,
     HTTPException: _on_http_exception,
     Exception: _on_exception,

@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import frozen
 from litestar import Request, Response, asgi, put
-from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.params import FromPath
@@ -23,15 +22,6 @@ GRANTED_CACHE = b"private, max-age=60"
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _OPEN, _GRANTED = "/media/o", "/media/g"
-
-
-@put("/media/in/{token:str}", status_code=200, request_max_body_size=None, include_in_schema=False)
-async def receive_media(
-    request: Request[Any, Any, Any], token: FromPath[str], receive_part: NamedDependency[ReceivePart]
-) -> Response[None]:
-    """Bytes of a part, as they come."""
-    part = await receive_part(token, _length(request.headers.get("content-length")), _body(request))
-    return Response(None, status_code=200, headers={"etag": f'"{part.etag}"'})
 
 
 def _length(header: str | None) -> int | None:
@@ -55,8 +45,14 @@ async def _body(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
             return
 
 
-def doors(open_file: OpenFile) -> list[ASGIRouteHandler | HTTPRouteHandler]:
+def doors(receive_part: ReceivePart, open_file: OpenFile) -> list[ASGIRouteHandler | HTTPRouteHandler]:
     """The handlers for bytes."""
+
+    @put("/media/in/{token:str}", status_code=200, request_max_body_size=None, include_in_schema=False)
+    async def receive_media(request: Request[Any, Any, Any], token: FromPath[str]) -> Response[None]:
+        """Bytes of a part, as they come."""
+        part = await receive_part(token, _length(request.headers.get("content-length")), _body(request))
+        return Response(None, status_code=200, headers={"etag": f'"{part.etag}"'})
 
     @asgi(_OPEN, is_mount=True, copy_scope=True)
     async def open_media(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  (ASGI's signature)

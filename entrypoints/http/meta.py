@@ -94,7 +94,7 @@ def about(settings: Settings) -> MetaView:
     )
 
 
-def pages(settings: Settings, metrics: Metrics, keys: Keys, check: Check) -> list[HTTPRouteHandler]:
+def pages(settings: Settings, metrics: Metrics, keys: Callable[[], Keys], check: Check) -> list[HTTPRouteHandler]:
     """The handlers every profile has."""
     shown = about(settings)
 
@@ -121,12 +121,14 @@ def pages(settings: Settings, metrics: Metrics, keys: Keys, check: Check) -> lis
     @get("/.well-known/jwks.json", tags=["meta"], operation_id="showKeys", responses=problems(Unavailable))
     async def show_keys() -> Mapping[str, Any]:
         """The keys that tokens are signed with (RFC 7517)."""
-        return await keys.jwks()
+        return await keys().jwks()
 
     return [healthz, readyz, show_meta, show_metrics, show_keys]
 
 
-def dev_pages(mailbox: Mailbox, advance: Callable[[timedelta], datetime]) -> list[HTTPRouteHandler]:
+def dev_pages(
+    mailbox: Callable[[], Mailbox], advance: Callable[[timedelta], datetime], nudge: Callable[[], None]
+) -> list[HTTPRouteHandler]:
     """The handlers of the offline profiles."""
 
     @get("/v1/dev/mailbox", tags=["dev"], operation_id="showMailbox", responses=problems(Invalid))
@@ -134,11 +136,13 @@ def dev_pages(mailbox: Mailbox, advance: Callable[[timedelta], datetime]) -> lis
         to: Annotated[str, QueryParameter(description="The address that mail was sent to.")],
     ) -> Listing[MailView]:
         """What was sent to an address, newest first."""
-        return Listing([MailView.of(mail) for mail in await mailbox.sent_to(email(to))], None)
+        return Listing([MailView.of(mail) for mail in await mailbox().sent_to(email(to))], None)
 
     @post("/v1/dev/clock/advance", status_code=200, tags=["dev"], operation_id="advanceClock", sync_to_thread=False)
     def advance_clock(data: JSONBody[Leap]) -> PresentView:
         """Move the platform's clock ahead."""
-        return PresentView(advance(timedelta(seconds=data.seconds)))
+        present = advance(timedelta(seconds=data.seconds))
+        nudge()
+        return PresentView(present)
 
     return [show_mailbox, advance_clock]

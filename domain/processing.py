@@ -189,9 +189,7 @@ class Processing:
             failure=report.failure,
             lease_until=None,
             updated_at=now,
-            log=self.log
-            if report.state is self.state
-            else self._logged(now, self.attempt, report.state, report.failure),
+            log=self._logged(now, self.attempt, report.state, report.failure),
         )
 
     def remove(self, now: datetime) -> "Processing":
@@ -239,4 +237,6 @@ class Processing:
         )  # fmt: skip
 
     def _logged(self, now: datetime, attempt: int, state: State, failure: Failure | None = None) -> tuple[Entry, ...]:
+        if (attempt, state) == (self.attempt, self.state):
+            return self.log
         return (*self.log, Entry(now, attempt, state, failure.code if failure else None))[-ENTRIES_MOST:]

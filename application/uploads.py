@@ -116,7 +116,7 @@ class ShowUpload:
         """With the parts that are here, so that a client can go on after a reload."""
         stored = await _mine(self.uploads, self.channels, actor, upload)
         received = await self.store.received(stored) if stored.status in OPEN else ()
-        return UploadCard(stored, received=received)
+        return UploadCard(stored.having(received), received=received)
 
 
 @frozen

@@ -1,6 +1,7 @@
 """The whole API as one ASGI app: the same behind a server, behind Lambda and in tests."""
 
 import html
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -55,7 +56,7 @@ _TAGS = (
     Tag("engagement", "Comments and reactions"),
     Tag("subscriptions", "Following channels"),
     Tag("notifications", "What happened, told to whom it concerns"),
-    Tag("discovery", "Search"),
+    Tag("discovery", "Search, feeds and players for other pages"),
     Tag("history", "What one watched"),
     Tag("meta", "What the process says of itself"),
     Tag("dev", "Tools of the offline profiles"),
@@ -129,12 +130,16 @@ def create_app(
 
 
 def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], object]]) -> type[Controller]:
-    """The controller with what its handlers ask for. Litestar compares all that a handler is offered with each
-    other, which for every use case and every handler would take most of the start.
+    """The controller with what its handlers ask for, and with their docstrings as their documentation.
+
+    Litestar compares all that a handler is offered with each other, which for every use case and every handler
+    would take most of the start.
     """
-    functions = [
-        handler.fn.__code__ for handler in vars(controller).values() if isinstance(handler, BaseRouteHandler)
-    ]  # fmt: skip
+    handlers = [each for each in vars(controller).values() if isinstance(each, HTTPRouteHandler)]
+    for handler in handlers:
+        handler.summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
+        handler.summary, handler.description = " ".join(handler.summary.split()).removesuffix("."), text or None
+    functions = [handler.fn.__code__ for handler in handlers]
     asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
     dependencies = {**(vars(controller).get("dependencies") or {})}
     dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}

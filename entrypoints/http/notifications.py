@@ -157,7 +157,6 @@ class NotificationController(Controller):
             )
         }
         | problems(Unauthenticated),
-        opt={"token_in_query": True},
     )
     async def stream_notifications(
         self,

@@ -14,21 +14,12 @@ from domain.access import Role
 from domain.uploads import Limits
 from entrypoints.container import Core
 from entrypoints.http.app import create_app
-from entrypoints.http.channels import ChannelController, MyChannelsController
-from entrypoints.http.identity import AuthController, MeController
-from entrypoints.http.uploads import UploadController
-from entrypoints.http.videos import BlockController, CaptionController, VideoController
-from entrypoints.http.watching import WatchingController
 from entrypoints.metrics import Metrics
 from entrypoints.settings import Settings
 from entrypoints.worker import Worker
 from tests.identities import signing_keys
 from tests.worlds import FakeClock
 
-CONTROLLERS = (
-    AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
-    CaptionController, WatchingController, BlockController,
-)  # fmt: skip
 PUBLIC_URL = "http://hexcast.test"
 PASSWORD = "correct horse battery staple"
 CLIP = b"hexcast-fake 1280x720 60.0s audio\n"
@@ -129,7 +120,7 @@ async def opened(limits: Limits | None = None) -> AsyncIterator[Scene]:
     )  # fmt: skip
     adapters = Memory(public_url=PUBLIC_URL, key=b"k" * 32, _machine=Object(clock), keys=Object(signing_keys()))
     core = Core(settings=settings, adapters=adapters)
-    app = create_app(core, controllers=CONTROLLERS)
+    app = create_app(core)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as http:  # type: ignore[arg-type]  # ASGI's types are looser here
         yield Scene(http, core, clock)
     await adapters.transcoder().aclose()

@@ -469,7 +469,6 @@ async def test_the_stream_ends_when_the_platform_does(stage: Stage) -> None:
     stream = stage.core.follow_notifications()(ann)
     coming = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    for listener in stage.adapters.live()._listeners[ann.require_user()]:
-        listener.close()
+    stage.adapters.live().close()
     with pytest.raises(StopAsyncIteration):
         await coming

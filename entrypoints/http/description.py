@@ -5,6 +5,7 @@ anything from elsewhere; where the package is left out, the page is a plain list
 """
 
 import html
+import json
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,12 +74,19 @@ class _PlainPlugin(OpenAPIRenderPlugin):
         ).encode()
 
 
+# Nothing that would leave the machine: fonts, reports, and the services that its maker sells.
+_OPTIONS = {
+    "withDefaultFonts": False, "telemetry": False, "hideClientButton": True, "showDeveloperTools": "never",
+    "agent": {"disabled": True}, "mcp": {"disabled": True},
+}  # fmt: skip
+
+
 class _ScalarPlugin(OpenAPIRenderPlugin):
     """Scalar, without the fonts and reports that it would fetch and send."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         title, link = html.escape(openapi_schema["info"]["title"]), self.get_openapi_json_route(request)
-        options = html.escape('{"withDefaultFonts": false, "telemetry": false, "hideClientButton": true}')
+        options = html.escape(json.dumps(_OPTIONS))
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body>'

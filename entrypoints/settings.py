@@ -27,12 +27,10 @@ class Settings:
     transcode_jobs: int = 1
     founders: Mapping[str, Role] = field(factory=dict)
     limits: Limits = field(factory=Limits)
-    rate_limit: int = 600
+    rate_limit: int = 1200
     """Requests a minute that one client may make; writes take ten each, sign-ins sixty. 0: no limit."""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "console"
-    scalar_url: str = ""
-    """Where browsers load Scalar's script from, for the pages under /schema; none: a plain page without scripts."""
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
 
@@ -57,27 +55,26 @@ class Settings:
                 wrong.append(f"HEXCAST_{name}={text!r}: {error}")
                 return default
 
-        host = get("HOST", str, "127.0.0.1")
-        port = get("PORT", _between(0, 65535), cls.port)
+        host = get("HOST", str, _DEFAULT.host)
+        port = get("PORT", _between(0, 65535), _DEFAULT.port)
         limits = Limits(
             file_bytes=get("MAX_FILE_BYTES", _between(1, 1 << 50), Limits().file_bytes),
             user_bytes=get("USER_QUOTA_BYTES", _between(1, 1 << 60), Limits().user_bytes),
             open_uploads=get("MAX_OPEN_UPLOADS", _between(1, 10_000), Limits().open_uploads),
         )
         settings = cls(
-            profile=get("PROFILE", _one_of(PROFILES), "local"),
+            profile=get("PROFILE", _one_of(PROFILES), _DEFAULT.profile),
             host=host,
             port=port,
             public_url=get("PUBLIC_URL", _origin, ""),
-            data=get("DATA", Path, Path(".hexcast-data")),
-            transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), 1),
+            data=get("DATA", Path, _DEFAULT.data),
+            transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), _DEFAULT.transcode_jobs),
             founders=get("MODERATORS", _founders(Role.MODERATOR), nobody)
             | get("ADMINS", _founders(Role.ADMIN), nobody),
             limits=limits,
-            rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), 600),
+            rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
-            log_format=get("LOG_FORMAT", _one_of(("console", "json")), "console"),
-            scalar_url=get("SCALAR_URL", _origin, ""),
+            log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
             secret=get("SECRET", _secret, None),
         )
         if not settings.public_url:
@@ -85,6 +82,9 @@ class Settings:
         if wrong:
             raise Invalid("; ".join(wrong), code="wrong_settings")
         return settings
+
+
+_DEFAULT = Settings()
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:

@@ -133,6 +133,7 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)
         await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
+        core.adapters.live().close()  # streams would hold the server up as long as it waits
         server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         await warming
         done, late = await asyncio.wait([serving], timeout=STOP_S)

@@ -279,7 +279,11 @@ class CaptionController(Controller):
         card = await put_caption(actor, video_id, language, body, label=label, version=version)
         return versioned(VideoView.of(card), card.video.version, headers=caching(card))
 
-    @delete("/{language:str}", operation_id="deleteCaptions", responses=problems(*_EDITING))
+    @delete(
+        "/{language:str}",
+        operation_id="deleteCaptions",
+        responses=problems(Unauthenticated, Forbidden, NotFound, VersionMismatch),
+    )
     async def remove(
         self,
         video_id: FromPath[VideoId],

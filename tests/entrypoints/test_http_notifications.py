@@ -136,6 +136,10 @@ class EventSource:
         block, _, self._text = self._text.partition("\n\n")
         return dict(line.partition(": ")[::2] for line in block.split("\n"))
 
+    async def ended(self) -> bool:
+        """Whether nothing more comes, and the answer is at its end."""
+        return await self._chunks.get() == b"" and self._chunks.empty()
+
     async def event(self) -> Any:
         """The next notification, whose id must be the event's."""
         block = await self.block()
@@ -229,6 +233,15 @@ async def test_nothing_listens_any_more_when_the_client_is_gone(scene: Scene) ->
     for _ in range(5):  # turns of the loop in which the stream is closed
         await asyncio.sleep(0)
     assert listeners(scene) == {}
+
+
+async def test_the_stream_ends_when_the_process_stops(scene: Scene) -> None:
+    ada = await scene.person("ada")
+    async with connected(scene, **ada.headers) as source:
+        await source.block()
+        await listening(scene, ada)
+        scene.core.adapters.live().close()
+        assert await source.ended()
 
 
 async def test_the_token_may_stand_in_the_query_and_is_never_logged(scene: Scene) -> None:

@@ -1,100 +1,165 @@
-"""Files of other people's making, brought into the one form that is shown."""
+"""Pictures and captions that people send, made safe and uniform."""
 
 import asyncio
 import io
 import re
-from collections.abc import Iterator, Sequence
+import struct
+
+import webvtt
+from PIL import Image, ImageOps
+from webvtt.errors import MalformedCaptionError, MalformedFileError
 
 from domain.errors import Invalid
+from domain.uploads import MIB
 
 PIXELS_MOST = 50_000_000
-CAPTION_CHARS_MOST = 5 * 1024 * 1024
+CAPTION_BYTES_MOST = 2 * MIB
+CUES_MOST = 20_000
 
-_TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})"
-_TIMING = re.compile(rf"\s*{_TIME}\s+-->\s+{_TIME}[ \t]*(.*)")
-_SKIPPED = ("NOTE", "STYLE", "REGION")
+_BROKEN_IMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)  # fmt: skip
+"""What Pillow's decoders raise for damaged files; SyntaxError is how its PNG plugin says so."""
 
 
 class PillowImages:
-    """Pictures by Pillow, which is loaded on first use."""
+    """Pictures by Pillow, in a thread."""
 
     async def fit(self, content: bytes, width: int, height: int) -> bytes:
         return await asyncio.to_thread(_fit, content, width, height)
 
 
 def _fit(content: bytes, width: int, height: int) -> bytes:
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415  (late: a start need not wait for it)
-
+    unreadable = "this is not a JPEG, PNG or WebP picture, or it is damaged"
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
-            if picture.width * picture.height > PIXELS_MOST:
-                raise _unreadable("it has more than 50 megapixels")
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-            backed = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
-            fitted = ImageOps.fit(backed, (width, height), Image.Resampling.LANCZOS)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise error if isinstance(error, Invalid) else _unreadable("it is no JPEG, PNG or WebP") from error
+        # Opening reads the header alone: a picture too large is refused before memory is taken for it.
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as opened:
+            _check_size(opened)
+            side = 2 * max(width, height)
+            opened.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode == "P" or upright.has_transparency_data:
+                see_through = upright.convert("RGBA")
+                upright = Image.new("RGBA", see_through.size, "white")
+                upright.alpha_composite(see_through)
+            fitted = ImageOps.fit(upright.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
+    except Invalid:
+        raise
+    except _BROKEN_IMAGE as error:
+        raise Invalid(unreadable, code="unreadable_image") from error
     out = io.BytesIO()
-    fitted.save(out, "JPEG", quality=85, optimize=True)
+    # Only the pixels are copied: no place, no camera, no comment.
+    plain = Image.frombytes("RGB", fitted.size, fitted.tobytes())
+    plain.save(out, "JPEG", quality=85, optimize=True, progressive=True)
     return out.getvalue()
 
 
-def _unreadable(why: str) -> Invalid:
-    return Invalid(f"this picture cannot be used: {why}", code="unreadable_image", field="image")
+def _check_size(opened: Image.Image) -> None:
+    if opened.width * opened.height > PIXELS_MOST:
+        raise Invalid("a picture may have 50 megapixels", code="unreadable_image")
 
 
-def tidy(content: bytes) -> bytes:
-    """Captions (WebVTT or SubRip, UTF-8) as WebVTT: cues in order of time, without styles, regions and notes."""
+# --- captions ------------------------------------------------------------------------------------
+
+_TIME = r"(?:\d{1,4}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
+_TIMES = re.compile(rf"\s*({_TIME})\s*-->\s*({_TIME})(?:[ \t]+(.*))?\s*")
+_SETTING = re.compile(r"(vertical|line|position|size|align):[a-z0-9.,%-]{1,40}")
+_TOKEN = re.compile(r"<[^<>\n]*>|&[a-z]{2,5};|\{\\[^{}\n]*\}|[&<>]", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:b|i|u|c|v|ruby|rt|lang)(?:\.[\w-]+)*(?:[ \t][^<>&]*)?>")
+_TIME_TAG = re.compile(r"<(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}>")
+_ENTITIES = {"&amp;", "&lt;", "&gt;", "&lrm;", "&rlm;", "&nbsp;"}
+_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def tidy_webvtt(content: bytes) -> bytes:
+    """Cues in the order of time with WebVTT's own tags and settings; styles, regions and comments are left out,
+    since a style sheet may fetch from elsewhere. At most 2 MiB and 20,000 cues.
+    """
+    if len(content) > CAPTION_BYTES_MOST:
+        raise _invalid("captions may have 2 MiB")
+    lines = _lines(content)
+    is_webvtt = re.match(r"WEBVTT(?:[ \t]|$)", lines[0]) is not None
+    if not is_webvtt:
+        # SubRip: the same but for the header and the comma. Line numbers stay as they are.
+        lines = ["WEBVTT", "", *lines]
+    offset = 0 if is_webvtt else 2
+    checked = "\n".join(_checked(lines, offset))
+    try:
+        cues = webvtt.from_string(checked, strict=True).captions
+    except (MalformedCaptionError, MalformedFileError, ValueError) as error:
+        raise _invalid(f"line {_line_in(str(error), lines) - offset}: this is not WebVTT") from error
+    if not cues:
+        raise _invalid("line 1: there is no cue in this file")
+    if len(cues) > CUES_MOST:
+        raise _invalid("captions may have 20,000 cues")
+    out = ["WEBVTT", ""]
+    for cue in sorted(cues, key=lambda cue: (cue.start_in_seconds, cue.end_in_seconds)):
+        text = _tidy(cue.raw_text)
+        if text:
+            out += [f"{cue.start} --> {cue.end} {cue.settings or ''}".rstrip(), text, ""]
+    return "\n".join(out).encode()
+
+
+def _invalid(message: str) -> Invalid:
+    return Invalid(message, code="invalid_captions", field="captions")
+
+
+def _lines(content: bytes) -> list[str]:
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _wrong(1, "captions must be in UTF-8") from None
-    if len(text) > CAPTION_CHARS_MOST:
-        raise _wrong(1, "captions must have less than 5 million characters")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    cues = sorted(_cues(lines), key=lambda cue: cue[:2])
-    if not cues:
-        raise _wrong(len(lines), "there is no caption in this file")
-    blocks = [f"{_stamp(start)} --> {_stamp(end)}{settings}\n{body}\n" for start, end, settings, body in cues]
-    return ("WEBVTT\n\n" + "\n".join(blocks)).encode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _invalid(f"line {line}: captions are read as UTF-8, this is not") from error
+    return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
 
 
-def _cues(lines: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
-    at = 0
-    if lines[0].startswith("WEBVTT"):
-        while at < len(lines) and lines[at].strip():
-            at += 1
-    while at < len(lines):
-        if not lines[at].strip():
-            at += 1
+def _checked(lines: list[str], offset: int) -> list[str]:
+    """With every line of times as WebVTT writes it. Raises Invalid naming the first that is none."""
+    checked = []
+    for number, line in enumerate(lines, start=1):
+        if "-->" not in line:
+            checked.append(line)
             continue
-        begun = at
-        while at < len(lines) and lines[at].strip():
-            at += 1
-        block = lines[begun:at]
-        if "-->" not in "\n".join(block) and block[0].split(" ")[0].split("\t")[0] in _SKIPPED:
-            continue
-        head = 0 if "-->" in block[0] else 1
-        match = _TIMING.fullmatch(block[head]) if head < len(block) else None
-        if match is None:
-            raise _wrong(begun + head + 1, "expected a time such as 00:01.000 --> 00:04.000")
-        start, end = _millis(match.groups()[:4]), _millis(match.groups()[4:8])
-        if end <= start:
-            raise _wrong(begun + head + 1, "a caption must end after it begins")
-        body = "\n".join(line.rstrip().replace("-->", "->") for line in block[head + 1 :])
-        if body:
-            yield start, end, f" {match[9].strip()}" if match[9].strip() else "", body
+        found = _TIMES.fullmatch(line)
+        if found is None:
+            raise _invalid(f"line {number - offset}: two times were expected here")
+        start, end = (_millis(text) for text in found.groups()[:2])
+        if start is None or end is None or end <= start:
+            raise _invalid(f"line {number - offset}: a cue must end after it begins")
+        settings = " ".join(part for part in (found[3] or "").split() if _SETTING.fullmatch(part))
+        checked.append(f"{_written(start)} --> {_written(end)} {settings}".rstrip())
+    return checked
 
 
-def _millis(parts: Sequence[str | None]) -> int:
-    hours, minutes, seconds, millis = (int(part or 0) for part in parts)
-    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis
+def _millis(text: str) -> int | None:
+    """Milliseconds; None when there are more than 59 minutes or seconds."""
+    *hours, minutes, seconds = re.split("[:]", text.replace(",", "."))
+    whole, _, fraction = seconds.partition(".")
+    if int(minutes) > 59 or int(whole) > 59:
+        return None
+    hour = int(hours[0]) if hours else 0
+    return ((hour * 60 + int(minutes)) * 60 + int(whole)) * 1000 + int(fraction.ljust(3, "0"))
 
 
-def _stamp(millis: int) -> str:
-    seconds, rest = divmod(millis, 1000)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
+def _written(millis: int) -> str:
+    return f"{millis // 3_600_000:02}:{millis // 60_000 % 60:02}:{millis // 1000 % 60:02}.{millis % 1000:03}"
 
 
-def _wrong(line: int, why: str) -> Invalid:
-    return Invalid(f"line {line}: {why}", code="invalid_captions", field="captions")
+def _line_in(said: str, lines: list[str]) -> int:
+    """The first line that holds what a message of the parser quotes; the first line of all if none does."""
+    quoted = [part for part in said.split("'")[1::2] if part]
+    return next((number for number, line in enumerate(lines, start=1) if quoted and quoted[0] in line), 1)
+
+
+def _tidy(text: str) -> str:
+    def token(found: re.Match[str]) -> str:
+        text = found[0]
+        if text in _ESCAPED:
+            return _ESCAPED[text]
+        if text.startswith("&"):
+            return text if text in _ENTITIES else "&amp;" + text[1:]
+        return text if _TAG.fullmatch(text) or _TIME_TAG.fullmatch(text) else ""
+
+    return "\n".join(line for line in _TOKEN.sub(token, text).split("\n") if line.strip())

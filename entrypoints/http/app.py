@@ -118,7 +118,8 @@ def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], obj
         handler.fn.__code__ for handler in vars(controller).values() if isinstance(handler, BaseRouteHandler)
     ]  # fmt: skip
     asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
-    dependencies = {**(getattr(controller, "dependencies", None) or {})}
+    declared = vars(controller).get("dependencies")
+    dependencies: dict[str, object] = dict(declared) if isinstance(declared, Mapping) else {}
     dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}
     return type(controller.__name__, (controller,), {"__module__": controller.__module__, "dependencies": dependencies})
 

@@ -53,7 +53,7 @@ class Settings:
                 return default
 
         host = get("HOST", str, "127.0.0.1")
-        port = get("PORT", _between(0, 65535), cls.port)
+        port = get("PORT", _between(0, 65535), 8000)
         shown = f"[{host}]" if ":" in host else host
         limits = Limits(
             file_bytes=get("MAX_FILE_BYTES", _between(1, 1 << 50), Limits().file_bytes),

@@ -97,7 +97,7 @@ class Worker:
             self._metrics.events["dead" if each.dead else "failed"] += 1
             _log.warning(
                 "event given up" if each.dead else "event failed",
-                event=type(each.envelope.event).__name__,
+                kind=type(each.envelope.event).__name__,
                 id=each.envelope.id,
                 attempt=each.envelope.attempts,
                 exc_info=each.error,

@@ -187,7 +187,7 @@ def _openapi(version: str, scalar_url: str) -> OpenAPIConfig:
     page: OpenAPIRenderPlugin = _PlainPlugin(path="/")
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     if scalar_url:
-        page = _ScalarPlugin(js_url=scalar_url, css_url="data:text/css,", path="/")
+        page = _ScalarPlugin(js_url=scalar_url, css_url="data:text/css,", path="/", favicon="")
         policy = (
             f"default-src 'none'; script-src {scalar_url}; style-src 'unsafe-inline' data:; connect-src 'self'; "
             "img-src data:; font-src data:; frame-ancestors 'none'"

@@ -74,7 +74,8 @@ class Probes(Controller):
     @get("/errors/{name:str}")
     async def error(self, name: FromPath[str]) -> None:
         if name in ERRORS:
-            raise ERRORS[name][0]()
+            error = ERRORS[name][0]()
+            raise error
         message = "the password is swordfish"
         raise RuntimeError(message)
 

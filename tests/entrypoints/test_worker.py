@@ -21,7 +21,7 @@ FILE = b"hexcast-fake 1280x720 10.0s audio\n"
 async def until(done: Callable[[], Awaitable[bool]]) -> None:
     """Let the loop go on until then."""
     async with asyncio.timeout(10):
-        while not await done():
+        while not await done():  # noqa: ASYNC110  (what is waited for has no event of its own)
             await asyncio.sleep(0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Object, Singleton
+from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
@@ -87,7 +87,7 @@ class Records(DeclarativeContainer):
     client_ids = Object((CLIENT,))
     keys = Singleton(_keys)
     mailbox = Singleton(_mailbox)
-    passwords = Object(None)
+    passwords: Provider[Any] = Object(None)
     """Hashes them; None: as the adapter sees fit."""
     accounts = Singleton(
         _accounts,

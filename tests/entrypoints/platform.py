@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from attrs import define, frozen
@@ -71,7 +72,8 @@ async def open_platform(
     worker = Worker(core, metrics)
     app = create_app(core, Running(metrics=metrics, nudge=worker.nudge), controllers=controllers)
     try:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
+        asgi: Any = app  # ASGI's types are looser than Litestar's
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url=ORIGIN) as client:
             yield Platform(core, adapters, clock, app, client, worker, metrics)
     finally:
         await adapters.transcoder().aclose()

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,7 +102,10 @@ async def call(
 async def test_a_part_that_breaks_off_leaves_nothing(platform: Platform) -> None:
     ada = await platform.person("ada")
     card = await announced(platform, ada, 5)
-    gone = [{"type": "http.request", "body": b"hel", "more_body": True}, {"type": "http.disconnect"}]
+    gone: list[Mapping[str, Any]] = [
+        {"type": "http.request", "body": b"hel", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
     sent = await call(platform, "PUT", card.tickets[0].url, [*gone, {"type": "http.disconnect"}], {})
     assert sent[0]["status"] == 400
     assert (await platform.core.show_upload()(ada.actor, card.upload.id)).received == []
@@ -216,17 +220,18 @@ async def test_media_is_only_read(shown: Platform) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
-async def test_a_server_that_can_sends_the_file_itself(shown: Platform, tmp_path: Path) -> None:
-    from attrs import evolve  # noqa: PLC0415  (only here)
-
+async def test_a_server_that_can_sends_the_file_itself(
+    shown: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     media = shown.adapters.media()
     original = media.file
 
     async def on_disk(key: str) -> Any:
-        return evolve(await original(key), path=str(tmp_path / "file"))
+        found: Any = await original(key)
+        return evolve(found, path=str(tmp_path / "file"))
 
-    media.file = on_disk
-    start = [{"type": "http.request", "body": b"", "more_body": False}]
+    monkeypatch.setattr(media, "file", on_disk)
+    start: list[Mapping[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
     able = await call(shown, "GET", f"/media/o/{KEY}", list(start), {"http.response.pathsend": {}})
     unable = await call(shown, "GET", f"/media/o/{KEY}", list(start), {})
     assert able[1] == {"type": "http.response.pathsend", "path": str(tmp_path / "file")}

@@ -22,11 +22,11 @@ async def test_without_its_worker_it_is_not_ready(platform: Platform) -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
-async def test_without_its_records_it_is_not_ready(platform: Platform) -> None:
+async def test_without_its_records_it_is_not_ready(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(**_: object) -> None:
         raise Unavailable("the records are away")
 
-    platform.adapters.videos().listed = away
+    monkeypatch.setattr(platform.adapters.videos(), "listed", away)
     assert (await platform.client.get("/readyz")).status_code == 503
 
 

@@ -1,12 +1,13 @@
 """Background work goes on, whatever fails."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 import structlog
 
+from application.ports import Document, Envelope
 from domain.channels import ChannelOpened
 from domain.errors import NotFound
 from domain.ids import ChannelId, EventId, JobId, VideoId
@@ -50,11 +51,13 @@ async def test_an_upload_becomes_a_video_that_plays(platform: Platform) -> None:
     assert all(task.done() for task in platform.worker._tasks)
 
 
-async def test_an_event_that_fails_comes_again_and_is_given_up_at_last(platform: Platform) -> None:
+async def test_an_event_that_fails_comes_again_and_is_given_up_at_last(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(_: object) -> None:
         raise OSError("the disk is away")
 
-    platform.adapters.search().put = broken
+    monkeypatch.setattr(platform.adapters.search(), "put", broken)
     await platform.channel(await platform.person("ada"))
     with structlog.testing.capture_logs() as lines:
         for _ in range(10):
@@ -67,17 +70,19 @@ async def test_an_event_that_fails_comes_again_and_is_given_up_at_last(platform:
     assert len(await platform.adapters.outbox().dead()) == 1
 
 
-async def test_one_event_that_fails_does_not_hold_up_the_others(platform: Platform) -> None:
+async def test_one_event_that_fails_does_not_hold_up_the_others(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put = platform.adapters.search().put
     seen: list[str] = []
 
-    async def picky(document: object) -> None:
-        seen.append(document.title)  # type: ignore[attr-defined]  # a Document
-        if document.title == "Meadow":  # type: ignore[attr-defined]  # a Document
+    async def picky(document: Document) -> None:
+        seen.append(document.title)
+        if document.title == "Meadow":
             raise OSError("not this one")
         await put(document)
 
-    platform.adapters.search().put = picky
+    monkeypatch.setattr(platform.adapters.search(), "put", picky)
     ada = await platform.person("ada")
     for handle in ("meadow", "pond"):
         await platform.channel(ada, handle)
@@ -98,11 +103,13 @@ async def test_a_report_nobody_knows_comes_again_a_few_times(platform: Platform)
     assert reports._given == {}
 
 
-async def test_a_sweep_that_fails_is_counted_and_leaves_the_others(platform: Platform) -> None:
+async def test_a_sweep_that_fails_is_counted_and_leaves_the_others(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(*_: object) -> None:
         raise NotFound("no videos at all")
 
-    platform.adapters.videos().due = broken
+    monkeypatch.setattr(platform.adapters.videos(), "due", broken)
     ada = await platform.person("ada")
     channel = (await platform.channel(ada)).channel.id
     card = await platform.core.start_upload()(
@@ -116,16 +123,16 @@ async def test_a_sweep_that_fails_is_counted_and_leaves_the_others(platform: Pla
     assert (await platform.adapters.uploads().get(card.upload.id)).status.value == "expired"
 
 
-async def test_a_task_that_fails_goes_on(platform: Platform) -> None:
+async def test_a_task_that_fails_goes_on(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = platform.adapters.outbox()
     claim, failures = outbox.claim, iter([OSError("away")])
 
-    async def flaky(*arguments: object) -> object:
+    async def flaky(now: datetime, limit: int = 10) -> Sequence[Envelope]:
         for failure in failures:
             raise failure
-        return await claim(*arguments)
+        return await claim(now, limit)
 
-    outbox.claim = flaky
+    monkeypatch.setattr(outbox, "claim", flaky)
     await outbox.put(ChannelOpened(ChannelId("chn_x"), platform.clock.now()), EventId("evt_1"))
     running = asyncio.create_task(Worker(platform.core, platform.metrics, pause_s=0).run())
 

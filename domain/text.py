@@ -34,14 +34,23 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text)))
 
 
+def _plain(text: str) -> bool:
+    # Most text: nothing to compose, hide or drop, and known in one pass of C.
+    return text.isascii() and text.isprintable()
+
+
 def line(text: str) -> str:
     """One line: composed (NFC), no control or hidden characters, single spaces, trimmed."""
+    if _plain(text):
+        return " ".join(text.split())
     kept = (c if unicodedata.category(c) not in {"Cc", "Cs", "Zl", "Zp"} else " " for c in text.translate(_HIDDEN))
     return _SPACES.sub(" ", _composed("".join(kept))).strip()
 
 
 def prose(text: str) -> str:
     """Many lines: as ``line``, but line breaks stay (at most one blank line in a row) and tabs and spaces too."""
+    if _plain(text):
+        return text.strip()
     broken = _LINE_BREAKS.sub("\n", text.translate(_HIDDEN))
     kept = "".join(c for c in broken if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
     return _BLANK_LINES.sub("\n\n", _composed(kept)).strip()

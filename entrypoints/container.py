@@ -19,7 +19,7 @@ from application.channels import (
     RequestPicture,
     ShowChannel,
 )  # fmt: skip
-from application.discovery import Find, IndexChannel, IndexVideo
+from application.discovery import EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
 from application.engagement import (
     ClearEngagement,
     CommentCards,
@@ -68,6 +68,7 @@ from application.processing import (
     ReflectProcessing,
     RequestProcessing,
     RetryProcessing,
+    ShowProcessing,
     StartTranscode,
     StopProcessing,
     SweepProcessing,
@@ -235,6 +236,9 @@ class Core(DeclarativeContainer):
         processings=adapters.processings,
         now=adapters.now,
     )
+    show_processing = Singleton(
+        ShowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings
+    )
     sweep_processing = Singleton(
         SweepProcessing,
         processings=adapters.processings,
@@ -366,6 +370,14 @@ class Core(DeclarativeContainer):
         video_cards=video_cards,
         channel_cards=channel_cards,
     )
+    show_channel_feed = Singleton(
+        ShowChannelFeed,
+        channels=adapters.channels,
+        videos=adapters.videos,
+        channel_cards=channel_cards,
+        video_cards=video_cards,
+    )
+    embed_video = Singleton(EmbedVideo, videos=adapters.videos, cards=video_cards)
 
     # events
     consumers = Singleton(

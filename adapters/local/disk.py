@@ -415,9 +415,9 @@ class DiskMedia:
 
     def _tops(self, prefix: str) -> Sequence[Path]:
         """The files and folders whose whole content has keys that start so."""
-        parent, _, start = prefix.rpartition("/")
+        parent, slash, start = prefix.rpartition("/")
         try:
-            folder = self.path_of(parent) if parent else self._media
+            folder = self.path_of(parent) if slash else self._media
         except Invalid:
             return []
         return [path for path in folder.iterdir() if path.name.startswith(start)] if folder.is_dir() else []

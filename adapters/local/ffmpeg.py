@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import imageio_ffmpeg  # type: ignore[import-untyped]  # ships no types
+import imageio_ffmpeg
 from attrs import define, field, frozen
 from PIL import Image, ImageStat
 

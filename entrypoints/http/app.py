@@ -1,6 +1,7 @@
 """The whole API as one ASGI app: the same behind a server, behind Lambda and in tests."""
 
 import html
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -19,18 +20,32 @@ from application.ports import Now
 from domain.access import ANONYMOUS, Actor
 from domain.errors import Unavailable
 from entrypoints.container import Core, use_cases
+from entrypoints.http.channels import ChannelController, MyChannelsController
+from entrypoints.http.discovery import DiscoveryController
 from entrypoints.http.edge import Edge, Identify
+from entrypoints.http.engagement import EngagementController
 from entrypoints.http.errors import HANDLERS, asking_of
+from entrypoints.http.history import HistoryController
 from entrypoints.http.idempotency import Repeats
+from entrypoints.http.identity import AuthController, MeController
 from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
 from entrypoints.http.meta import OFFLINE, about, dev_pages, pages
+from entrypoints.http.notifications import NotificationController
 from entrypoints.http.requests import Cursors, if_match
+from entrypoints.http.subscriptions import SubscriptionController
+from entrypoints.http.uploads import UploadController
+from entrypoints.http.videos import BlockController, CaptionController, VideoController
+from entrypoints.http.watching import WatchingController
 from entrypoints.metrics import Metrics
 
 BODY_BYTES = 1024 * 1024
 
-CONTROLLERS: Sequence[type[Controller]] = ()
+CONTROLLERS: Sequence[type[Controller]] = (
+    AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
+    CaptionController, BlockController, WatchingController, HistoryController, EngagementController,
+    SubscriptionController, NotificationController, DiscoveryController,
+)  # fmt: skip
 """What is served under /v1."""
 
 _TAGS = (
@@ -41,7 +56,7 @@ _TAGS = (
     Tag("engagement", "Comments and reactions"),
     Tag("subscriptions", "Following channels"),
     Tag("notifications", "What happened, told to whom it concerns"),
-    Tag("discovery", "Search"),
+    Tag("discovery", "Search, feeds and players for other pages"),
     Tag("history", "What one watched"),
     Tag("meta", "What the process says of itself"),
     Tag("dev", "Tools of the offline profiles"),
@@ -68,7 +83,11 @@ def create_app(
     cases = use_cases(core)
     now, changes = adapters.now(), adapters.changes()
     key = settings.secret.encode() if settings.secret else secret()
-    given: dict[str, Callable[[], object]] = {**cases, "cursors": cache(partial(Cursors, key))}
+    given: dict[str, Callable[[], object]] = {
+        **cases,
+        "cursors": cache(partial(Cursors, key)),
+        "public_url": lambda: settings.public_url,
+    }
 
     async def check() -> None:
         if not running.alive():
@@ -111,12 +130,16 @@ def create_app(
 
 
 def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], object]]) -> type[Controller]:
-    """The controller with what its handlers ask for. Litestar compares all that a handler is offered with each
-    other, which for every use case and every handler would take most of the start.
+    """The controller with what its handlers ask for, and with their docstrings as their documentation.
+
+    Litestar compares all that a handler is offered with each other, which for every use case and every handler
+    would take most of the start.
     """
-    functions = [
-        handler.fn.__code__ for handler in vars(controller).values() if isinstance(handler, BaseRouteHandler)
-    ]  # fmt: skip
+    handlers = [each for each in vars(controller).values() if isinstance(each, HTTPRouteHandler)]
+    for handler in handlers:
+        handler.summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
+        handler.summary, handler.description = " ".join(handler.summary.split()).removesuffix("."), text or None
+    functions = [handler.fn.__code__ for handler in handlers]
     asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
     declared = vars(controller).get("dependencies")
     dependencies: dict[str, object] = dict(declared) if isinstance(declared, Mapping) else {}

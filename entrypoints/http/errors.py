@@ -42,6 +42,7 @@ _STATUS: Mapping[type[BaseException], int] = {
 _STATUS_BY_CODE: Mapping[str, int] = {
     "bad_request": 400,
     "cursor_mismatch": 400,
+    "format_not_implemented": 501,
     "insufficient_storage": 507,
     "invalid_cursor": 400,
     "invalid_idempotency_key": 400,

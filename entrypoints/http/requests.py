@@ -5,12 +5,13 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from attrs import frozen
 from litestar import Response
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
+from msgspec import UNSET, Struct
 
 from application.ports import Page
 from domain.errors import DomainError, Invalid
@@ -114,3 +115,9 @@ def problems(*errors: type[DomainError]) -> dict[int, ResponseSpec]:
         )
         for status, codes in named.items()
     }
+
+
+def changes(patch: Struct, **empty: object) -> dict[str, Any]:
+    """What a merge patch (RFC 7396) names, by field; ``empty`` says what a null stands for."""
+    named = ((name, getattr(patch, name)) for name in patch.__struct_fields__)
+    return {name: empty.get(name) if value is None else value for name, value in named if value is not UNSET}

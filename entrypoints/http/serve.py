@@ -10,9 +10,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 from attrs import evolve
 
@@ -24,8 +25,11 @@ STOP_S = 10
 BACKLOG = 1024
 
 
-def main() -> int:
-    """The exit status: 2 for wrong settings, 1 for what the machine denies."""
+Beside = Callable[[Any], Awaitable[None]]
+
+
+def main(beside: Beside | None = None) -> int:
+    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves."""
     # Nothing dies during the start, so looking for garbage would be for nothing.
     gc.disable()
     try:
@@ -46,7 +50,7 @@ def main() -> int:
 
     configure(settings.log_format)
     try:
-        uvloop.run(_serve(settings))
+        uvloop.run(_serve(settings, beside))
     except Invalid as error:
         return _complain(error, 2)
     except OSError as error:
@@ -90,7 +94,7 @@ def _settled(settings: Settings) -> Settings:
     return evolve(settings, port=port, public_url=public_url or settings.public_url)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, beside: Beside | None) -> None:
     import structlog  # noqa: PLC0415  (after the settings are known to be good)
     from granian.constants import Interfaces  # noqa: PLC0415  (the same)
     from granian.server.embed import Server  # noqa: PLC0415  (the same)
@@ -123,19 +127,29 @@ async def _serve(settings: Settings) -> None:
         gc.freeze()
         gc.set_threshold(50_000, 50, 1000)
         gc.enable()
-        log.info("serving", url=f"http://{settings.host}:{settings.port}", profile=settings.profile)
+        await asyncio.sleep(0)  # the server's first step is to bind its socket
+        log.info("serving", url=settings.url, profile=settings.profile)
+        helping = asyncio.create_task(_help(beside, core, log)) if beside else None
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)
         await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
         server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         await warming
         done, late = await asyncio.wait([serving], timeout=STOP_S)
-        for task in (*late, working, stopped):
+        others = [task for task in (*late, working, stopped, helping) if task is not None]
+        for task in others:
             task.cancel()
-        await asyncio.gather(working, stopped, *late, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
         for task in done:
             task.result()
         log.info("stopped")
+
+
+async def _help(beside: Beside, core: object, log: Any) -> None:
+    try:
+        await beside(core)
+    except Exception:  # the server goes on without
+        log.exception("what was to be done beside failed")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,17 @@
-"""The API of a fresh platform in memory, asked without a network."""
+"""The app, empty and opened anew for every test."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.entrypoints.platform import Platform, open_platform
+from tests.entrypoints.scenes import Scene, opened
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    async with opened() as scene:
+        yield scene
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from domain.errors import DomainError, Unauthenticated, Unavailable
 from domain.ids import UserId
 from entrypoints.http import auth
 from entrypoints.http.auth import KEYS_AGE, LEEWAY, REFETCH_LEAST, TokenVerifier, bearer
-from tests.identities import CLIENT, ISSUER, FakeClock, signing_keys
+from tests.identities import CLIENT, ISSUER, signing_keys
+from tests.worlds import FakeClock
 
 ANN = Actor(UserId("usr_ann"), frozenset({Role.USER}))
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -57,11 +58,6 @@ class Source:
         if not self.reachable:
             raise Unavailable("no answer")
         return await self.keys.jwks()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture
@@ -303,9 +299,15 @@ async def test_what_was_refused_or_is_over_is_not_remembered(verifier: TokenVeri
 # --- keys
 
 
-async def test_keys_are_asked_for_once(verifier: TokenVerifier, source: Source, clock: FakeClock) -> None:
+async def test_whoever_comes_while_keys_are_asked_for_waits_for_the_answer(
+    verifier: TokenVerifier, source: Source, clock: FakeClock
+) -> None:
+    source.gate = asyncio.Event()
     tokens = [await signing_keys().sign(said(clock, jti=str(number))) for number in range(5)]
-    assert await asyncio.gather(*(verifier.actor(token) for token in tokens)) == [ANN] * 5
+    asking = asyncio.gather(*(verifier.actor(token) for token in tokens))
+    await source.waiting.wait()
+    source.gate.set()
+    assert await asking == [ANN] * 5
     assert source.asked == 1
 
 

@@ -76,12 +76,12 @@ def create_app(
             raise Unavailable("background work stands still")
         await adapters.videos().listed(limit=1)
 
-    handlers: list[BaseRouteHandler | type[Controller]] = [
-        *(_equipped(each, given) for each in controllers),
-        *pages(settings, running.metrics, adapters.keys, check),
-    ]
+    own: list[HTTPRouteHandler] = pages(settings, running.metrics, adapters.keys, check)
     if settings.profile in OFFLINE:
-        handlers.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+        own.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+    for handler in own:
+        _describe(handler)
+    handlers: list[BaseRouteHandler | type[Controller]] = [*(_equipped(each, given) for each in controllers), *own]
     if SCRIPT is not None:
         handlers.append(scalar_script)
     if adapters.delivery() is not None:
@@ -121,8 +121,7 @@ def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], obj
     """
     handlers = [each for each in vars(controller).values() if isinstance(each, HTTPRouteHandler)]
     for handler in handlers:
-        handler.summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
-        handler.summary, handler.description = " ".join(handler.summary.split()).removesuffix("."), text or None
+        _describe(handler)
     functions = [handler.fn.__code__ for handler in handlers]
     asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
     declared = vars(controller).get("dependencies")
@@ -132,6 +131,11 @@ def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], obj
     path = f"/v1{own}" if isinstance(own, str) else "/v1"
     attributes = {"__module__": controller.__module__, "path": path, "dependencies": dependencies}
     return type(controller.__name__, (controller,), attributes)
+
+
+def _describe(handler: HTTPRouteHandler) -> None:
+    summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
+    handler.summary, handler.description = " ".join(summary.split()).removesuffix("."), text or None
 
 
 def _given(provider: Callable[[], object]) -> Provide:

@@ -43,7 +43,7 @@ _IDEMPOTENCY_KEY: Schema = {
     "examples": {"uuid": {"value": "0f8e6c1a-6d4b-4a53-9a1d-2f3f6c1e7a90"}},
 }
 _RETRY_AFTER: Schema = {"description": "Seconds until it is worth another try.", "schema": {"type": "integer"}}
-_MODULE = re.compile(r"(?:[a-z_]+\.)+(?=[A-Z])")
+_MODULE = re.compile(r"entrypoints\.(?:[a-z_]+\.)+")
 
 
 def completed(document: Mapping[str, Any], routes: Iterable[BaseRoute]) -> Schema:

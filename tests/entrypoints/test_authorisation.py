@@ -328,7 +328,7 @@ async def test_who_may(cast: Cast, row: Row) -> None:
     assert found == wanted
 
 
-def test_every_route_is_in_the_table(cast: Cast) -> None:
+async def test_every_route_is_in_the_table(cast: Cast) -> None:
     """And the table names none that is not there."""
     there: set[str] = set()
     for route in create_app(cast.scene.core).routes:

@@ -28,7 +28,7 @@ from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
 from entrypoints.http.meta import OFFLINE, about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
-from entrypoints.http.requests import Cursors, if_match
+from entrypoints.http.requests import Cursors, JsonRequest, if_match
 from entrypoints.http.subscriptions import SubscriptionController
 from entrypoints.http.uploads import UploadController
 from entrypoints.http.videos import BlockController, CaptionController, VideoController
@@ -95,6 +95,7 @@ def create_app(
         exception_handlers={**HANDLERS},
         openapi_config=openapi(about(settings).version),
         request_max_body_size=BODY_BYTES,
+        request_class=JsonRequest,
         logging_config=None,
     )
     repeats = Repeats(adapters.idempotency(), now)

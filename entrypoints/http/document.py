@@ -94,6 +94,8 @@ def _complete(operation: Schema, path: str, handler: HTTPRouteHandler) -> None:
         operation["security"] = []
     if body:
         _add(responses, 413, "too_large")
+    if "application/json" in body:
+        _add(responses, 415, "unsupported_media_type")
     if path not in QUIET:
         _add(responses, 429, "rate_limited")
         responses["429"]["headers"] = {"Retry-After": _RETRY_AFTER}

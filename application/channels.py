@@ -21,7 +21,7 @@ from application.ports import (
 )  # fmt: skip
 from application.retry import expect, settled
 from domain.access import Actor
-from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, CommentPolicy, Member, Task
+from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, Hold, Member, Task
 from domain.engagement import Subscription
 from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge
 from domain.ids import CHANNEL, IMAGE, ChannelId, UserId
@@ -134,8 +134,9 @@ class EditChannel:
 
     async def __call__(
         self, actor: Actor, channel: ChannelId, *, handle: str | None = None, name: str | None = None,
-        description: str | None = None, comments: CommentPolicy | None = None, avatar: str | None = None,
-        banner: str | None = None, version: int | None = None,
+        description: str | None = None, hold: Hold | None = None, words: Sequence[str] | None = None,
+        comments_enabled: bool | None = None, avatar: str | None = None, banner: str | None = None,
+        version: int | None = None,
     ) -> ChannelCard:  # fmt: skip
         """Raises Taken (``handle_taken``), VersionMismatch, Invalid (``unreadable_image``, ``no_such_image``)."""
 
@@ -146,7 +147,8 @@ class EditChannel:
                 stored.require(actor, Task.MANAGE)
             expect("the channel", stored.version, version)
             edited = stored.edit(
-                handle=handle, name=name, description=description, comments=comments,
+                handle=handle, name=name, description=description,
+                comments=stored.comments.edit(hold=hold, words=words, enabled=comments_enabled),
                 avatar=await self._picture(channel, Picture.AVATAR, avatar),
                 banner=await self._picture(channel, Picture.BANNER, banner),
             )  # fmt: skip

@@ -1,15 +1,19 @@
-"""Search: keeping its index true, and answering from it."""
+"""Being found: the search index and its answers, channel feeds for readers, players for other people's pages."""
+
+from collections.abc import Sequence
 
 from attrs import frozen
 
 from application.channels import ChannelCard, ChannelCards
 from application.ports import Channels, Document, Found, Page, Search, Videos
 from application.videos import VideoCard, VideoCards
-from domain.access import Actor
+from domain.access import ANONYMOUS, Actor
 from domain.channels import Channel
-from domain.errors import NotFound
+from domain.errors import NotFound, Unauthenticated
 from domain.ids import ChannelId, VideoId
-from domain.videos import Video
+from domain.videos import Audience, Video, Visibility
+
+FEED_LENGTH = 30
 
 
 @frozen
@@ -95,3 +99,45 @@ class Find:
         for channel in channels.values():
             cards[channel.id] = await self.channel_cards.of(actor, channel)
         return Page([cards[id_] for _, id_ in page.items if id_ in cards], page.next)
+
+
+@frozen
+class ChannelFeed:
+    """A channel, and what it published last, the newest first."""
+
+    card: ChannelCard
+    videos: Sequence[VideoCard]
+
+
+@frozen
+class ShowChannelFeed:
+    """What a channel shows to feed readers, which are nobody in particular."""
+
+    channels: Channels
+    videos: Videos
+    channel_cards: ChannelCards
+    video_cards: VideoCards
+
+    async def __call__(self, channel: ChannelId) -> ChannelFeed:
+        card = await self.channel_cards.of(ANONYMOUS, await self.channels.get(channel))
+        page = await self.videos.listed(channel=channel, limit=FEED_LENGTH)
+        return ChannelFeed(card, await self.video_cards.of(ANONYMOUS, page.items))
+
+
+@frozen
+class EmbedVideo:
+    """A video for someone else's page: what everyone with its link may see, whoever asks."""
+
+    videos: Videos
+    cards: VideoCards
+
+    async def __call__(self, video: VideoId) -> VideoCard:
+        """Raises Unauthenticated (``private_video``) for one that its channel keeps to itself, as oEmbed asks;
+        NotFound while it is blocked or there is nothing to play.
+        """
+        stored = await self.videos.get(video)
+        if stored.visibility in {Visibility.PRIVATE, Visibility.SCHEDULED}:
+            raise Unauthenticated("this video is private", code="private_video")
+        if not stored.admits(Audience.LINK):
+            raise NotFound("there is no such video")
+        return await self.cards.one(ANONYMOUS, stored)

@@ -34,7 +34,7 @@ from domain.engagement import (
 from domain.errors import Forbidden, NotFound
 from domain.identity import User
 from domain.ids import COMMENT, ChannelId, CommentId, UserId, VideoId
-from domain.videos import Video
+from domain.videos import Audience, Video
 
 FEED_CHANNELS = 1000
 
@@ -221,27 +221,33 @@ class RuleComment:
 
 
 @frozen
+class Discussion:
+    """Some of what is said; ``public`` says whether everyone may read it here, or only some."""
+
+    page: Page[CommentCard]
+    public: bool
+
+
+@frozen
 class ListComments:
     seen: Seen
     channels: Channels
     comments: Comments
     cards: CommentCards
 
-    async def __call__(
-        self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[CommentCard]:
+    async def __call__(self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Discussion:
         """The pinned one first, then newest first."""
-        await self.seen.video(actor, video)
+        stored, _ = await self.seen.video(actor, video)
         page = await self.comments.on_video(video, cursor=cursor, limit=limit)
-        return Page(await self.cards.of(actor, page.items), page.next)
+        return await self._discussion(actor, stored, page)
 
     async def replies(
         self, actor: Actor, comment: CommentId, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[CommentCard]:
+    ) -> Discussion:
         """Oldest first. Those to a comment that was removed stay."""
-        await self.seen.video(actor, (await self.comments.get(comment)).video)
+        stored, _ = await self.seen.video(actor, (await self.comments.get(comment)).video)
         page = await self.comments.replies(comment, cursor=cursor, limit=limit)
-        return Page(await self.cards.of(actor, page.items), page.next)
+        return await self._discussion(actor, stored, page)
 
     async def of_channel(
         self, actor: Actor, channel: ChannelId, *, held_only: bool, cursor: str | None = None, limit: int = 20
@@ -251,6 +257,10 @@ class ListComments:
         listing = self.comments.held if held_only else self.comments.of_channel
         page = await listing(channel, cursor=cursor, limit=limit)
         return Page(await self.cards.of(actor, page.items), page.next)
+
+    async def _discussion(self, actor: Actor, video: Video, page: Page[Comment]) -> Discussion:
+        cards = await self.cards.of(actor, page.items)
+        return Discussion(Page(cards, page.next), public=video.admits(Audience.ANYONE))
 
 
 @frozen

@@ -1,7 +1,6 @@
 """Telling people: whom an event concerns, their inbox, and the channel's many subscribers."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -56,12 +55,17 @@ class Tell:
     deliver: Deliverer
 
     async def comment(self, id_: EventId, event: CommentPosted) -> None:
-        """The author replied to, then those mentioned who can see the video, then the channel's owner; one notice each."""
+        """The author replied to, then those mentioned who can see the video, then the channel's owner; one notice each.
+
+        Nobody, if the comment was hidden or taken back meanwhile.
+        """
         video, channel = await self._video(event.video)
         if video is None or channel is None:
             return
-        author = await self._name(event.author)
-        text = (await self.comments.get(event.comment)).text
+        comment = await self.comments.get(event.comment)
+        if not comment.shown:
+            return
+        author, text = await self._name(event.author), comment.text
         said = text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
         told = {event.author}
         for kind, users, verb in (
@@ -215,11 +219,14 @@ class MarkRead:
     async def __call__(
         self, actor: Actor, *, ids: Sequence[NotificationId] = (), up_to: NotificationId | None = None
     ) -> Unread:
-        """What is left. Raises Invalid unless one of the two is given."""
+        """What is left. Raises Invalid unless one of the two is given, or if ``up_to`` lies ahead of all there is."""
         user = actor.require_user()
         if bool(ids) == (up_to is not None):
             raise Invalid("give either ids or up_to", code="ids_or_up_to", field="ids")
         if up_to is not None:
+            newest = (await self.inbox.list(user, limit=1)).items
+            if not newest or newest[0].id < up_to:
+                raise Invalid("there is no such notification", code="no_such_notification", field="up_to")
             await self.inbox.mark_read_up_to(user, up_to)
         else:
             await self.inbox.mark_read(user, ids)
@@ -249,9 +256,22 @@ class FollowNotifications:
     live: Live
     list: ListNotifications
 
-    def listen(self, actor: Actor) -> AbstractAsyncContextManager[AsyncIterator[Notification]]:
-        return self.live.listen(actor.require_user())
+    def __call__(self, actor: Actor, last: NotificationId | None = None) -> AsyncGenerator[NotificationCard, None]:
+        """What came after the last one that a client has seen, oldest first, then what comes, each once.
 
-    async def missed(self, actor: Actor, last: NotificationId) -> Sequence[NotificationCard]:
-        """What came after the last one a client has seen, oldest first."""
-        return await self.list.cards(await self.inbox.after(actor.require_user(), last))
+        Raises Unauthenticated at once. Closing the generator ends the listening.
+        """
+        return self._follow(actor.require_user(), last)
+
+    async def _follow(self, user: UserId, last: NotificationId | None) -> AsyncGenerator[NotificationCard, None]:
+        # Listening begins before the inbox is read, so that nothing falls between the two.
+        async with self.live.listen(user) as told:
+            replayed: set[NotificationId] = set()
+            while last is not None and (missed := await self.inbox.after(user, last)):
+                for card in await self.list.cards(missed):
+                    yield card
+                replayed.update(each.id for each in missed)
+                last = missed[-1].id
+            async for notification in told:
+                if notification.id not in replayed:
+                    yield (await self.list.cards([notification]))[0]

@@ -1,5 +1,6 @@
 """From bytes to something that plays: asking for a transcode, believing what comes back, repairing what was lost."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -21,7 +22,7 @@ from domain.channels import Task
 from domain.errors import Conflict, NotFound, Stale, Unavailable
 from domain.ids import JobId, UploadId, VideoId
 from domain.media import attempt_prefix, video_prefix
-from domain.processing import LEASE, Processing, ProcessingMoved, Report, State, TranscodeRequested
+from domain.processing import LEASE, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
 from domain.uploads import UploadCompleted
 from domain.videos import MediaSuperseded, Video, VideoReady
 from domain.watching import GRANT_LIFE
@@ -255,6 +256,24 @@ class RetryProcessing:
             return current if changed is current else await self.videos.save(changed, *events)
 
         return await settled(show)
+
+
+@frozen
+class ShowProcessing:
+    """What became of each attempt at a video, for those who may edit it."""
+
+    videos: Videos
+    channels: Channels
+    processings: Processings
+
+    async def __call__(self, actor: Actor, video: VideoId) -> Sequence[Entry]:
+        """The states that were entered, oldest first; none before the upload is complete."""
+        stored = await self.videos.get(video)
+        channel = await self.channels.get(stored.channel)
+        stored.audience(actor, channel)
+        channel.require(actor, Task.EDIT)
+        processing = (await self.processings.many([video])).get(video)
+        return processing.log if processing else ()
 
 
 @frozen

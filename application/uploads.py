@@ -116,7 +116,7 @@ class ShowUpload:
         """With the parts that are here, so that a client can go on after a reload."""
         stored = await _mine(self.uploads, self.channels, actor, upload)
         received = await self.store.received(stored) if stored.status in OPEN else ()
-        return UploadCard(stored, received=received)
+        return UploadCard(stored.having(received), received=received)
 
 
 @frozen
@@ -124,10 +124,17 @@ class ListUploads:
     uploads: Uploads
 
     async def __call__(
-        self, actor: Actor, *, open_only: bool = False, cursor: str | None = None, limit: int = 20
+        self,
+        actor: Actor,
+        *,
+        statuses: frozenset[Status] = frozenset(Status),
+        cursor: str | None = None,
+        limit: int = 20,
     ) -> Page[Upload]:
-        """One's own, newest first."""
-        return await self.uploads.of_user(actor.require_user(), open_only=open_only, cursor=cursor, limit=limit)
+        """One's own in any of the statuses, newest first. Others are left out, so a page may be short."""
+        user = actor.require_user()
+        page = await self.uploads.of_user(user, open_only=statuses <= OPEN, cursor=cursor, limit=limit)
+        return Page([upload for upload in page.items if upload.status in statuses], page.next)
 
 
 @frozen

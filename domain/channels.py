@@ -1,7 +1,7 @@
 """Channels: who publishes here, who helps, and what the channel lets people say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -97,6 +97,16 @@ class CommentPolicy:
     def __attrs_post_init__(self) -> None:
         if len(self.words) > WORDS_MOST or any(len(word) > 60 for word in self.words):
             raise Invalid(f"at most {WORDS_MOST} words of at most 60 characters", field="words")
+
+    def edit(
+        self, *, hold: Hold | None = None, words: Sequence[str] | None = None, enabled: bool | None = None
+    ) -> "CommentPolicy":
+        """The policy with what was given changed; None leaves a thing as it is."""
+        return CommentPolicy(
+            hold=self.hold if hold is None else hold,
+            words=self.words if words is None else words,
+            enabled=self.enabled if enabled is None else enabled,
+        )
 
     def holds(self, text: str, *, newcomer: bool) -> bool:
         """Whether this text waits for a member. ``newcomer``: no comment of theirs was let through here yet."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
 from domain.errors import Conflict, IllegalTransition, Invalid
 from domain.ids import JobId, UploadId, VideoId
@@ -44,6 +44,7 @@ HANG = timedelta(hours=1)
 """A running job that has not moved for so long is given up."""
 ATTEMPTS_MOST = 3
 """Attempts the platform makes by itself; a person may ask for more."""
+ENTRIES_MOST = 50
 
 REMOVED = "video_removed"
 
@@ -97,9 +98,26 @@ class ProcessingMoved:
     at: datetime
 
 
+@frozen
+class Entry:
+    """When an attempt entered a state; ``error`` is the failure's code."""
+
+    at: datetime
+    attempt: int
+    state: State
+    error: str | None = None
+
+
+def _first(processing: "Processing") -> tuple[Entry, ...]:
+    return (Entry(processing.updated_at, processing.attempt, processing.state),)
+
+
 @frozen(kw_only=True)
 class Processing:
-    """All attempts at one video, of which the last counts. ``upload`` is whose bytes are the source."""
+    """All attempts at one video, of which the last counts. ``upload`` is whose bytes are the source.
+
+    ``log`` holds the last ``ENTRIES_MOST`` states that attempts entered, oldest first.
+    """
 
     video: VideoId
     upload: UploadId
@@ -112,6 +130,7 @@ class Processing:
     media: Media | None = None
     failure: Failure | None = None
     updated_at: datetime
+    log: tuple[Entry, ...] = field(default=Factory(_first, takes_self=True))
     version: int = 0
 
     @property
@@ -170,12 +189,16 @@ class Processing:
             failure=report.failure,
             lease_until=None,
             updated_at=now,
+            log=self._logged(now, self.attempt, report.state, report.failure),
         )
 
     def remove(self, now: datetime) -> "Processing":
         """The video is gone: nothing that a transcoder says matters any more."""
         gone = Failure(REMOVED, "the video was removed")
-        return self if self.removed else evolve(self, state=State.FAILED, failure=gone, updated_at=now)
+        if self.removed:
+            return self
+        log = self._logged(now, self.attempt, State.FAILED, gone)
+        return evolve(self, state=State.FAILED, failure=gone, updated_at=now, log=log)
 
     @property
     def tries_again(self) -> bool:
@@ -210,5 +233,10 @@ class Processing:
     def _again(self, now: datetime) -> "Processing":
         return evolve(
             self, attempt=self.attempt + 1, state=State.PENDING, lease_until=None, job=None, percent=0,
-            media=None, failure=None, updated_at=now,
+            media=None, failure=None, updated_at=now, log=self._logged(now, self.attempt + 1, State.PENDING),
         )  # fmt: skip
+
+    def _logged(self, now: datetime, attempt: int, state: State, failure: Failure | None = None) -> tuple[Entry, ...]:
+        if (attempt, state) == (self.attempt, self.state):
+            return self.log
+        return (*self.log, Entry(now, attempt, state, failure.code if failure else None))[-ENTRIES_MOST:]

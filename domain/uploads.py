@@ -142,6 +142,10 @@ class Upload:
         self.require_open(now)
         return self if self.status is Status.UPLOADING else self._to(Status.UPLOADING)
 
+    def having(self, parts: Sequence[Part]) -> "Upload":
+        """As it looks to a client when these parts are here: under way, though nobody has said so."""
+        return self._to(Status.UPLOADING) if parts and self.status is Status.WAITING else self
+
     def complete(self, parts: Sequence[Part], now: datetime) -> tuple["Upload", "UploadCompleted"]:
         """All of it is here. Raises Invalid (``parts_missing``, ``size_mismatch``) when it is not."""
         self.require_open(now)

@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -94,6 +94,18 @@ def _category(text: str | None) -> str | None:
     return tidy or None
 
 
+def _moment(at: datetime | None) -> datetime | None:
+    """In UTC. Raises Invalid for a time without a zone, and for one that UTC cannot express."""
+    if at is None or at.tzinfo is UTC:
+        return at
+    if at.tzinfo is None:
+        raise Invalid("publish_at needs a time zone, such as Z", field="publish_at")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise Invalid("publish_at lies too far away", field="publish_at") from None
+
+
 @frozen(kw_only=True)
 class Video:
     """One published (or not yet published) recording.
@@ -111,7 +123,7 @@ class Video:
     category: str | None = field(default=None, converter=_category)
     language: str | None = field(default=None, converter=_language_or_none)
     visibility: Visibility = Visibility.PRIVATE
-    publish_at: datetime | None = None
+    publish_at: datetime | None = field(default=None, converter=_moment)
     published_at: datetime | None = None
     blocked: str | None = None
     state: State = State.PENDING
@@ -168,6 +180,7 @@ class Video:
 
         Raises Invalid: a time to publish must lie ahead, and a video that was published is not scheduled again.
         """
+        publish_at = _moment(publish_at)
         given: dict[str, Any] = {
             "title": title, "description": description, "tags": tags, "category": category,
             "language": language, "visibility": visibility, "publish_at": publish_at,

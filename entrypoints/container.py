@@ -1,7 +1,8 @@
 """The composition root: which adapters a profile takes, and what each use case is made of."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
@@ -18,7 +19,7 @@ from application.channels import (
     RequestPicture,
     ShowChannel,
 )  # fmt: skip
-from application.discovery import Find, IndexChannel, IndexVideo
+from application.discovery import EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
 from application.engagement import (
     ClearEngagement,
     CommentCards,
@@ -67,6 +68,7 @@ from application.processing import (
     ReflectProcessing,
     RequestProcessing,
     RetryProcessing,
+    ShowProcessing,
     StartTranscode,
     StopProcessing,
     SweepProcessing,
@@ -234,6 +236,9 @@ class Core(DeclarativeContainer):
         processings=adapters.processings,
         now=adapters.now,
     )
+    show_processing = Singleton(
+        ShowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings
+    )
     sweep_processing = Singleton(
         SweepProcessing,
         processings=adapters.processings,
@@ -365,6 +370,14 @@ class Core(DeclarativeContainer):
         video_cards=video_cards,
         channel_cards=channel_cards,
     )
+    show_channel_feed = Singleton(
+        ShowChannelFeed,
+        channels=adapters.channels,
+        videos=adapters.videos,
+        channel_cards=channel_cards,
+        video_cards=video_cards,
+    )
+    embed_video = Singleton(EmbedVideo, videos=adapters.videos, cards=video_cards)
 
     # events
     consumers = Singleton(
@@ -387,10 +400,16 @@ class Core(DeclarativeContainer):
     deliver_events = Singleton(DeliverEvents, outbox=adapters.outbox, consumers=consumers, now=adapters.now)
 
 
+def use_cases(core: Core) -> Mapping[str, Callable[[], Any]]:
+    """Every use case of an open core by its name; each is made when it is first called for."""
+    return {name: provider for name, provider in core.providers.items() if name not in ("settings", "adapters")}
+
+
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[Core]:
     """The core over the profile's adapters, which are open as long as the context is. Raises Invalid."""
     secret = settings.secret.encode() if settings.secret else None
+    opening: AbstractAsyncContextManager[Any]
     if settings.profile == "memory":
         from adapters.inmemory.container import opened
 

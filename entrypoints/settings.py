@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from domain.access import Role
 from domain.errors import Invalid
@@ -27,17 +27,23 @@ class Settings:
     transcode_jobs: int = 1
     founders: Mapping[str, Role] = field(factory=dict)
     limits: Limits = field(factory=Limits)
-    rate_limit: int = 600
+    rate_limit: int = 1200
     """Requests a minute that one client may make; writes take ten each, sign-ins sixty. 0: no limit."""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "console"
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "Settings":
         """From variables named ``HEXCAST_…``. Raises Invalid, naming every variable that is wrong."""
         wrong: list[str] = []
+        nobody: dict[str, Role] = {}
 
         def get(name: str, parse: Callable[[str], T], default: T) -> T:
             text = env.get(f"HEXCAST_{name}", "").strip()
@@ -49,31 +55,36 @@ class Settings:
                 wrong.append(f"HEXCAST_{name}={text!r}: {error}")
                 return default
 
-        host = get("HOST", str, cls.host)
-        port = get("PORT", _between(0, 65535), cls.port)
-        shown = f"[{host}]" if ":" in host else host
+        host = get("HOST", str, _DEFAULT.host)
+        port = get("PORT", _between(0, 65535), _DEFAULT.port)
         limits = Limits(
             file_bytes=get("MAX_FILE_BYTES", _between(1, 1 << 50), Limits().file_bytes),
             user_bytes=get("USER_QUOTA_BYTES", _between(1, 1 << 60), Limits().user_bytes),
             open_uploads=get("MAX_OPEN_UPLOADS", _between(1, 10_000), Limits().open_uploads),
         )
         settings = cls(
-            profile=get("PROFILE", _one_of(PROFILES), "local"),
+            profile=get("PROFILE", _one_of(PROFILES), _DEFAULT.profile),
             host=host,
             port=port,
-            public_url=get("PUBLIC_URL", _origin, f"http://{shown}:{port}"),
-            data=get("DATA", Path, Path(".hexcast-data")),
-            transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), 1),
-            founders=get("ADMINS", _founders(Role.ADMIN), {}) | get("MODERATORS", _founders(Role.MODERATOR), {}),
+            public_url=get("PUBLIC_URL", _origin, ""),
+            data=get("DATA", Path, _DEFAULT.data),
+            transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), _DEFAULT.transcode_jobs),
+            founders=get("MODERATORS", _founders(Role.MODERATOR), nobody)
+            | get("ADMINS", _founders(Role.ADMIN), nobody),
             limits=limits,
-            rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), 600),
+            rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
-            log_format=get("LOG_FORMAT", _one_of(("console", "json")), "console"),
+            log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
             secret=get("SECRET", _secret, None),
         )
+        if not settings.public_url:
+            settings = evolve(settings, public_url=settings.url)
         if wrong:
             raise Invalid("; ".join(wrong), code="wrong_settings")
         return settings
+
+
+_DEFAULT = Settings()
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:

@@ -64,9 +64,9 @@ class InMemoryComments:
         ids = [CommentId(first)] if cursor is None and first else []
         room = limit - len(ids)
         found = list(islice((id_ for _, id_ in walked if id_ != first), room + 1))
-        ids += found[:room]
-        last = found[:room][-1:] or tail
-        return Page([self._comments[id_] for id_ in ids], encoded((first, *last)) if len(found) > room else None)
+        more = len(found) > room
+        del found[room:]
+        return Page([self._comments[id_] for id_ in ids + found], encoded((first, *found[-1:])) if more else None)
 
     async def replies(self, comment: CommentId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         return page(self._replies, self._find, within=(comment,), cursor=cursor, limit=limit)

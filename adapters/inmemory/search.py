@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from adapters.inmemory.outbox import Changes
 from adapters.inmemory.paging import decoded, encoded
 from application.ports import Document, Found, Page
 from domain.errors import Invalid
@@ -88,7 +89,8 @@ class FtsSearch:
     to rank. ``close`` it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes | None = None) -> None:
+        self._changes = changes or Changes()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
         # Used by that one thread only, once it is set up.
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
@@ -96,9 +98,11 @@ class FtsSearch:
 
     async def put(self, document: Document) -> None:
         await self._run(lambda: self._put(document))
+        self._changes.note()
 
     async def remove(self, id: str) -> None:  # noqa: A002  (the domain's word)
         await self._run(lambda: self._remove(id))
+        self._changes.note()
 
     async def find(
         self, query: str, *, kind: Found | None = None, cursor: str | None = None, limit: int = 20

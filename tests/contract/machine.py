@@ -134,6 +134,7 @@ class WalkingMachine(Machine):
             page = self.do(walk.read(walk.cursor, limit))
             assert len(page.items) <= limit
             walk.shown.update(walk.name(item) for item in page.items)
+            assert page.next is None or page.next != walk.cursor, "this walk would never end"
             walk.cursor = page.next
             if page.next is None:
                 self.arrive(walk)
@@ -162,6 +163,7 @@ async def walked(read: Read, limit: int) -> list[Any]:
         page = await read(cursor, limit)
         assert len(page.items) <= limit
         items += page.items
+        assert page.next is None or page.next != cursor, "this walk would never end"
         cursor = page.next
         if cursor is None:
             return items

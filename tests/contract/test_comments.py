@@ -92,6 +92,12 @@ class CommentsMachine(WalkingMachine):
                     self.model[other.id] = unpinned
         return saved
 
+    @rule(target=held, held=held, events=some_events)
+    def pin_or_unpin(self, held: Comment, events: list[Event]) -> "Comment | MultipleResults[Comment]":
+        if held.parent is not None or not held.shown:
+            return multiple()
+        return self.save_and_pin(held.pin(pinned=not held.pinned), events)
+
     @rule(target=held, held=held)
     def read(self, held: Comment) -> "Comment | MultipleResults[Comment]":
         return self.model.get(held.id) or multiple()
@@ -214,6 +220,9 @@ async def test_the_pin_moves_and_who_lost_it_is_stale(opener: Opener[Comments]) 
         assert ids((await opened.port.on_video(FIRST)).items) == [new.id, "cmt_01", "cmt_00"]
         assert list((await opened.port.on_video(OTHER)).items) == [elsewhere]
         await opened.port.save(new.pin(pinned=False))
+        again = await opened.port.save((await opened.port.get(old.id)).pin(pinned=True))
+        assert ids((await opened.port.on_video(FIRST)).items) == ["cmt_01", "cmt_02", "cmt_00"]
+        await opened.port.save(again.pin(pinned=False))
         assert ids((await opened.port.on_video(FIRST)).items) == ["cmt_02", "cmt_01", "cmt_00"]
 
 

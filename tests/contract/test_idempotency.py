@@ -135,3 +135,16 @@ async def test_giving_up_takes_no_answer_back(opener: Opener[Idempotency]) -> No
         await opened.port.finish("key", CREATED, start)
         await opened.port.abandon("key")
         assert await opened.port.begin("key", "a", start) == CREATED
+
+
+@openers
+async def test_each_answer_has_its_own_day(opener: Opener[Idempotency]) -> None:
+    """A request that began first and was answered last keeps no other key beyond its time."""
+    async with opener() as opened:
+        start = opened.clock.now()
+        await opened.port.begin("slow", "a", start)
+        await opened.port.begin("quick", "a", start + INSTANT)
+        await opened.port.finish("quick", CREATED, start + INSTANT)
+        await opened.port.finish("slow", CREATED, start + MINUTE)
+        assert await opened.port.begin("quick", "b", start + DAY + INSTANT) is None
+        assert await opened.port.begin("slow", "a", start + DAY + INSTANT) == CREATED

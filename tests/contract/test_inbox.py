@@ -133,6 +133,8 @@ async def test_the_newest_thousand_are_kept(opener: Opener[Inbox]) -> None:
         await opened.port.deliver([told(number) for number in range(1000, 1002)])
         kept = await walked(lambda at, most: opened.port.list(ANN, cursor=at, limit=most), 100)
         assert listed(kept[:1000]) == listed([told(number) for number in range(1001, 1, -1)])
+        await opened.port.mark_read(ANN, [told(number).id for number in range(2, 950)])
+        assert await opened.port.unread(ANN) == Unread(51)
         await opened.port.mark_read_up_to(ANN, told(999).id)
         assert await opened.port.unread(ANN) == Unread(2)
         assert list((await opened.port.list(BEN)).items) == [told(0, BEN)]
@@ -146,6 +148,7 @@ async def test_the_mark_never_moves_back(opener: Opener[Inbox]) -> None:
         await opened.port.mark_read_up_to(ANN, told(3).id)
         await opened.port.mark_read_up_to(ANN, told(1).id)
         await opened.port.deliver([told(2)])
+        await opened.port.mark_read(ANN, [told(1).id, told(2).id])
         assert listed((await opened.port.list(ANN, unread_only=True)).items) == [told(5).id]
         assert await opened.port.unread(ANN) == Unread(1)
         assert await opened.port.unread(BEN) == Unread(0)

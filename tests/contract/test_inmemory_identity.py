@@ -24,11 +24,6 @@ ANN, PASSWORD, OTHER = "ann@example.org", "correct horse battery", "staple corre
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def mailbox() -> InMemoryMailbox:
     return InMemoryMailbox()
 
@@ -205,8 +200,8 @@ async def test_a_code_arrives_with_words_around_it(opened: Opened, mailbox: InMe
 # --- keys
 
 
-async def test_keys_are_made_once_however_many_ask(tmp_path: Path) -> None:
-    keys = InMemoryKeys(tmp_path / "keys.pem")
+async def test_keys_are_made_once_however_many_ask() -> None:
+    keys = InMemoryKeys()
     documents = await asyncio.gather(*(keys.jwks() for _ in range(5)))
     assert all(document == documents[0] for document in documents)
 

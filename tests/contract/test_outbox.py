@@ -226,3 +226,19 @@ async def test_a_wait_ends(opener: Opener[Outbox]) -> None:
         await opened.port.put(event(0), named(0))
         await opened.port.claim(opened.clock.now())
         await opened.port.wait(0)
+
+
+@openers
+async def test_a_late_failure_still_puts_it_off(opener: Opener[Outbox]) -> None:
+    """Its hold ran out and nobody took it over yet: it comes when the failure says, not before."""
+    async with opener() as opened:
+        start = opened.clock.now()
+        for number in (0, 1):
+            await opened.port.put(event(number), named(number))
+        await opened.port.claim(start)
+        (again,) = await opened.port.claim(start + MINUTE, 1)
+        other = named(1) if again.id == named(0) else named(0)
+        await opened.port.failed(other, "late", start + 5 * MINUTE)
+        await opened.port.done(again.id)
+        assert list(await opened.port.claim(start + 5 * MINUTE - INSTANT)) == []
+        assert ids(await opened.port.claim(start + 5 * MINUTE)) == [other]

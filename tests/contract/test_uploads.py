@@ -169,11 +169,28 @@ async def test_what_ends_well_goes_on_counting(opener: Opener[Uploads], status: 
     async with opener() as opened:
         upload = await opened.port.start(film(1, size_bytes=100), 100, 9)
         await opened.port.save(evolve(upload, status=status))
-        if not frees:
+        if frees:
+            await opened.port.start(film(2, size_bytes=100), 100, 9)
+        else:
             with pytest.raises(Forbidden):
                 await opened.port.start(film(2, size_bytes=1), 100, 9)
             await opened.port.remove(upload.id)
-        await opened.port.start(film(2, size_bytes=100), 100, 9)
+            await opened.port.start(film(2, size_bytes=100), 100, 9)
+        with pytest.raises(Forbidden):
+            await opened.port.start(film(3, size_bytes=1), 100, 9)
+
+
+@openers
+async def test_what_came_to_nothing_frees_its_bytes_once(opener: Opener[Uploads]) -> None:
+    """When it ends, and not again when it is removed."""
+    async with opener() as opened:
+        cancelled, event = (await opened.port.start(film(1, size_bytes=60), 100, 9)).cancel(START)
+        await opened.port.save(cancelled, event)
+        await opened.port.start(film(2, size_bytes=50), 100, 9)
+        await opened.port.remove(cancelled.id)
+        with pytest.raises(Forbidden):
+            await opened.port.start(film(3, size_bytes=51), 100, 9)
+        await opened.port.start(film(3, size_bytes=50), 100, 9)
 
 
 @openers

@@ -278,3 +278,13 @@ async def test_of_two_copies_one_is_saved(opener: Opener[Videos]) -> None:
             await opened.port.save(first, published)
         assert await opened.events() == [removed]
         assert (await opened.port.of_channel(DRAFT.channel)).items == []
+
+
+@openers
+async def test_a_feed_shows_a_channel_asked_for_twice_once(opener: Opener[Videos]) -> None:
+    """And nothing of a channel that has nothing to show."""
+    channel = ChannelId("chn_cats")
+    async with opener() as opened:
+        video = await opened.port.save(shown(1))
+        assert (await opened.port.feed([channel, ChannelId("chn_none"), channel])).items == [video]
+        assert (await opened.port.feed([])).items == []

@@ -195,6 +195,8 @@ async def test_history_has_one_line_a_video_the_latest_first(opener: Opener[Watc
         await history.forget(ANN, VideoId("vid_1"))
         await history.forget(ANN, VideoId("vid_9"))
         assert (await history.list(ANN)).items == [line(ANN, "vid_2", 3)]
+        await opened.port.sessions.save(session, line(ANN, "vid_3", 5))
         await history.forget(ANN)
         assert (await history.list(ANN)).items == []
+        assert await history.of(ANN, [VideoId("vid_2"), VideoId("vid_3")]) == {}
         assert (await history.list(BEN)).items == [line(BEN, "vid_1", 2)]

@@ -204,3 +204,11 @@ def test_word_lists_that_break_a_rule(words: object) -> None:
     with pytest.raises(Invalid) as caught:
         CommentPolicy(words=words)
     assert caught.value.fields[0][0] == "words"
+
+
+def test_of_a_policy_only_what_is_given_changes() -> None:
+    """An empty list of words is a list; False is an answer."""
+    policy = CommentPolicy(hold=Hold.LINKS, words=("spam",), enabled=True)
+    assert policy.edit() == policy
+    assert policy.edit(hold=Hold.ALL) == CommentPolicy(hold=Hold.ALL, words=("spam",))
+    assert policy.edit(words=[], enabled=False) == CommentPolicy(hold=Hold.LINKS, enabled=False)

@@ -16,12 +16,14 @@ from domain.ids import JobId, UploadId, VideoId
 from domain.media import Media, Rendition, progress
 from domain.processing import (
     ATTEMPTS_MOST,
+    ENTRIES_MOST,
     HANG,
     LEASE,
     NEXT,
     REMOVED,
     STALL,
     TERMINAL,
+    Entry,
     Failure,
     Processing,
     Report,
@@ -335,7 +337,8 @@ def test_only_what_failed_is_retried(state: State) -> None:
         with pytest.raises(IllegalTransition):
             before.retry(SOON)
         return
-    assert before.retry(SOON) == new(attempt=2, updated_at=SOON)
+    again = before.retry(SOON)
+    assert again == new(attempt=2, updated_at=SOON, log=again.log)
 
 
 @pytest.mark.parametrize("state", State)
@@ -343,7 +346,8 @@ def test_a_new_source_is_a_new_attempt(state: State) -> None:
     """In any state, but once for each upload; an older upload that is told of late changes nothing."""
     before = at(state)
     replaced = before.replace(UploadId("upl_2"), "raw/upl_2/source", SOON)
-    assert replaced == new(upload=UploadId("upl_2"), source="raw/upl_2/source", attempt=2, updated_at=SOON)
+    wanted = new(upload=UploadId("upl_2"), source="raw/upl_2/source", attempt=2, updated_at=SOON, log=replaced.log)
+    assert replaced == wanted
     assert replaced.replace(UploadId("upl_2"), "raw/upl_2/source", SOON) is replaced
     assert replaced.replace(UploadId("upl_1"), "raw/upl_1/source", SOON) is replaced
 
@@ -519,3 +523,27 @@ class Story(RuleBasedStateMachine):
 
 
 TestStory = Story.TestCase
+
+
+def test_the_log_says_when_each_attempt_entered_a_state() -> None:
+    """Once a state, whatever else moves; a failure with its code."""
+    processing = new().claim(1, T0).bind(1, OURS, T0)
+    for percent in (10, 20, 30):
+        processing = processing.apply(report(State.TRANSCODING, percent), SOON)
+    processing = processing.apply(report(State.FAILED), SOON).retry(SOON).remove(SOON)
+    assert processing.log == (
+        Entry(T0, 1, State.PENDING),
+        Entry(SOON, 1, State.TRANSCODING),
+        Entry(SOON, 1, State.FAILED, "encoder_failed"),
+        Entry(SOON, 2, State.PENDING),
+        Entry(SOON, 2, State.FAILED, REMOVED),
+    )
+
+
+def test_the_log_has_an_end() -> None:
+    """However often someone asks for another attempt; the latest stay."""
+    processing = new()
+    for attempt in range(1, ENTRIES_MOST):
+        processing = processing.apply(report(State.FAILED, attempt=attempt), SOON).retry(SOON)
+    assert len(processing.log) == ENTRIES_MOST
+    assert processing.log[-1] == Entry(SOON, ENTRIES_MOST, State.PENDING)

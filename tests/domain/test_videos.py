@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -473,3 +473,24 @@ def test_media_that_another_attempt_took_over_can_go() -> None:
     assert not [event for event in events if isinstance(event, MediaSuperseded)]
     _, events = running.reflect(processing(State.READY, attempt=2, shown=media(attempt=2)), SOON)
     assert [event for event in events if isinstance(event, MediaSuperseded)] == [MediaSuperseded(VIDEO, 1, SOON)]
+
+
+def test_a_time_to_publish_is_kept_in_utc() -> None:
+    """Whatever zone it was given in."""
+    given = LATER.astimezone(timezone(timedelta(hours=2)))
+    scheduled, _ = video().edit(SOON, visibility=Visibility.SCHEDULED, publish_at=given)
+    assert scheduled.publish_at == LATER
+    assert scheduled.publish_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "given",
+    [datetime(2030, 1, 1), datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))],  # noqa: DTZ001  (that it lacks a zone is the point)
+)
+def test_a_time_that_utc_cannot_express_is_refused(given: datetime) -> None:
+    """In an edit and from the start."""
+    with pytest.raises(Invalid) as caught:
+        video().edit(SOON, visibility=Visibility.SCHEDULED, publish_at=given)
+    assert [name for name, _ in caught.value.fields] == ["publish_at"]
+    with pytest.raises(Invalid):
+        video(visibility=Visibility.SCHEDULED, publish_at=given)

@@ -61,11 +61,6 @@ class Source:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def source() -> Source:
     return Source(signing_keys())
 
@@ -304,9 +299,15 @@ async def test_what_was_refused_or_is_over_is_not_remembered(verifier: TokenVeri
 # --- keys
 
 
-async def test_keys_are_asked_for_once(verifier: TokenVerifier, source: Source, clock: FakeClock) -> None:
+async def test_whoever_comes_while_keys_are_asked_for_waits_for_the_answer(
+    verifier: TokenVerifier, source: Source, clock: FakeClock
+) -> None:
+    source.gate = asyncio.Event()
     tokens = [await signing_keys().sign(said(clock, jti=str(number))) for number in range(5)]
-    assert await asyncio.gather(*(verifier.actor(token) for token in tokens)) == [ANN] * 5
+    asking = asyncio.gather(*(verifier.actor(token) for token in tokens))
+    await source.waiting.wait()
+    source.gate.set()
+    assert await asking == [ANN] * 5
     assert source.asked == 1
 
 

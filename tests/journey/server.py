@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 from attrs import define, field, frozen
@@ -33,6 +34,7 @@ class Server:
     data: Path
     env: dict[str, str] = field(factory=dict)
     port: int = field(factory=free_port)
+    clients: list[httpx.Client] = field(factory=list)
     _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
 
     @property
@@ -48,16 +50,27 @@ class Server:
         }  # fmt: skip
         process = subprocess.Popen(
             [sys.executable, "-m", "entrypoints.http.serve"], cwd=ROOT, env=os.environ | settings | self.env, text=True,
-            stdout=subprocess.PIPE, stderr=(self.data.parent / "server.log").open("a"),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._process = process
         assert process.stdout is not None
-        said = process.stdout.readline()
-        if self.url not in said:
-            log = (self.data.parent / "server.log").read_text()[-4000:]
-            message = f"the server did not start: {said!r}\n{log}"
-            raise AssertionError(message)
-        return self
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if self.url in line:
+                # Someone must go on reading, or the server stands still when the pipe is full.
+                threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
+                return self
+        message = "the server did not start:\n" + "".join(said[-50:])
+        raise AssertionError(message)
+
+    def _listen(self, output: IO[str]) -> None:
+        with output, self.log.open("a") as log:
+            log.writelines(output)
+
+    @property
+    def log(self) -> Path:
+        return self.data.parent / "server.log"
 
     @property
     def pid(self) -> int:
@@ -76,8 +89,6 @@ class Server:
         assert self._process is not None
         self._process.send_signal(how)
         code = self._process.wait(timeout=30)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         self._process = None
         return code
 
@@ -87,6 +98,8 @@ class Server:
         try:
             yield self
         finally:
+            for client in self.clients:
+                client.close()
             if self._process is not None:
                 self.stop()
 
@@ -171,6 +184,7 @@ def sign_up(server: Server, handle: str, email: str | None = None) -> Person:
     """By the way that everyone takes: sign up, read the code in the mailbox, confirm, sign in."""
     address = email or f"{handle}@example.org"
     http = httpx.Client(base_url=server.url, timeout=30)
+    server.clients.append(http)
     body = {"email": address, "password": PASSWORD, "handle": handle, "display_name": handle.title()}
     user = http.post("/v1/auth/sign-up", json=body).raise_for_status().json()["user_id"]
     mail = http.get("/v1/dev/mailbox", params={"to": address}).raise_for_status().json()["data"][0]

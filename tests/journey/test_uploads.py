@@ -66,7 +66,7 @@ def test_a_replaced_source_plays_on_until_the_new_one_is_ready(sender: Person, c
         sender.wait_processed(notices, {video})
     before = sender.get(f"/v1/videos/{video}")
     with sender.told() as notices:
-        assert sender.upload(channel, clips.one_frame(clips_folder), video_id=video) == video
+        assert sender.upload(channel, clips.one_frame(clips_folder), replaces=video) == video
         assert sender.get(f"/v1/videos/{video}")["renditions"]
         sender.wait_processed(notices, {video})
     after = sender.get(f"/v1/videos/{video}")

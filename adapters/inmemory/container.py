@@ -1,0 +1,121 @@
+"""Everything in memory: for tests, tours and trying things out. What is stored ends with the process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+from attrs import frozen
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import Dependency, Object, Singleton
+
+from adapters.formats import PillowImages, tidy_webvtt
+from adapters.inmemory.channels import InMemoryChannels
+from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
+from adapters.inmemory.idempotency import InMemoryIdempotency
+from adapters.inmemory.links import Links
+from adapters.inmemory.media import InMemoryMedia
+from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
+from adapters.inmemory.outbox import Changes, InMemoryOutbox
+from adapters.inmemory.processing import InMemoryProcessings
+from adapters.inmemory.search import FtsSearch
+from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
+from adapters.inmemory.uploads import InMemoryUploads
+from adapters.inmemory.users import InMemoryUsers
+from adapters.inmemory.videos import InMemoryVideos
+from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.system import Clock, Ulids
+from adapters.system import secret as fresh_key
+
+CLIENT = "hexcast"
+
+
+@frozen
+class PlayClock:
+    """A clock that may be moved ahead; whoever keeps answers hears of it."""
+
+    clock: Clock
+    changes: Changes
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def advance(self, by: timedelta) -> datetime:
+        """The new present. Raises ValueError for a step back."""
+        present = self.clock.advance(by)
+        self.changes.note()
+        return present
+
+
+# What signs and hashes takes a tenth of a second to load, so it is loaded when someone first signs in.
+def _keys() -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryKeys()
+
+
+def _mailbox() -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryMailbox()
+
+
+def _accounts(**needs: Any) -> Any:
+    return import_module("adapters.inmemory.identity").InMemoryAccounts(**needs)
+
+
+class Records(DeclarativeContainer):
+    """What both offline profiles keep in memory: all but media and their making."""
+
+    public_url = Dependency(instance_of=str)
+    key = Dependency(instance_of=bytes)
+
+    changes = Singleton(Changes)
+    _machine = Singleton(Clock)
+    clock = Singleton(PlayClock, _machine, changes)
+    now = clock.provided.now
+    new_id = Singleton(Ulids, now)
+    outbox = Singleton(InMemoryOutbox, new_id)
+
+    issuer = public_url
+    client_ids = Object((CLIENT,))
+    keys = Singleton(_keys)
+    mailbox = Singleton(_mailbox)
+    accounts = Singleton(_accounts, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer, client_id=CLIENT)
+
+    users = Singleton(InMemoryUsers, outbox, changes)
+    channels = Singleton(InMemoryChannels, outbox, changes)
+    videos = Singleton(InMemoryVideos, outbox, changes)
+    uploads = Singleton(InMemoryUploads, outbox, changes)
+    processings = Singleton(InMemoryProcessings, outbox, changes)
+    comments = Singleton(InMemoryComments, outbox, changes)
+    reactions = Singleton(InMemoryReactions, outbox, changes)
+    subscriptions = Singleton(InMemorySubscriptions, outbox, changes)
+    history = Singleton(InMemoryHistory, changes)
+    sessions = Singleton(InMemorySessions, changes, history, now)
+    inbox = Singleton(InMemoryInbox, changes)
+    live = Singleton(InMemoryLive)
+    search = Singleton(FtsSearch, changes)
+    idempotency = Singleton(InMemoryIdempotency)
+
+    links = Singleton(Links, key, public_url, now)
+    reports = Singleton(InMemoryReports, now)
+    images = Singleton(PillowImages)
+    webvtt = Object(tidy_webvtt)
+
+
+class Memory(Records):
+    """All of the profile ``memory``."""
+
+    media = Singleton(InMemoryMedia, Records.links, Records.now)
+    store = media
+    delivery = media
+    transcoder = Singleton(InMemoryTranscoder, media, Records.reports)
+
+
+@asynccontextmanager
+async def opened(*, public_url: str, secret: bytes | None) -> AsyncIterator[Memory]:
+    """The adapters, and at the end nothing of theirs is left running."""
+    container = Memory(public_url=public_url, key=secret or fresh_key())
+    try:
+        yield container
+    finally:
+        await container.transcoder().aclose()
+        container.search().close()

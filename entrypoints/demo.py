@@ -1,0 +1,201 @@
+"""``python -m entrypoints.demo``: the server, with people, channels and videos already there.
+
+Everything goes the way that clients go, from sign-up to the transcoder; ffmpeg draws the videos.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from attrs import frozen
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from application.ports import Mailbox
+from domain.access import Actor
+from domain.channels import Hold
+from domain.engagement import Notify, Reaction
+from domain.identity import User
+from domain.ids import ChannelId, VideoId
+from domain.uploads import MIB
+from domain.videos import Visibility
+from entrypoints.container import Core
+from entrypoints.http.serve import main
+
+PASSWORD = "demo-password"  # noqa: S105  (shown to everyone who runs the demo)
+PEOPLE = (("ada", "Ada Lovelace"), ("grace", "Grace Hopper"), ("alan", "Alan Turing"), ("katherine", "Katherine J."))
+
+
+@frozen
+class Clip:
+    """A video to draw: ffmpeg's source filter, seconds, and the tone under it in Hz (0: none)."""
+
+    title: str
+    description: str
+    tags: Sequence[str]
+    picture: str
+    seconds: int
+    tone: int = 0
+
+
+CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
+    (
+        "ada",
+        "analytical",
+        "Analytical Engines",
+        (
+            Clip(
+                "Zooming into the Mandelbrot set",
+                "One formula, no end.\n\nDrawn by ffmpeg's mandelbrot source.",
+                ("fractals", "mathematics"),
+                "mandelbrot=size=1280x720:rate=30",
+                12,
+                220,
+            ),
+            Clip(
+                "Conway's Game of Life",
+                "Gliders, blinkers and chaos.",
+                ("cellular automata", "mathematics"),
+                "life=size=320x180:rate=15:ratio=0.3:mold=10:life_color=#7ee787:death_color=#0d1117,"
+                "scale=1280:720:flags=neighbor",
+                12,
+            ),
+        ),
+    ),
+    (
+        "grace",
+        "compilers",
+        "From Bugs to Compilers",
+        (
+            Clip(
+                "A test card, as engineers love it",
+                "Colours, motion and a clock. Look at the corners!",
+                ("television", "test"),
+                "testsrc2=size=1920x1080:rate=30",
+                10,
+                440,
+            ),
+            Clip(
+                "Rule 110 is Turing complete",
+                "A line of cells, one rule.",
+                ("cellular automata", "computing"),
+                "cellauto=rule=110:size=640x360:rate=30",
+                10,
+                330,
+            ),
+        ),
+    ),
+    (
+        "alan",
+        "tall_stories",
+        "Tall Stories",
+        (
+            Clip(
+                "Standing up straight",
+                "A portrait video, and it stays one.",
+                ("portrait",),
+                "gradients=size=720x1280:rate=30:speed=0.02",
+                8,
+                262,
+            ),
+        ),
+    ),
+)
+COMMENTS = (
+    "Wonderful. I could watch this all day.",
+    "How long did this take to draw?",
+    "The sound surprised me!",
+    "Saved for the next rainy afternoon.",
+)
+
+
+async def seed(core: Core) -> None:
+    """Fill an empty platform."""
+    people = {handle: await _join(core, handle, name) for handle, name in PEOPLE}
+    videos: list[tuple[str, VideoId]] = []
+    channels: dict[str, ChannelId] = {}
+    for owner, handle, name, _ in CHANNELS:
+        card = await core.open_channel()(people[owner], handle=handle, name=name, description=f"{name}, by @{owner}.")
+        channels[owner] = card.channel.id
+        await core.edit_channel()(people[owner], card.channel.id, hold=Hold.LINKS)
+    for owner, channel in channels.items():
+        for handle, fan in people.items():
+            if handle != owner:
+                await core.subscribe()(fan, channel, Notify.ALL)
+    with tempfile.TemporaryDirectory() as folder:
+        for owner, _, _, clips in CHANNELS:
+            for number, clip in enumerate(clips):
+                drawn = await _draw(clip, Path(folder) / f"{owner}{number}.mp4")
+                videos.append((owner, await _publish(core, people[owner], channels[owner], clip, drawn)))
+    for number, (owner, video) in enumerate(videos):
+        await _talk(core, people, owner, video, number)
+
+
+async def _join(core: Core, handle: str, name: str) -> Actor:
+    mailbox: Mailbox = core.adapters.mailbox()
+    address = f"{handle}@example.org"
+    user: User = await core.sign_up()(address, PASSWORD, handle, name)
+    mail = (await mailbox.sent_to(address))[0]
+    await core.confirm_account()(address, mail.code or "")
+    return Actor(user.id, user.roles)
+
+
+async def _draw(clip: Clip, path: Path) -> Path:
+    sound = ["-f", "lavfi", "-i", f"sine=frequency={clip.tone}:sample_rate=48000"] if clip.tone else []
+    command = [
+        get_ffmpeg_exe(), "-v", "error", "-nostdin", "-f", "lavfi", "-i", clip.picture, *sound, "-t", str(clip.seconds),
+        "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(path),
+    ]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(*command)
+    if await process.wait() != 0:
+        raise RuntimeError(f"ffmpeg could not draw {clip.title!r}")
+    return path
+
+
+async def _publish(core: Core, actor: Actor, channel: ChannelId, clip: Clip, path: Path) -> VideoId:
+    content = await asyncio.to_thread(path.read_bytes)
+    started = await core.start_upload()(
+        actor, channel, filename=path.name, content_type="video/mp4", size_bytes=len(content), title=clip.title,
+        description=clip.description, tags=clip.tags, visibility=Visibility.PUBLIC,
+    )  # fmt: skip
+    upload = started.upload
+    tickets = await core.sign_parts()(actor, upload.id, range(1, upload.parts + 1))
+    for ticket in tickets:
+        part = content[(ticket.number - 1) * upload.part_size_bytes : ticket.number * upload.part_size_bytes]
+        await core.receive_part()(ticket.url.rpartition("/")[2], len(part), _pieces(part))
+    await core.complete_upload()(actor, upload.id, ())
+    return upload.video
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), MIB):
+        yield content[start : start + MIB]
+
+
+async def _published(core: Core, video: VideoId) -> None:
+    while not (await core.adapters.videos().get(video)).listable:  # noqa: ASYNC110  (nobody tells when)
+        await asyncio.sleep(0.2)
+
+
+async def _talk(core: Core, people: dict[str, Actor], owner: str, video: VideoId, number: int) -> None:
+    await _published(core, video)
+    fans = [handle for handle in people if handle != owner]
+    for index, handle in enumerate(fans):
+        text = COMMENTS[(number + index) % len(COMMENTS)]
+        posted = await core.post_comment()(people[handle], video, text)
+        if index < 2:
+            await core.react().to_video(people[handle], video, Reaction.LIKE)
+        if index == 0:
+            await core.post_comment().reply(people[owner], posted.comment.id, f"Thank you, @{handle}!")
+            await core.react().to_comment(people[owner], posted.comment.id, Reaction.LIKE)
+
+
+async def _welcome(core: Core) -> None:
+    await seed(core)
+    people = ", ".join(f"{handle}@example.org" for handle, _ in PEOPLE)
+    sys.stdout.write(f"The demo is ready. Sign in as {people} with {PASSWORD!r}.\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(beside=_welcome))

@@ -1,0 +1,162 @@
+"""The whole API as one ASGI app: the same behind a server, behind Lambda and in tests."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any
+
+from attrs import field, frozen
+from litestar import Controller, Litestar, Request, Router
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+
+from adapters.system import secret
+from application.ports import Now
+from domain.access import ANONYMOUS, Actor
+from domain.errors import Unavailable
+from entrypoints.container import Core, use_cases
+from entrypoints.http.channels import ChannelController, MyChannelsController
+from entrypoints.http.description import SCRIPT, openapi, scalar_script
+from entrypoints.http.discovery import DiscoveryController
+from entrypoints.http.edge import Edge, Identify
+from entrypoints.http.engagement import EngagementController
+from entrypoints.http.errors import HANDLERS, asking_of
+from entrypoints.http.history import HistoryController
+from entrypoints.http.idempotency import Repeats
+from entrypoints.http.identity import AuthController, MeController
+from entrypoints.http.limits import AnswerCache, RateLimit
+from entrypoints.http.media import doors
+from entrypoints.http.meta import OFFLINE, about, dev_pages, pages
+from entrypoints.http.notifications import NotificationController
+from entrypoints.http.requests import Cursors, if_match
+from entrypoints.http.subscriptions import SubscriptionController
+from entrypoints.http.uploads import UploadController
+from entrypoints.http.videos import BlockController, CaptionController, VideoController
+from entrypoints.http.watching import WatchingController
+from entrypoints.metrics import Metrics
+
+BODY_BYTES = 1024 * 1024
+
+CONTROLLERS: Sequence[type[Controller]] = (
+    AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
+    CaptionController, BlockController, WatchingController, HistoryController, EngagementController,
+    SubscriptionController, NotificationController, DiscoveryController,
+)  # fmt: skip
+"""What is served under /v1."""
+
+
+@frozen
+class Running:
+    """What a process adds to its core. ``alive`` says whether its background work goes on, ``nudge`` tells it that
+    the clock was moved.
+    """
+
+    metrics: Metrics = field(factory=Metrics)
+    alive: Callable[[], bool] = lambda: True
+    nudge: Callable[[], None] = lambda: None
+
+
+def create_app(
+    core: Core, running: Running | None = None, *, controllers: Sequence[type[Controller]] = CONTROLLERS
+) -> Litestar:
+    """The app over an open core. Whoever opened the core closes it: the app owns nothing."""
+    running = running or Running()
+    settings, adapters = core.settings(), core.adapters
+    cases = use_cases(core)
+    now, changes = adapters.now(), adapters.changes()
+    key = settings.secret.encode() if settings.secret else secret()
+    given: dict[str, Callable[[], object]] = {
+        **cases,
+        "cursors": cache(partial(Cursors, key)),
+        "public_url": lambda: settings.public_url,
+    }
+
+    async def check() -> None:
+        if not running.alive():
+            raise Unavailable("background work stands still")
+        await adapters.videos().listed(limit=1)
+
+    handlers: list[BaseRouteHandler | Router] = [
+        Router("/v1", route_handlers=[_equipped(each, given) for each in controllers]),
+        *pages(settings, running.metrics, adapters.keys, check),
+    ]
+    if settings.profile in OFFLINE:
+        handlers.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+    if SCRIPT is not None:
+        handlers.append(scalar_script)
+    if adapters.delivery() is not None:
+        handlers.extend(doors(cases["receive_part"](), cases["open_file"]()))
+    app = Litestar(
+        handlers,
+        dependencies={
+            "actor": Provide(_actor, sync_to_thread=False),
+            "version": Provide(_version, sync_to_thread=False),
+        },
+        exception_handlers={**HANDLERS},
+        openapi_config=openapi(about(settings).version),
+        request_max_body_size=BODY_BYTES,
+        logging_config=None,
+    )
+    repeats = Repeats(adapters.idempotency(), now)
+    repeats.cover(app)
+    app.asgi_handler = Edge(
+        app.asgi_handler,
+        identify=_identifier(adapters, now),
+        rate_limit=RateLimit(settings.rate_limit),
+        kept=AnswerCache(changes),
+        repeats=repeats,
+        metrics=running.metrics,
+        cors_origins=settings.cors_origins,
+        now=now,
+        new_id=adapters.new_id(),
+    )
+    return app
+
+
+def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], object]]) -> type[Controller]:
+    """The controller with what its handlers ask for, and with their docstrings as their documentation.
+
+    Litestar compares all that a handler is offered with each other, which for every use case and every handler
+    would take most of the start.
+    """
+    handlers = [each for each in vars(controller).values() if isinstance(each, HTTPRouteHandler)]
+    for handler in handlers:
+        handler.summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
+        handler.summary, handler.description = " ".join(handler.summary.split()).removesuffix("."), text or None
+    functions = [handler.fn.__code__ for handler in handlers]
+    asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
+    dependencies = {**(vars(controller).get("dependencies") or {})}
+    dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}
+    return type(controller.__name__, (controller,), {"__module__": controller.__module__, "dependencies": dependencies})
+
+
+def _given(provider: Callable[[], object]) -> Provide:
+    return Provide(lambda: provider(), sync_to_thread=False)  # noqa: PLW0108  (Litestar inspects functions only)
+
+
+def _identifier(adapters: Any, now: Now) -> Identify:
+    """Checks tokens. What that takes is loaded with the first one: cryptography is a tenth of a second."""
+
+    @cache
+    def verifier() -> Any:
+        from entrypoints.http.auth import TokenVerifier  # noqa: PLC0415  (late: see above)
+
+        return TokenVerifier(
+            keys=adapters.keys(), issuer=adapters.issuer(), client_ids=adapters.client_ids(), now=now
+        )  # fmt: skip
+
+    async def identify(header: str) -> Actor:
+        from entrypoints.http.auth import bearer  # noqa: PLC0415  (late: see above)
+
+        token = bearer(header)
+        return ANONYMOUS if token is None else await verifier().actor(token)
+
+    return identify
+
+
+def _actor(request: Request[Any, Any, Any]) -> Actor:
+    return asking_of(request.scope).require_actor()
+
+
+def _version(request: Request[Any, Any, Any]) -> int | None:
+    return if_match(request.headers.get("if-match"))

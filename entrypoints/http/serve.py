@@ -1,0 +1,157 @@
+"""``python -m entrypoints.http.serve``: one process, on one machine, that serves the API and does its background work.
+
+Granian runs inside this process, around the open core. Its own worker process would import everything a second time,
+which about doubles the time to the first answer, and the two are equally fast after that.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from attrs import evolve
+
+from domain.errors import Invalid
+from entrypoints.settings import Settings
+
+STOP_S = 10
+"""How long requests under way may take after the signal to stop; event streams are cut off then."""
+BACKLOG = 1024
+
+
+Beside = Callable[[Any], Awaitable[None]]
+
+
+def main(beside: Beside | None = None) -> int:
+    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves."""
+    # Nothing dies during the start, so looking for garbage would be for nothing.
+    gc.disable()
+    try:
+        settings = Settings.read(os.environ)
+    except Invalid as error:
+        return _complain(error, 2)
+    try:
+        settings = _settled(settings)
+    except OSError as error:
+        return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
+
+    with _absent("rich", "werkzeug", "flask", "fastapi", "starlette", "aiohttp"):
+        import dependency_injector.wiring  # noqa: F401, PLC0415  (after the settings are known to be good)
+        import structlog  # noqa: F401, PLC0415  (the same)
+    import uvloop  # noqa: PLC0415  (after the settings are known to be good)
+
+    from entrypoints.log import configure  # noqa: PLC0415  (the same)
+
+    configure(settings.log_format)
+    try:
+        uvloop.run(_serve(settings, beside))
+    except Invalid as error:
+        return _complain(error, 2)
+    except OSError as error:
+        return _complain(error, 1)
+    return 0
+
+
+@contextmanager
+def _absent(*packages: str) -> Iterator[None]:
+    """Import as if these were not installed. Some libraries load all they could work with, just in case, and with a
+    development environment around them that takes longer than their own code.
+    """
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is Python's mark for what must not load
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def _warm() -> None:
+    """Load what the start did not wait for, before someone else has to."""
+    for name in ("joserfc.jwt", "argon2", "entrypoints.http.auth", "prometheus_client", "PIL.Image"):
+        import_module(name)
+
+
+def _complain(what: object, status: int) -> int:
+    sys.stderr.write(f"hexcast: {what}\n")
+    return status
+
+
+def _settled(settings: Settings) -> Settings:
+    """With a port that is free. Raises OSError. Granian shares a port that is taken, so it is asked for here first."""
+    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(address)
+        port = int(trial.getsockname()[1])
+    public_url = settings.public_url.removesuffix(":0") + f":{port}" if settings.public_url.endswith(":0") else ""
+    return evolve(settings, port=port, public_url=public_url or settings.public_url)
+
+
+async def _serve(settings: Settings, beside: Beside | None) -> None:
+    import structlog  # noqa: PLC0415  (after the settings are known to be good)
+    from granian.constants import Interfaces  # noqa: PLC0415  (the same)
+    from granian.server.embed import Server  # noqa: PLC0415  (the same)
+
+    from entrypoints.container import open_app  # noqa: PLC0415  (the same)
+    from entrypoints.http.app import Running, create_app  # noqa: PLC0415  (the same)
+    from entrypoints.metrics import Metrics  # noqa: PLC0415  (the same)
+    from entrypoints.worker import Worker  # noqa: PLC0415  (the same)
+
+    log = structlog.get_logger("hexcast")
+    async with open_app(settings) as core:
+        metrics = Metrics()
+        worker = Worker(core, metrics)
+        app = create_app(core, Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge))
+        server = Server(
+            app,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGINL,
+            backlog=BACKLOG,
+            websockets=False,
+            log_enabled=False,
+        )
+        working = asyncio.create_task(worker.run())
+        serving = asyncio.create_task(server.serve())
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1000)
+        gc.enable()
+        await asyncio.sleep(0)  # the server's first step is to bind its socket
+        log.info("serving", url=settings.url, profile=settings.profile)
+        helping = asyncio.create_task(_help(beside, core, log)) if beside else None
+        stopped = asyncio.create_task(stop.wait())
+        warming = loop.run_in_executor(None, _warm)
+        await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
+        core.adapters.live().close()  # streams would hold the server up as long as it waits
+        server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
+        await warming
+        done, late = await asyncio.wait([serving], timeout=STOP_S)
+        others = [task for task in (*late, working, stopped, helping) if task is not None]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for task in done:
+            task.result()
+        log.info("stopped")
+
+
+async def _help(beside: Beside, core: object, log: Any) -> None:
+    try:
+        await beside(core)
+    except Exception:  # the server goes on without
+        log.exception("what was to be done beside failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Watching over HTTP: leave to play, and heartbeats."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from litestar import Controller, Response, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta, Struct
+
+from application.ports import Link
+from application.watching import Heartbeat, OpenPlayback
+from domain.access import Actor
+from domain.errors import Conflict, Invalid, NotFound
+from domain.ids import SessionId, VideoId
+from entrypoints.http.requests import problems
+from entrypoints.http.views import NO_STORE, BeatView, PlaybackView
+
+
+class Beat(Struct, frozen=True):
+    playback_session_id: Annotated[SessionId, Meta(examples=["ses_01J9ZQ6T5V8C3D2E1F0G9H8J7K"])]
+    position_s: Annotated[float, Meta(examples=[42.5])]
+
+
+def cookies(link: Link) -> Sequence[Cookie]:
+    """What the media's requests must carry: sent over TLS only, out of reach of scripts."""
+    return [
+        Cookie(key=name, value=value, secure=True, httponly=True, samesite="lax")
+        for name, value in link.cookies.items()
+    ]
+
+
+class WatchingController(Controller):
+    path = "/videos/{video_id:str}"
+    tags = ("videos",)
+
+    @post(
+        "/playback-sessions",
+        operation_id="createPlaybackSession",
+        opt={"idempotent": True},
+        responses=problems(NotFound, Conflict, Invalid),
+    )
+    async def open(
+        self,
+        video_id: FromPath[VideoId],
+        actor: NamedDependency[Actor],
+        open_playback: NamedDependency[OpenPlayback],
+    ) -> Response[PlaybackView]:
+        """Ask for leave to play a video.
+
+        The link works until ``expires_at``; open another session to go on. In the mode ``cookie`` the answer sets
+        cookies, which requests for the media must carry.
+        """
+        playback = await open_playback(actor, video_id)
+        return Response(PlaybackView.of(playback), headers=NO_STORE, cookies=cookies(playback.link))
+
+    @post("/views", operation_id="sendHeartbeat", status_code=200, responses=problems(NotFound, Invalid))
+    async def beat(
+        self,
+        video_id: FromPath[VideoId],
+        data: JSONBody[Beat],
+        actor: NamedDependency[Actor],
+        heartbeat: NamedDependency[Heartbeat],
+    ) -> BeatView:
+        """Say where the player is; send one every ten seconds while it plays.
+
+        What was watched grows by time really spent. A session counts as one view after 30 seconds, or half of a
+        shorter video.
+        """
+        return BeatView.of(await heartbeat(actor, video_id, data.playback_session_id, data.position_s))

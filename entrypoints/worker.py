@@ -1,0 +1,133 @@
+"""What goes on without anyone asking: events find their consumers, transcoders are heard, overdue things are done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from application.ports import Outbox, Reports
+from domain.errors import NotFound
+from domain.processing import Report
+from entrypoints.container import Core
+from entrypoints.metrics import Metrics
+
+SWEEP_S = 5.0
+IDLE_S = 1.0
+PAUSE_S = 1.0
+"""How long a task that failed rests."""
+UNKNOWN_TRIES = 10
+"""How often a report may come for a video that is not there, before it is dropped."""
+
+_log = structlog.get_logger("hexcast.worker")
+
+
+class Worker:
+    """The background tasks of one process. A failure is logged, counted and tried again; nothing ends a task but
+    the end of ``run``.
+    """
+
+    def __init__(self, core: Core, metrics: Metrics, *, sweep_s: float = SWEEP_S, idle_s: float = IDLE_S) -> None:
+        self._deliver = core.deliver_events()
+        self._apply = core.apply_report()
+        self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[Any]]]] = (
+            ("publish_due", core.publish_due()),
+            ("expire_uploads", core.expire_uploads()),
+            ("sweep_processing", core.sweep_processing()),
+        )
+        self._outbox: Outbox = core.adapters.outbox()
+        self._reports: Reports | None = core.adapters.reports()
+        self._metrics = metrics
+        self._sweep_s = sweep_s
+        self._idle_s = idle_s
+        self._unknown: dict[Report, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._nudged = asyncio.Event()
+
+    def alive(self) -> bool:
+        """Whether every task goes on."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    def nudge(self) -> None:
+        """Sweep now: the clock was moved."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Until cancelled; what is under way then is given up, and comes again after a restart."""
+        rounds = [("deliver", self._deliver_round), ("sweep", self._sweep_round)]
+        if self._reports is not None:
+            reports = self._reports
+            rounds.append(("reports", lambda: self._report_round(reports)))
+        self._tasks = [asyncio.create_task(self._forever(name, each), name=name) for name, each in rounds]
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _forever(self, name: str, once: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await once()
+            except Exception as error:  # noqa: BLE001  (whatever it is, the next round may go well)
+                self._failed(name, error)
+                await asyncio.sleep(PAUSE_S)
+
+    async def _deliver_round(self) -> None:
+        if not await self.deliver():
+            await self._outbox.wait(self._idle_s)
+
+    async def deliver(self) -> int:
+        """Deliver what waits; how much that was."""
+        delivered = await self._deliver()
+        for each in delivered:
+            if each.error is None:
+                self._metrics.events["delivered"] += 1
+                continue
+            self._metrics.events["dead" if each.dead else "failed"] += 1
+            _log.warning(
+                "event given up" if each.dead else "event failed",
+                event=type(each.envelope.event).__name__,
+                id=each.envelope.id,
+                attempt=each.envelope.attempts,
+                exc_info=each.error,
+            )
+        return len(delivered)
+
+    async def _report_round(self, reports: Reports) -> None:
+        await self.hear(reports, await reports.next())
+
+    async def hear(self, reports: Reports, report: Report) -> None:
+        """Apply one report. One about a video that is not there (yet) is left to come again, a few times."""
+        try:
+            await self._apply(report)
+        except NotFound:
+            tries = self._unknown[report] = self._unknown.get(report, 0) + 1
+            if tries < UNKNOWN_TRIES:
+                return
+            _log.warning("report dropped", video=report.video, attempt=report.attempt)
+        self._unknown.pop(report, None)
+        await reports.settle(report)
+        self._metrics.reports[report.state.value] += 1
+
+    async def _sweep_round(self) -> None:
+        await self.sweep()
+        try:
+            async with asyncio.timeout(self._sweep_s):
+                await self._nudged.wait()
+        except TimeoutError:
+            return
+        self._nudged.clear()
+
+    async def sweep(self) -> None:
+        """Do what is overdue. One sweep that fails does not keep the others from it."""
+        for name, once in self._sweeps:
+            try:
+                await once()
+            except Exception as error:  # noqa: BLE001  (the next sweep may go well)
+                self._failed(name, error)
+
+    def _failed(self, task: str, error: Exception) -> None:
+        self._metrics.failures[task] += 1
+        _log.error("background work failed", task=task, exc_info=error)

@@ -1,0 +1,98 @@
+"""Watching over HTTP: leave to play, and heartbeats."""
+
+from datetime import timedelta
+
+import pytest
+
+from application.ports import Link, LinkMode
+from entrypoints.http.watching import cookies
+from tests.entrypoints.scenes import Person, Scene, problem
+
+
+async def stage(scene: Scene, visibility: str = "public") -> tuple[Person, str]:
+    """Someone, and the path of a video of theirs."""
+    ada = await scene.person("ada")
+    return ada, f"/v1/videos/{await scene.video(ada, await scene.channel(ada), visibility=visibility)}"
+
+
+async def test_a_public_video(scene: Scene) -> None:
+    """Anyone gets a link that needs no leave."""
+    _, path = await stage(scene)
+    opened = await scene.call("POST", f"{path}/playback-sessions")
+    assert opened.status_code == 201
+    body = opened.json()
+    assert set(body) == {"id", "manifest_url", "mode", "expires_at", "resume_at_s"}
+    assert (body["mode"], body["expires_at"], body["resume_at_s"]) == ("public", "2026-01-02T00:00:00Z", 0.0)
+    assert opened.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in opened.headers
+    assert (await scene.http.get(body["manifest_url"])).text.startswith("#EXTM3U")
+
+
+@pytest.mark.parametrize("visibility", ["unlisted", "private"])
+async def test_a_video_that_is_not_for_everyone(scene: Scene, visibility: str) -> None:
+    """Its maker gets a link that ends after an hour."""
+    ada, path = await stage(scene, visibility)
+    body = (await scene.call("POST", f"{path}/playback-sessions", by=ada)).json()
+    assert (body["mode"], body["expires_at"]) == ("token", "2026-01-01T13:00:00Z")
+    assert (await scene.http.get(body["manifest_url"])).status_code == 200
+    scene.clock.advance(timedelta(hours=1))
+    assert problem(await scene.http.get(body["manifest_url"])) == (403, "link_expired")
+
+
+async def test_what_cannot_be_played(scene: Scene) -> None:
+    """Strangers do not learn of a private video; one without media is not playable yet."""
+    ada, path = await stage(scene, "private")
+    bob = await scene.person("bob")
+    for by in (None, bob):
+        assert problem(await scene.call("POST", f"{path}/playback-sessions", by=by)) == (404, "not_found")
+    channel = (await scene.call("GET", "/v1/me/channels", by=ada)).json()["data"][0]["id"]
+    waiting = await scene.announced(ada, channel)
+    opened = await scene.call("POST", f"/v1/videos/{waiting['video_id']}/playback-sessions", by=ada)
+    assert problem(opened) == (409, "not_playable")
+
+
+async def test_views_and_going_on(scene: Scene) -> None:
+    """Half a minute of watching is one view, and the next session goes on where this one stopped."""
+    ada, path = await stage(scene)
+    session = (await scene.call("POST", f"{path}/playback-sessions", by=ada)).json()["id"]
+    beats = []
+    for position in (10.0, 20.0, 30.0, 40.0):
+        scene.clock.advance(timedelta(seconds=10))
+        body = {"playback_session_id": session, "position_s": position}
+        beats.append((await scene.call("POST", f"{path}/views", body, by=ada)).json())
+    assert [beat["counted"] for beat in beats] == [False, False, True, True]
+    assert beats[-1] == {"position_s": 40.0, "watched_s": 40.0, "counted": True}
+    shown = (await scene.call("GET", path, by=ada)).json()
+    assert (shown["counts"]["views"], shown["viewer"]["position_s"]) == (1, 40.0)
+    again = (await scene.call("POST", f"{path}/playback-sessions", by=ada)).json()
+    assert again["resume_at_s"] == 40.0
+
+
+async def test_heartbeats_that_are_refused(scene: Scene) -> None:
+    """For someone else's session, one of nobody's, one long over, and a place outside the video."""
+    ada, path = await stage(scene)
+    session = (await scene.call("POST", f"{path}/playback-sessions")).json()["id"]
+    body = {"playback_session_id": session, "position_s": 1.0}
+    assert (await scene.call("POST", f"{path}/views", body)).status_code == 200
+    assert problem(await scene.call("POST", f"{path}/views", body, by=ada)) == (404, "not_found")
+    assert problem(await scene.call("POST", "/v1/videos/vid_none/views", body)) == (404, "not_found")
+    none = body | {"playback_session_id": "ses_none"}
+    assert problem(await scene.call("POST", f"{path}/views", none)) == (404, "not_found")
+    for position in (-1, 1e9, "nan"):
+        beyond = await scene.call("POST", f"{path}/views", body | {"position_s": position})
+        assert problem(beyond) == (422, "position_out_of_range")
+    assert problem(await scene.call("POST", f"{path}/views", {})) == (422, "invalid")
+    scene.clock.advance(timedelta(hours=13))
+    assert problem(await scene.call("POST", f"{path}/views", body)) == (404, "not_found")
+
+
+def test_cookies_that_come_with_a_link() -> None:
+    """One for each that the media's door asks for, for it alone to read."""
+    link = Link(
+        "https://media.example.org/m.m3u8", LinkMode.COOKIE, {"CloudFront-Policy": "p", "CloudFront-Signature": "s"}
+    )
+    assert [cookie.to_header(header="") for cookie in cookies(link)] == [
+        "CloudFront-Policy=p; HttpOnly; Path=/; SameSite=lax; Secure",
+        "CloudFront-Signature=s; HttpOnly; Path=/; SameSite=lax; Secure",
+    ]
+    assert cookies(Link("https://media.example.org/m.m3u8", LinkMode.PUBLIC)) == []

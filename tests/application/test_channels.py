@@ -11,8 +11,17 @@ from application.ports import Event
 from domain.access import ANONYMOUS
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, Hold, Member
 from domain.engagement import Notify
-from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Taken, TooLarge, Unauthenticated
-from domain.errors import VersionMismatch
+from domain.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Taken,
+    TooLarge,
+    Unauthenticated,
+    VersionMismatch,
+)
 from domain.ids import ChannelId, UserId
 from domain.videos import VideoRemoved
 from tests.application.world import World, picture

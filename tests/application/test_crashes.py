@@ -3,21 +3,16 @@
 A person whose request failed asks again; events, reports and sweeps come again by themselves.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from attrs import frozen
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from domain.engagement import Notify
 from domain.ids import VideoId
 from domain.notifications import Kind
 from domain.processing import State
-from domain.uploads import UploadCompleted
 from domain.videos import Visibility
 from tests.application.world import CLIP, World, new_world
 

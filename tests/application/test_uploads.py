@@ -8,8 +8,7 @@ from attrs import evolve
 
 from application.ports import Event
 from domain.access import ANONYMOUS
-from domain.errors import Conflict, DomainError, Forbidden, IllegalTransition, NotFound
-from domain.errors import Unauthenticated
+from domain.errors import Conflict, DomainError, Forbidden, IllegalTransition, NotFound, Unauthenticated
 from domain.ids import ChannelId, UploadId, VideoId
 from domain.processing import State
 from domain.uploads import (

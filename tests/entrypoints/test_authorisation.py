@@ -231,6 +231,8 @@ OTHERS = [
     Row("GET /.well-known/jwks.json", ANYONE),
     Row("GET /schema", ANYONE),
     Row("GET /schema/openapi.json", ANYONE),
+    Row("GET /schema/scalar.js", ANYONE),
+    Row("GET /schema/{path}", NOBODY, {"path": "nothing"}),  # Litestar's own, for what is not there
     Row("GET /v1/dev/mailbox", ANYONE, query="to=friend@example.org"),
     Row("POST /v1/dev/clock/advance", ANYONE, body={"seconds": 0}),
 ]

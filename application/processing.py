@@ -60,22 +60,21 @@ class RequestProcessing:
             await _forget_upload(self.uploads, self.store, event.upload)
             return
 
-        async def step() -> Processing | None:
+        async def step() -> Processing:
             try:
                 before = await self.processings.get(event.video)
             except NotFound:
                 first = Processing(video=event.video, upload=event.upload, source=event.source, updated_at=now)
-                await _save_requested(self.processings, first, now)
-                return None
+                return await _save_requested(self.processings, first, now)
             after = before.replace(event.upload, event.source, now)
             if after is before:
-                return None
-            await _save_requested(self.processings, after, now)
-            return before
+                return before
+            if before.job is not None and not before.done:
+                # Before the save: once another attempt is stored, the next delivery would not know this job.
+                await self.transcoder.cancel(before.job)
+            return await _save_requested(self.processings, after, now)
 
-        superseded = await settled(step)
-        if superseded is not None and superseded.job is not None and not superseded.done:
-            await self.transcoder.cancel(superseded.job)
+        await settled(step)
 
 
 async def _forget_upload(uploads: Uploads, store: UploadStore, upload: UploadId) -> None:
@@ -183,7 +182,7 @@ class ClearOldSources:
 
 @frozen
 class ClearOldMedia:
-    """Remove the files of an attempt that was superseded, when the last grant to watch it is over."""
+    """Remove the files of attempts that were superseded, when the last grant to watch them is over."""
 
     media: MediaStore
     now: Now
@@ -194,6 +193,11 @@ class ClearOldMedia:
         if self.now() < until:
             raise NotYet(until)
         await self.media.remove_prefix(attempt_prefix(event.video, event.attempt))
+
+    async def before(self, event: VideoReady) -> None:
+        """Whatever the attempts before a complete one left, also those that never played. Raises NotYet."""
+        for attempt in range(1, event.attempt):
+            await self(MediaSuperseded(event.video, attempt, event.at))
 
 
 @frozen

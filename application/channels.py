@@ -23,7 +23,7 @@ from application.retry import expect, settled
 from domain.access import Actor
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, Hold, Member, Task
 from domain.engagement import Subscription
-from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge
+from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge, Unauthenticated
 from domain.ids import CHANNEL, IMAGE, ChannelId, UserId
 from domain.uploads import MIB, PART_LIFE
 from domain.videos import VideoRemoved
@@ -96,7 +96,11 @@ class OpenChannel:
             id=ChannelId(self.new_id(CHANNEL)), owner=user.id, handle=handle, name=name, description=description,
             created_at=self.now(),
         )  # fmt: skip
-        return await self.cards.of(actor, await self.channels.save(channel, ChannelOpened(channel.id, self.now())))
+        opened = await self.channels.save(channel, ChannelOpened(channel.id, self.now()))
+        if not await self.users.many([user.id]):  # they closed their account meanwhile, with what they had by then
+            await self.channels.remove(opened, ChannelClosed(opened.id, self.now()))
+            raise Unauthenticated("this account is closed", code="account_closed")
+        return await self.cards.of(actor, opened)
 
 
 @frozen

@@ -24,7 +24,7 @@ from domain.ids import JobId, UploadId, VideoId
 from domain.media import attempt_prefix, video_prefix
 from domain.processing import LEASE, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
 from domain.uploads import UploadCompleted
-from domain.videos import MediaSuperseded, Video, VideoReady
+from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
 from domain.watching import GRANT_LIFE
 
 
@@ -43,9 +43,13 @@ async def _save_requested(processings: Processings, processing: Processing, now:
 
 @frozen
 class RequestProcessing:
-    """After an upload is complete: a first attempt, or another one if it replaces an older source."""
+    """After an upload is complete: a first attempt, or another one if it replaces an older source.
+
+    A video that was announced while its channel closed is removed.
+    """
 
     videos: Videos
+    channels: Channels
     uploads: Uploads
     processings: Processings
     transcoder: Transcoder
@@ -55,9 +59,12 @@ class RequestProcessing:
     async def __call__(self, event: UploadCompleted) -> None:
         now = self.now()
         try:
-            await self.videos.get(event.video)
+            video = await self.videos.get(event.video)
         except NotFound:
             await _forget_upload(self.uploads, self.store, event.upload)
+            return
+        if not await self.channels.many([video.channel]):
+            await self.videos.remove(video, VideoRemoved(video.id, video.channel, now))
             return
 
         async def step() -> Processing:

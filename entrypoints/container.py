@@ -204,6 +204,7 @@ class Core(DeclarativeContainer):
     request_processing = Singleton(
         RequestProcessing,
         videos=adapters.videos,
+        channels=adapters.channels,
         uploads=adapters.uploads,
         processings=adapters.processings,
         transcoder=adapters.transcoder,

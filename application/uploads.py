@@ -207,6 +207,8 @@ class CompleteUpload:
             stored = await _mine(self.uploads, self.channels, actor, upload)
             if stored.status is Status.COMPLETED:
                 return stored
+            # Who announced it may have been dismissed since: what they sent does not become the channel's.
+            (await self.channels.get(stored.channel)).require(actor, Task.EDIT)
             received = await self.store.received(stored)
             done, event = stored.complete(received, self.now())
             _require_etags(received, parts)

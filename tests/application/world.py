@@ -92,10 +92,11 @@ class _Port:
             late = self._faults.next(f"{self._name}.{name}")
             if late is False:
                 raise Crash(f"before {self._name}.{name}")
-            result = await found(*args, **kwargs)
-            if late is True:
-                raise Crash(f"after {self._name}.{name}")
-            return result
+            try:
+                return await found(*args, **kwargs)
+            finally:
+                if late:
+                    raise Crash(f"after {self._name}.{name}")
 
         return called
 

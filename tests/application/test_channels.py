@@ -144,22 +144,22 @@ async def test_two_editors_at_once_lose_nothing(world: World) -> None:
     """Each reads, then both save: the second reads again."""
 
     class Twice:
-        other = True
+        def __init__(self, other: str) -> None:
+            self.others = [other]
 
         async def save(self, channel: Channel, *events: Event) -> Channel:
-            if self.other:
-                self.other = False
-                await world.core.edit_channel()(world.owner, world.channel, description="from the other")
+            while self.others:
+                await world.core.edit_channel()(world.owner, world.channel, description=self.others.pop())
             return await world.raw.channels().save(channel, *events)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(world.raw.channels(), name)
 
-    edit = evolve(world.core.edit_channel(), channels=Twice())
+    edit = evolve(world.core.edit_channel(), channels=Twice("from the other"))
     card = await edit(world.editor, world.channel, name="From this one")
     assert (card.channel.name, card.channel.description) == ("From this one", "from the other")
     with pytest.raises(VersionMismatch):
-        await evolve(edit, channels=Twice())(world.editor, world.channel, name="Late", version=card.channel.version)
+        await evolve(edit, channels=Twice("faster"))(world.editor, world.channel, name="Late", version=card.channel.version)
 
 
 async def test_pictures_come_by_ticket(world: World) -> None:

@@ -77,6 +77,7 @@ async def test_a_sign_up_that_is_refused_sends_no_mail(world: World, changed: Ma
 
 async def test_signing_up_again_before_the_code_came_changes_the_profile(world: World) -> None:
     first = await sign_up(world)
+    assert (await sign_up(world)).id == first.id
     again = await sign_up(world, handle="noreen")
     assert (again.id, again.handle) == (first.id, "noreen")
     await world.core.confirm_account()(ADDRESS, await code(world))

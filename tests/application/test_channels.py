@@ -53,7 +53,11 @@ async def test_a_card_counts_and_knows_who_looks(world: World) -> None:
     assert (card.subscribers, card.videos, card.role) == (1, 1, None)
     assert card.subscription is not None
     assert card.subscription.notify is Notify.LIVE
-    for actor, role in ((world.owner, Member.OWNER), (world.editor, Member.EDITOR), (world.moderator, Member.MODERATOR)):
+    for actor, role in (
+        (world.owner, Member.OWNER),
+        (world.editor, Member.EDITOR),
+        (world.moderator, Member.MODERATOR),
+    ):
         (mine,) = await world.core.list_my_channels()(actor)
         assert (mine.channel.id, mine.role) == (world.channel, role)
     assert await world.core.list_my_channels()(world.stranger) == []
@@ -68,7 +72,9 @@ async def test_nobody_has_channels_without_end(world: World) -> None:
     with pytest.raises(Conflict) as refused:
         await world.core.open_channel()(world.fan, handle="too_many", name="Too many")
     assert refused.value.code == "too_many_channels"
-    await world.core.close_channel()(world.fan, (await world.core.show_channel().by_handle(world.fan, "fan_0")).channel.id)
+    await world.core.close_channel()(
+        world.fan, (await world.core.show_channel().by_handle(world.fan, "fan_0")).channel.id
+    )
     assert (await world.core.open_channel()(world.fan, handle="again", name="Again")).channel.owner == world.fan.user
 
 
@@ -159,7 +165,9 @@ async def test_two_editors_at_once_lose_nothing(world: World) -> None:
     card = await edit(world.editor, world.channel, name="From this one")
     assert (card.channel.name, card.channel.description) == ("From this one", "from the other")
     with pytest.raises(VersionMismatch):
-        await evolve(edit, channels=Twice("faster"))(world.editor, world.channel, name="Late", version=card.channel.version)
+        await evolve(edit, channels=Twice("faster"))(
+            world.editor, world.channel, name="Late", version=card.channel.version
+        )
 
 
 async def test_pictures_come_by_ticket(world: World) -> None:
@@ -279,4 +287,3 @@ async def test_clearing_goes_on_over_videos_that_change(world: World) -> None:
 
 def test_banners_are_wide() -> None:
     assert (Picture.AVATAR.size, Picture.BANNER.size) == ((512, 512), (2048, 512))
-

@@ -100,7 +100,15 @@ async def test_a_handle_taken_at_the_last_moment_leaves_no_account(world: World)
             try:
                 found: User = await looked.by_handle(handle)
             except NotFound:
-                await users.save(User(id=UserId("usr_fast"), handle=handle, display_name="Fast", email="f@hexcast.test", created_at=world.clock.now()))
+                await users.save(
+                    User(
+                        id=UserId("usr_fast"),
+                        handle=handle,
+                        display_name="Fast",
+                        email="f@hexcast.test",
+                        created_at=world.clock.now(),
+                    )
+                )
                 raise
             return found
 
@@ -228,4 +236,3 @@ async def test_a_channel_that_changes_meanwhile_is_cleared_by_the_next_delivery(
     assert not await world.raw.channels().of_member(event.user)
     assert await world.take_events() == [ChannelClosed(world.channel, world.clock.now())]
     await clear(event)
-

@@ -130,7 +130,12 @@ async def test_who_may_announce_and_replace(world: World) -> None:
     for replaced in (video, VideoId("vid_unknown")):
         with pytest.raises(NotFound) as missing:
             await world.core.start_upload()(
-                world.stranger, other.channel.id, filename="a", content_type="video/mp4", size_bytes=1, replaces=replaced
+                world.stranger,
+                other.channel.id,
+                filename="a",
+                content_type="video/mp4",
+                size_bytes=1,
+                replaces=replaced,
             )
         answers.append(str(missing.value))
     assert answers[0] == answers[1], "a hidden video looks like none"
@@ -358,4 +363,3 @@ async def test_nothing_stays_that_was_announced_while_the_channel_closed(world: 
     assert not (await world.raw.videos().of_channel(world.channel)).items
     assert not world.incoming()
     assert world.quota(world.owner) == 0
-

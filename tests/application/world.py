@@ -21,6 +21,7 @@ from PIL import Image
 
 from adapters.inmemory.container import Memory
 from adapters.inmemory.identity import InMemoryAccounts
+from adapters.inmemory.transcode import AGAIN_AFTER
 from application.events import Delivered
 from application.ports import Event, Page
 from application.uploads import UploadCard
@@ -156,6 +157,10 @@ class World:
             )
         )  # fmt: skip
 
+    def employ(self, transcoder: object) -> None:
+        """From now on another transcoder is asked."""
+        self.core.adapters.transcoder()._port = transcoder
+
     # --- what people do
 
     async def announce(self, content: bytes = CLIP, *, by: Actor | None = None, **more: Any) -> UploadCard:
@@ -224,12 +229,11 @@ class World:
         return report is not None
 
     async def told(self) -> Report | None:
-        try:
-            async with asyncio.timeout(0):
-                report: Report = await self.core.adapters.reports().next()
-                return report
-        except TimeoutError:
+        waiting = self.raw.reports()._given.values()
+        if not any(given is None or given + AGAIN_AFTER <= self.clock.now() for given in waiting):
             return None
+        report: Report = await self.core.adapters.reports().next()
+        return report
 
     async def transcode(self) -> None:
         """Let the transcoder finish what it has begun."""
@@ -308,9 +312,7 @@ class World:
 
 
 @asynccontextmanager
-async def new_world(
-    *, limits: Limits | None = None, founders: dict[str, Role] | None = None
-) -> AsyncIterator[World]:
+async def new_world(*, limits: Limits | None = None, founders: dict[str, Role] | None = None) -> AsyncIterator[World]:
     clock, faults = FakeClock(), Faults()
     raw = Memory(public_url=URL, key=b"k" * 32)
     raw.clock.override(Object(clock))
@@ -330,5 +332,3 @@ async def new_world(
     finally:
         await raw.transcoder().aclose()
         raw.search().close()
-
-

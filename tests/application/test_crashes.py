@@ -191,6 +191,16 @@ async def test_any_one_call_may_fail(story: Story) -> None:
     assert different == {}
 
 
+@stories
+@settings(max_examples=12)
+@given(faults=st.dictionaries(st.integers(0, 250), st.booleans(), min_size=2, max_size=6))
+async def test_several_calls_may_fail(story: Story, faults: Mapping[int, bool]) -> None:
+    """One after the other, also among the calls that repair what an earlier one broke."""
+    clean, _ = await story.run({})
+    ended, _ = await story.run(faults)
+    assert ended == clean
+
+
 async def test_what_the_stories_come_to() -> None:
     """The ends that all the others are compared with are the right ones."""
     ended, calls = await STORIES["upload"].run({})

@@ -208,10 +208,11 @@ async def test_pictures_are_granted_while_a_video_is_private(world: World) -> No
 async def test_progress_is_that_of_the_attempt_under_way(world: World) -> None:
     video = (await world.upload()).video
     await world.deliver()
-    await world.transcode()
-    for _ in range(3):
+    while (await world.raw.processings().get(video)).state is State.PENDING:
         await world.deliver()
+        await world.transcode()
         await world.hear()
+    await world.deliver()
     stored = await world.raw.processings().get(video)
     card = await world.show(world.owner, video)
     assert (card.video.state, card.progress_percent) == (State.PROBING, stored.percent)

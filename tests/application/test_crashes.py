@@ -3,9 +3,7 @@
 A person whose request failed asks again; events, reports and sweeps come again by themselves.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from domain.engagement import Notify
 from domain.ids import VideoId
 from domain.notifications import Kind
 from domain.processing import State
-from domain.uploads import UploadCompleted
 from domain.videos import Visibility
 from tests.application.world import CLIP, World, new_world
 
@@ -192,7 +189,7 @@ async def test_any_one_call_may_fail(story: Story) -> None:
 
 
 @stories
-@settings(max_examples=12)
+@settings(max_examples=30)
 @given(faults=st.dictionaries(st.integers(0, 250), st.booleans(), min_size=2, max_size=6))
 async def test_several_calls_may_fail(story: Story, faults: Mapping[int, bool]) -> None:
     """One after the other, also among the calls that repair what an earlier one broke."""

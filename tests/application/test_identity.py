@@ -24,7 +24,7 @@ async def sign_up(world: World, address: str = ADDRESS, handle: str = "nora") ->
 
 
 async def code(world: World, address: str = ADDRESS) -> str:
-    sent = (await world.raw.mailbox().sent_to(address))[0].code
+    sent: str | None = (await world.raw.mailbox().sent_to(address))[0].code
     assert sent is not None
     return sent
 

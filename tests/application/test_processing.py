@@ -14,8 +14,16 @@ from application.ports import Event, TranscodeOrder
 from application.processing import NotYet
 from domain.access import ANONYMOUS
 from domain.engagement import Notify
-from domain.errors import Conflict, Forbidden, IllegalTransition, NotFound, Stale, Unauthenticated, Unavailable
-from domain.errors import VersionMismatch
+from domain.errors import (
+    Conflict,
+    Forbidden,
+    IllegalTransition,
+    NotFound,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+    VersionMismatch,
+)
 from domain.ids import JobId, VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, Media, Rendition
 from domain.processing import ATTEMPTS_MOST, HANG, LEASE, STALL, Failure, Processing, Report, State
@@ -148,6 +156,9 @@ class Interrupted:
     async def start(self, order: TranscodeOrder) -> JobId:
         await self.meanwhile()
         return await self.studio.start(order)
+
+    async def status(self, job: JobId) -> Report | None:
+        return await self.studio.status(job)
 
     async def cancel(self, job: JobId) -> None:
         await self.studio.cancel(job)

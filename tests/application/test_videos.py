@@ -52,7 +52,7 @@ class Between:
 )
 async def test_who_sees_a_video(
     world: World, visibility: Visibility, blocked: bool, strangers: Audience | None
-) -> None:  # noqa: FBT001  (a parameter of the test)
+) -> None:
     video = await world.publish(visibility=visibility)
     if blocked:
         await world.core.block_video()(world.staff, video, "spam")

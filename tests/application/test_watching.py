@@ -237,6 +237,7 @@ async def test_pictures_of_channels_are_for_everyone(world: World) -> None:
     image, ticket = await world.core.request_picture()(world.owner, world.channel, Picture.AVATAR, len(picture()))
     await world.put(ticket.url, picture())
     card = await world.core.edit_channel()(world.owner, world.channel, avatar=image)
+    assert card.channel.avatar is not None
     assert (await world.core.open_file()(card.channel.avatar)).content_type == "image/jpeg"
     video = await world.publish(visibility=Visibility.UNLISTED)
     _, token = path((await world.core.open_playback()(world.fan, video)).link.url)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,10 @@ class Between:
     ],
 )
 async def test_who_sees_a_video(
-    world: World, visibility: Visibility, blocked: bool, strangers: Audience | None
+    world: World,
+    visibility: Visibility,
+    blocked: bool,  # noqa: FBT001  (a parameter of the test)
+    strangers: Audience | None,
 ) -> None:
     video = await world.publish(visibility=visibility)
     if blocked:
@@ -263,11 +267,12 @@ async def test_no_file_stays_of_a_video_removed_meanwhile(world: World, what: st
         await world.settle()
 
     editing = evolve(world.core.editing(), videos=Between(world, remove))
+    put = {
+        "thumbnail": partial(evolve(world.core.set_thumbnail(), editing=editing), world.editor, video, picture()),
+        "captions": partial(evolve(world.core.put_caption(), editing=editing), world.editor, video, "en", CUES),
+    }
     with pytest.raises(NotFound):
-        if what == "thumbnail":
-            await evolve(world.core.set_thumbnail(), editing=editing)(world.editor, video, picture())
-        else:
-            await evolve(world.core.put_caption(), editing=editing)(world.editor, video, "en", CUES)
+        await put[what]()
     assert not world.files()
 
 

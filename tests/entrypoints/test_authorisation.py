@@ -212,7 +212,7 @@ OWN = [
     Row("DELETE /v1/me/history", SIGNED_IN),
     Row("DELETE /v1/me/history/{video_id}", SIGNED_IN),
     Row("GET /v1/me/notifications", SIGNED_IN),
-    Row("POST /v1/me/notifications/read", SIGNED_IN, body={"up_to": "ntf_0"}),
+    Row("POST /v1/me/notifications/read", SIGNED_IN, body={"ids": ["ntf_01J9ZK3B1W8N6T2Q4R5S7V9X0Y"]}),
     Row("GET /v1/me/notifications/unread-count", SIGNED_IN),
     Row("GET /v1/me/notifications/stream", SIGNED_IN),
     Row("GET /v1/me/notification-settings", SIGNED_IN),

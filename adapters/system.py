@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from time import perf_counter
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs are written
 _RANDOM_BITS = 80
@@ -46,6 +47,11 @@ class Ulids:
             self._last = fresh if fresh >> _RANDOM_BITS > self._last >> _RANDOM_BITS else self._last + 1
             value = self._last
         return f"{prefix}_" + "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def ticks() -> float:
+    """Seconds since some moment, to measure with: they pass evenly, and never back."""
+    return perf_counter()
 
 
 def secret(size: int = 32) -> bytes:

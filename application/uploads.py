@@ -108,6 +108,13 @@ async def _mine(uploads: Uploads, channels: Channels, actor: Actor, upload: Uplo
     return stored
 
 
+async def _to_send(uploads: Uploads, channels: Channels, actor: Actor, upload: UploadId) -> Upload:
+    """The same, for sending more of it. Raises Forbidden for whoever announced it and may edit the channel no more."""
+    stored = await _mine(uploads, channels, actor, upload)
+    (await channels.get(stored.channel)).require(actor, Task.EDIT)
+    return stored
+
+
 @frozen
 class ShowUpload:
     uploads: Uploads
@@ -152,7 +159,7 @@ class SignParts:
             raise Invalid(f"ask for 1 to {SIGN_AT_ONCE} parts at once", code="too_many_parts", field="numbers")
 
         async def step() -> Upload:
-            stored = await _mine(self.uploads, self.channels, actor, upload)
+            stored = await _to_send(self.uploads, self.channels, actor, upload)
             begun = stored.begin(self.now())
             for number in numbers:
                 begun.size_of(number)
@@ -206,7 +213,7 @@ class CompleteUpload:
         """
 
         async def step() -> Upload:
-            stored = await _mine(self.uploads, self.channels, actor, upload)
+            stored = await _to_send(self.uploads, self.channels, actor, upload)
             if stored.status is Status.COMPLETED:
                 return stored
             # Who announced it may have been dismissed since: what they sent does not become the channel's.

@@ -27,7 +27,15 @@ class Worker:
     the end of ``run``.
     """
 
-    def __init__(self, core: Core, metrics: Metrics, *, sweep_s: float = SWEEP_S, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        core: Core,
+        metrics: Metrics,
+        *,
+        sweep_s: float = SWEEP_S,
+        idle_s: float = IDLE_S,
+        pause_s: float = PAUSE_S,
+    ) -> None:
         self._deliver = core.deliver_events()
         self._apply = core.apply_report()
         self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[Any]]]] = (
@@ -40,6 +48,7 @@ class Worker:
         self._metrics = metrics
         self._sweep_s = sweep_s
         self._idle_s = idle_s
+        self._pause_s = pause_s
         self._unknown: dict[Report, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._nudged = asyncio.Event()
@@ -72,7 +81,7 @@ class Worker:
                 await once()
             except Exception as error:  # noqa: BLE001  (whatever it is, the next round may go well)
                 self._failed(name, error)
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self._pause_s)
 
     async def _deliver_round(self) -> None:
         if not await self.deliver():
@@ -88,7 +97,7 @@ class Worker:
             self._metrics.events["dead" if each.dead else "failed"] += 1
             _log.warning(
                 "event given up" if each.dead else "event failed",
-                event=type(each.envelope.event).__name__,
+                kind=type(each.envelope.event).__name__,
                 id=each.envelope.id,
                 attempt=each.envelope.attempts,
                 exc_info=each.error,

@@ -8,9 +8,8 @@ from typing import Any
 
 from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Object, Singleton
+from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
-from adapters.formats import PillowImages, tidy_webvtt
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
@@ -48,7 +47,7 @@ class PlayClock:
         return present
 
 
-# What signs and hashes takes a tenth of a second to load, so it is loaded when someone first signs in.
+# What signs, hashes and paints takes tenths of a second to load: that waits until someone needs it.
 def _keys() -> Any:
     return import_module("adapters.inmemory.identity").InMemoryKeys()
 
@@ -57,8 +56,18 @@ def _mailbox() -> Any:
     return import_module("adapters.inmemory.identity").InMemoryMailbox()
 
 
-def _accounts(**needs: Any) -> Any:
+def _accounts(passwords: object, **needs: Any) -> Any:
+    if passwords is not None:
+        needs["passwords"] = passwords
     return import_module("adapters.inmemory.identity").InMemoryAccounts(**needs)
+
+
+def _images() -> Any:
+    return import_module("adapters.formats").PillowImages()
+
+
+def _webvtt() -> Any:
+    return import_module("adapters.formats").tidy_webvtt
 
 
 class Records(DeclarativeContainer):
@@ -68,8 +77,8 @@ class Records(DeclarativeContainer):
     key = Dependency(instance_of=bytes)
 
     changes = Singleton(Changes)
-    _machine = Singleton(Clock)
-    clock = Singleton(PlayClock, _machine, changes)
+    machine = Singleton(Clock)
+    clock = Singleton(PlayClock, machine, changes)
     now = clock.provided.now
     new_id = Singleton(Ulids, now)
     outbox = Singleton(InMemoryOutbox, new_id)
@@ -78,7 +87,18 @@ class Records(DeclarativeContainer):
     client_ids = Object((CLIENT,))
     keys = Singleton(_keys)
     mailbox = Singleton(_mailbox)
-    accounts = Singleton(_accounts, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer, client_id=CLIENT)
+    passwords: Provider[Any] = Object(None)
+    """Hashes them; None: as the adapter sees fit."""
+    accounts = Singleton(
+        _accounts,
+        passwords=passwords,
+        keys=keys,
+        mailbox=mailbox,
+        now=now,
+        new_id=new_id,
+        issuer=issuer,
+        client_id=CLIENT,
+    )
 
     users = Singleton(InMemoryUsers, outbox, changes)
     channels = Singleton(InMemoryChannels, outbox, changes)
@@ -97,8 +117,8 @@ class Records(DeclarativeContainer):
 
     links = Singleton(Links, key, public_url, now)
     reports = Singleton(InMemoryReports, now)
-    images = Singleton(PillowImages)
-    webvtt = Object(tidy_webvtt)
+    images = Singleton(_images)
+    webvtt = Singleton(_webvtt)
 
 
 class Memory(Records):

@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from attrs import field, frozen
-from litestar import Controller, Litestar, Request, Router
+from litestar import Controller, Litestar, Request
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
@@ -76,8 +76,8 @@ def create_app(
             raise Unavailable("background work stands still")
         await adapters.videos().listed(limit=1)
 
-    handlers: list[BaseRouteHandler | Router] = [
-        Router("/v1", route_handlers=[_equipped(each, given) for each in controllers]),
+    handlers: list[BaseRouteHandler | type[Controller]] = [
+        *(_equipped(each, given) for each in controllers),
         *pages(settings, running.metrics, adapters.keys, check),
     ]
     if settings.profile in OFFLINE:
@@ -114,9 +114,9 @@ def create_app(
 
 
 def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], object]]) -> type[Controller]:
-    """The controller with what its handlers ask for, and with their docstrings as their documentation.
+    """The controller under /v1, with what its handlers ask for, and with their docstrings as their documentation.
 
-    Litestar compares all that a handler is offered with each other, which for every use case and every handler
+    Litestar copies whatever is registered with a router, handler by handler, so there is none for /v1. It compares all that a handler is offered with each other, which for every use case and every handler
     would take most of the start.
     """
     handlers = [each for each in vars(controller).values() if isinstance(each, HTTPRouteHandler)]
@@ -125,9 +125,13 @@ def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], obj
         handler.summary, handler.description = " ".join(handler.summary.split()).removesuffix("."), text or None
     functions = [handler.fn.__code__ for handler in handlers]
     asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
-    dependencies = {**(vars(controller).get("dependencies") or {})}
+    declared = vars(controller).get("dependencies")
+    dependencies: dict[str, object] = dict(declared) if isinstance(declared, Mapping) else {}
     dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}
-    return type(controller.__name__, (controller,), {"__module__": controller.__module__, "dependencies": dependencies})
+    own = vars(controller).get("path")
+    path = f"/v1{own}" if isinstance(own, str) else "/v1"
+    attributes = {"__module__": controller.__module__, "path": path, "dependencies": dependencies}
+    return type(controller.__name__, (controller,), attributes)
 
 
 def _given(provider: Callable[[], object]) -> Provide:

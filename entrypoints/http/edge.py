@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 import structlog
 
+from adapters.system import ticks
 from application.ports import NewId, Now
 from domain.access import Actor
 from domain.errors import DomainError
@@ -75,7 +76,6 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        ticks = asyncio.get_running_loop().time
         begun = ticks()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asking = scope[ASKING] = Asking(self._request_id(headers), scope["path"])

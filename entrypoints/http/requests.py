@@ -104,13 +104,20 @@ def versioned(view: V, version: int, status_code: int = 200, headers: Mapping[st
     return Response(view, status_code=status_code, headers={"etag": f'"{version}"', **(headers or {})})
 
 
+class _SharedSpec(ResponseSpec):
+    """One for all copies of a handler. Litestar copies handlers deeply, several times each, and these weigh most."""
+
+    def __deepcopy__(self, memo: object) -> "_SharedSpec":
+        return self
+
+
 def problems(*errors: type[DomainError]) -> dict[int, ResponseSpec]:
     """The error answers of a handler, for the OpenAPI document."""
     named: dict[int, list[str]] = {}
     for error in errors:
         named.setdefault(status_of(error), []).append(error.code)
     return {
-        status: ResponseSpec(
+        status: _SharedSpec(
             Problem, generate_examples=False, media_type=MEDIA_TYPE, description=f"Problem: {', '.join(codes)}"
         )
         for status, codes in named.items()

@@ -42,8 +42,8 @@ def main(beside: Beside | None = None) -> int:
         return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
 
     with _absent("rich", "werkzeug", "flask", "fastapi", "starlette", "aiohttp"):
-        import dependency_injector.wiring  # noqa: F401, PLC0415  (after the settings are known to be good)
         import structlog  # noqa: F401, PLC0415  (the same)
+
     import uvloop  # noqa: PLC0415  (after the settings are known to be good)
 
     from entrypoints.log import configure  # noqa: PLC0415  (the same)

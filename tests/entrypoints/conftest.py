@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.entrypoints.platform import Platform, open_platform
 from tests.entrypoints.scenes import Scene, opened
 
 
@@ -11,3 +12,9 @@ from tests.entrypoints.scenes import Scene, opened
 async def scene() -> AsyncIterator[Scene]:
     async with opened() as scene:
         yield scene
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[Platform]:
+    async with open_platform() as opened:
+        yield opened

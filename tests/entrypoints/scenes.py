@@ -112,13 +112,13 @@ class Scene:
 
 @asynccontextmanager
 async def opened(limits: Limits | None = None) -> AsyncIterator[Scene]:
-    """An empty platform, on which mod@example.org moderates."""
+    """An empty platform, on which mod@example.org moderates and chief@example.org administers."""
     clock = FakeClock()
     settings = Settings(
-        profile="memory", public_url=PUBLIC_URL, rate_limit=0, founders={"mod@example.org": Role.MODERATOR},
-        limits=limits or Limits(), secret="s" * 32,
+        profile="memory", public_url=PUBLIC_URL, rate_limit=0, limits=limits or Limits(), secret="s" * 32,
+        founders={"mod@example.org": Role.MODERATOR, "chief@example.org": Role.ADMIN},
     )  # fmt: skip
-    adapters = Memory(public_url=PUBLIC_URL, key=b"k" * 32, _machine=Object(clock), keys=Object(signing_keys()))
+    adapters = Memory(public_url=PUBLIC_URL, key=b"k" * 32, machine=Object(clock), keys=Object(signing_keys()))
     core = Core(settings=settings, adapters=adapters)
     app = create_app(core)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as http:  # type: ignore[arg-type]  # ASGI's types are looser here

@@ -1,0 +1,43 @@
+"""Every provider of every container can be called, and every profile offers the same."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from adapters.inmemory.container import Memory
+from adapters.local.container import Local
+from entrypoints.container import Core, open_app
+from entrypoints.settings import PROFILES, Settings
+
+OWN = {"public_url", "key", "data", "transcode_jobs", "machine", "passwords", "links"}
+"""What a container is made of or keeps to itself."""
+OFFLINE = [profile for profile in PROFILES if profile != "aws"]
+
+
+def offered(container: type[Memory | Local]) -> set[str]:
+    return set(container.providers) - OWN
+
+
+def test_every_profile_offers_the_same() -> None:
+    assert offered(Memory) == offered(Local)
+
+
+def test_the_core_asks_for_nothing_else() -> None:
+    asked = set(Core.adapters.providers)  # what the use cases are made of, by attribute access
+    assert asked <= offered(Memory)
+    assert {"accounts", "videos", "outbox", "now", "new_id", "webvtt"} <= asked
+
+
+@pytest.mark.parametrize("profile", OFFLINE)
+async def test_everything_can_be_made(profile: str, tmp_path: Path) -> None:
+    settings = Settings(profile=profile, data=tmp_path)
+    async with open_app(settings) as core:
+        made: Mapping[str, object] = {name: getattr(core.adapters, name)() for name in sorted(offered(Memory))}
+        cases = {name: provider() for name, provider in core.providers.items() if name not in ("settings", "adapters")}
+        assert all(each is not None for each in made.values())
+        assert {type(case).__name__ for case in cases.values()} == {camel(name) for name in cases}
+
+
+def camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

@@ -1,0 +1,67 @@
+"""Settings are read from the environment, and wrong ones are named, all of them."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.access import Role
+from domain.errors import Invalid
+from entrypoints.container import open_app
+from entrypoints.settings import Settings
+
+
+def test_everything_has_a_default() -> None:
+    assert Settings.read({}) == Settings()
+    assert Settings.read({"HEXCAST_PORT": " ", "PATH": "/bin"}) == Settings()
+
+
+def test_everything_can_be_said() -> None:
+    settings = Settings.read(
+        {
+            "HEXCAST_PROFILE": "memory",
+            "HEXCAST_HOST": "::1",
+            "HEXCAST_PORT": "9000",
+            "HEXCAST_DATA": "/srv/hexcast",
+            "HEXCAST_TRANSCODE_JOBS": "2",
+            "HEXCAST_ADMINS": "Ada@mail.test, bob@mail.test",
+            "HEXCAST_MODERATORS": "cy@mail.test",
+            "HEXCAST_MAX_FILE_BYTES": "10",
+            "HEXCAST_USER_QUOTA_BYTES": "20",
+            "HEXCAST_MAX_OPEN_UPLOADS": "3",
+            "HEXCAST_RATE_LIMIT": "0",
+            "HEXCAST_CORS_ORIGINS": "https://a.test/, http://b.test",
+            "HEXCAST_LOG_FORMAT": "json",
+            "HEXCAST_SECRET": "s" * 32,
+        }
+    )
+    assert settings.public_url == "http://[::1]:9000"
+    assert settings.data == Path("/srv/hexcast")
+    assert settings.founders == {
+        "ada@mail.test": Role.ADMIN, "bob@mail.test": Role.ADMIN, "cy@mail.test": Role.MODERATOR
+    }  # fmt: skip
+    assert (settings.limits.file_bytes, settings.limits.user_bytes, settings.limits.open_uploads) == (10, 20, 3)
+    assert settings.cors_origins == ("https://a.test", "http://b.test")
+    assert (settings.rate_limit, settings.log_format, settings.secret) == (0, "json", "s" * 32)
+
+
+def test_every_wrong_one_is_named() -> None:
+    with pytest.raises(Invalid) as caught:
+        Settings.read({"HEXCAST_PORT": "many", "HEXCAST_PROFILE": "cloud", "HEXCAST_SECRET": "short"})
+    assert caught.value.code == "wrong_settings"
+    for name in ("HEXCAST_PORT='many'", "HEXCAST_PROFILE='cloud'", "HEXCAST_SECRET"):
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "65536"), ("PUBLIC_URL", "ftp://x"), ("CORS_ORIGINS", "x"), ("ADMINS", "nobody"), ("RATE_LIMIT", "-1")],
+)
+def test_values_out_of_range_are_wrong(name: str, value: str) -> None:
+    with pytest.raises(Invalid, match=f"HEXCAST_{name}"):
+        Settings.read({f"HEXCAST_{name}": value})
+
+
+async def test_a_profile_that_is_not_here_is_refused() -> None:
+    with pytest.raises(Invalid, match="aws"):
+        async with open_app(Settings(profile="aws")):
+            pytest.fail("it opened")

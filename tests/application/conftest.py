@@ -1,4 +1,4 @@
-"""A platform for each test: an empty stage, or a world with people and channels in it."""
+"""An empty stage, and a whole platform, for each test."""
 
 from collections.abc import AsyncIterator
 
@@ -16,5 +16,5 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with new_world() as opened:
-        yield opened
+    async with new_world() as world:
+        yield world

@@ -207,9 +207,11 @@ async def test_an_upload_is_for_its_owner_and_the_channel_s_editors(world: World
 async def test_who_was_dismissed_gives_the_channel_nothing(world: World) -> None:
     card = await world.announce(by=world.editor)
     await world.core.dismiss_member()(world.owner, world.channel, world.editor.require_user())
-    await world.send(card)
+    await world.put(card.tickets[0].url, CLIP)
     with pytest.raises(Forbidden):
         await world.core.complete_upload()(world.editor, card.upload.id, [])
+    with pytest.raises(Forbidden):
+        await world.core.sign_parts()(world.editor, card.upload.id, [1])
     assert (await world.core.cancel_upload()(world.editor, card.upload.id)).upload.status is Status.CANCELLED
 
 

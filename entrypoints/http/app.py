@@ -1,5 +1,6 @@
 """The whole API as one ASGI app: the same behind a server, behind Lambda and in tests."""
 
+import asyncio
 import html
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -66,12 +67,13 @@ _TAGS = (
 @frozen
 class Running:
     """What a process adds to its core. ``alive`` says whether its background work goes on, ``nudge`` tells it that
-    the clock was moved.
+    the clock was moved; once ``stopping`` is set, streams of events end.
     """
 
     metrics: Metrics = field(factory=Metrics)
     alive: Callable[[], bool] = lambda: True
     nudge: Callable[[], None] = lambda: None
+    stopping: asyncio.Event = field(factory=asyncio.Event)
 
 
 def create_app(
@@ -122,6 +124,7 @@ def create_app(
         kept=AnswerCache(changes),
         repeats=repeats,
         metrics=running.metrics,
+        stopping=running.stopping,
         cors_origins=settings.cors_origins,
         now=now,
         new_id=adapters.new_id(),

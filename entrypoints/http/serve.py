@@ -108,7 +108,8 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
     async with open_app(settings) as core:
         metrics = Metrics()
         worker = Worker(core, metrics)
-        app = create_app(core, Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge))
+        running = Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge)
+        app = create_app(core, running)
         server = Server(
             app,
             address=settings.host,
@@ -120,7 +121,7 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         )
         working = asyncio.create_task(worker.run())
         serving = asyncio.create_task(server.serve())
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop, stop = asyncio.get_running_loop(), running.stopping
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         gc.collect()
@@ -133,6 +134,7 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)
         await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
+        running.stopping.set()
         server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         await warming
         done, late = await asyncio.wait([serving], timeout=STOP_S)

@@ -55,6 +55,7 @@ clean: ## remove everything that the other targets made
 	@rm -rf .venv dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# A lock names all there is to install, so pip looks for nothing else (--no-deps).
 # .venv/installed.txt is the lock that .venv was made from; the dev lock holds the run lock.
 define install
 current() { $(PY) -c '' 2>/dev/null && cmp -s "requirements/$$1.txt" .venv/installed.txt; }; \
@@ -67,6 +68,6 @@ command -v "$$PYTHON" >/dev/null 2>&1 \
 	|| { echo "hexcast: '$$PYTHON' has no venv or ensurepip; on Debian install python3-venv" >&2; exit 1; }; \
 echo "hexcast: installing requirements/$(1).txt into .venv (a minute or two)" >&2; \
 if $(PY) -m pip --version >/dev/null 2>&1; then rm -f .venv/installed.txt; else "$$PYTHON" -m venv --clear .venv; fi \
-	&& $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r "requirements/$(1).txt" \
+	&& $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "requirements/$(1).txt" \
 	&& cp "requirements/$(1).txt" .venv/installed.txt
 endef

@@ -25,6 +25,7 @@ from domain.channels import Channel, Hold, Task
 from domain.engagement import (
     Comment,
     CommentChange,
+    CommentStatus,
     Notify,
     Reaction,
     Ruling,
@@ -123,13 +124,13 @@ class PostComment:
 
     async def __call__(self, actor: Actor, video: VideoId, text: str) -> CommentCard:
         """Visible at once, or held. Raises Forbidden (``comments_disabled``)."""
-        user = await signed_in(self.users, actor)
         _, channel = await self.seen.video(actor, video)
+        user = await signed_in(self.users, actor)
         return await self._post(actor, user, channel, video, None, text)
 
     async def reply(self, actor: Actor, comment: CommentId, text: str) -> CommentCard:
-        user = await signed_in(self.users, actor)
         stored, channel = await self.seen.comment(actor, comment)
+        user = await signed_in(self.users, actor)
         return await self._post(actor, user, channel, stored.video, stored.parent or stored.id, text)
 
     async def _post(  # noqa: PLR0917  (one caller each, above)
@@ -244,8 +245,11 @@ class ListComments:
     async def replies(
         self, actor: Actor, comment: CommentId, *, cursor: str | None = None, limit: int = 20
     ) -> Discussion:
-        """Oldest first. Those to a comment that was removed stay."""
-        stored, _ = await self.seen.video(actor, (await self.comments.get(comment)).video)
+        """Oldest first. Those to a comment that was removed stay; a comment that is held hides them."""
+        parent = await self.comments.get(comment)
+        stored, channel = await self.seen.video(actor, parent.video)
+        if parent.status is not CommentStatus.REMOVED and not parent.seen_by(actor, channel):
+            raise NotFound("there is no such comment")
         page = await self.comments.replies(comment, cursor=cursor, limit=limit)
         return await self._discussion(actor, stored, page)
 

@@ -610,6 +610,9 @@ class Live(Protocol):
         oldest beyond 100.
         """
 
+    def close(self) -> None:
+        """Whoever listens in this process, or begins to, is at the end: the process is about to stop."""
+
 
 # --- discovery -----------------------------------------------------------------------------------
 

@@ -219,6 +219,17 @@ class Editing:
 
         return await self.cards.one(actor, await settled(step))
 
+    async def with_files(self, media: MediaStore, put: Sequence[str], edited: Awaitable[VideoCard]) -> VideoCard:
+        """The edited video. If it is removed meanwhile, the files that the edit has put go here: what clears the
+        others may have been there before them.
+        """
+        try:
+            return await edited
+        except NotFound:
+            for key in put:
+                await media.remove_prefix(key)
+            raise
+
     async def require(self, actor: Actor, video: Video) -> None:
         channel = await self.channels.get(video.channel)
         video.audience(actor, channel)
@@ -279,9 +290,11 @@ class SetThumbnail:
                 raise TooLarge(f"a thumbnail may have {THUMBNAIL_MOST} bytes", code="file_too_large")
             key = f"{video_prefix(video)}thumb/{self.new_id(IMAGE)}.jpg"
             await self.media.put(key, await self.images.fit(content, *THUMBNAIL), "image/jpeg")
+            put.append(key)
             return stored.with_thumbnail(key, self.editing.now())
 
-        return await self.editing(actor, video, version, change)
+        put: list[str] = []
+        return await self.editing.with_files(self.media, put, self.editing(actor, video, version, change))
 
 
 @frozen
@@ -318,9 +331,11 @@ class PutCaption:
                 raise TooLarge(f"captions may have {CAPTIONS_MOST} bytes", code="file_too_large")
             key = f"{video_prefix(video)}captions/{language(tag)}-{self.new_id(IMAGE)}.vtt"
             await self.media.put(key, self.tidy(content), "text/vtt; charset=utf-8")
+            put.append(key)
             return stored.with_caption(Caption(tag, line(label)[:60] or tag, key)), ()
 
-        return await self.editing(actor, video, version, change)
+        put: list[str] = []
+        return await self.editing.with_files(self.media, put, self.editing(actor, video, version, change))
 
 
 @frozen

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from domain.access import Actor
 from domain.channels import Channel
@@ -45,14 +45,9 @@ class Audience(StrEnum):
     MEMBER = "member"
 
 
-def _finite(_: Any, attribute: "Attribute[float]", value: float) -> None:
-    if not math.isfinite(value):
-        raise Invalid(f"{attribute.name} must be a number of seconds", field=attribute.name)
-
-
 @frozen
 class Chapter:
-    start_s: float = field(validator=_finite)
+    start_s: float
     title: str = field(converter=line, validator=length(1, 100))
 
 

@@ -31,8 +31,6 @@ class Settings:
     """Requests a minute that one client may make; writes take ten each, sign-ins sixty. 0: no limit."""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "console"
-    scalar_url: str = ""
-    """Where browsers load Scalar's script from, for the pages under /schema; none: a plain page without scripts."""
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
 
@@ -77,7 +75,6 @@ class Settings:
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
             log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
-            scalar_url=get("SCALAR_URL", _origin, ""),
             secret=get("SECRET", _secret, None),
         )
         if not settings.public_url:

@@ -167,6 +167,7 @@ class InMemoryLive:
 
     def __init__(self) -> None:
         self._listeners: dict[UserId, list[_Listener]] = {}
+        self._closed = False
 
     async def tell(self, notifications: Sequence[Notification]) -> None:
         for notification in notifications:
@@ -176,6 +177,8 @@ class InMemoryLive:
     @asynccontextmanager
     async def listen(self, user: UserId) -> AsyncIterator[AsyncIterator[Notification]]:
         listener = _Listener()
+        if self._closed:
+            listener.close()
         self._listeners.setdefault(user, []).append(listener)
         try:
             yield listener
@@ -185,3 +188,9 @@ class InMemoryLive:
             listeners.remove(listener)
             if not listeners:
                 del self._listeners[user]
+
+    def close(self) -> None:
+        self._closed = True
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.close()

@@ -52,6 +52,8 @@ from domain.watching import Grant
 _IN_PLACE = "-"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _PIECE = 256 * 1024
+_PIECES_MOST = 1024
+"""Linux writes no more buffers at once (IOV_MAX)."""
 _SMALL_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -110,22 +112,26 @@ class _Sink:
     lock: asyncio.Lock = field(factory=asyncio.Lock)
     closed: bool = False
 
-    def write(self, piece: bytearray) -> None:
-        at = self.offset + self.etag.size
-        self.etag.add(piece)
-        with memoryview(piece) as left:
-            done = 0
-            while done < len(left):
-                done += os.pwrite(self.file.fileno(), left[done:], at + done)
+    def write(self, pieces: Sequence[bytes], at: int) -> None:
+        at += self.offset
+        size = sum(map(len, pieces))
+        done = os.pwritev(self.file.fileno(), pieces, at)
+        left = b"".join(pieces)[done:] if done < size else b""
+        while left:  # a disk that is nearly full takes less than it is given
+            at += done
+            done = os.pwrite(self.file.fileno(), left, at)
+            left = left[done:]
 
 
 class DiskMedia:
     """An UploadStore, a MediaStore and the Delivery of both."""
 
-    def __init__(self, root: Path, links: Links, now: Now) -> None:
+    def __init__(self, root: Path, links: Links, now: Now, *, gather_bytes: int = MIB) -> None:
+        """``gather_bytes`` are written at a time."""
         self._raw, self._media, self._small, self._tmp = (root / name for name in ("raw", "media", "small", "tmp"))
         self._links = links
         self._now = now
+        self._gather = gather_bytes
         self._sinks: dict[UploadId, dict[int, list[_Sink]]] = {}
         self._closing: WeakValueDictionary[UploadId, asyncio.Lock] = WeakValueDictionary()
         self._count = 0
@@ -228,7 +234,7 @@ class DiskMedia:
         with _room():
             sink = self._begin(upload, number)
             try:
-                await _pour(sink, size, chunks)
+                await _pour(sink, size, chunks, self._gather)
                 return await self._finish(upload, number, sink)
             except BaseException:
                 await self._drop(upload, sink, size)
@@ -244,7 +250,7 @@ class DiskMedia:
         try:
             with _room(), (scratch / "small").open("xb", 0) as file:
                 sink = _Sink(file, 0, "")
-                await _pour(sink, ticket.size_bytes, chunks)
+                await _pour(sink, ticket.size_bytes, chunks, self._gather)
                 os.utime(scratch / "small", times=(self._now().timestamp(),) * 2)
                 (scratch / "small").rename(path)
         finally:
@@ -441,33 +447,40 @@ async def _unbroken(do: Callable[..., object], *arguments: object) -> None:
     await task
 
 
-async def _pour(sink: _Sink, size: int, chunks: AsyncIterator[bytes]) -> None:
-    """Write ``chunks`` to the sink, a MiB at a time in a thread while the next one gathers. Raises Invalid
-    unless they are ``size`` bytes.
-    """
-    gathered, came, writing = bytearray(), 0, None
+async def _pour(sink: _Sink, size: int, chunks: AsyncIterator[bytes], gather: int) -> None:
+    """Write ``chunks`` to the sink. Raises Invalid unless they are ``size`` bytes.
 
-    async def write(piece: bytearray) -> None:
+    Writing each chunk at once would be the fastest, until the kernel makes a writer wait for the disk and the
+    loop with it; a thread for each chunk costs more than the write. So a MiB at a time goes to a thread, as it
+    came and uncopied, while the next one gathers.
+    """
+    gathered: list[bytes] = []
+    written = 0
+    writing: asyncio.Task[None] | None = None
+
+    async def write(pieces: list[bytes], at: int) -> None:
         async with sink.lock:
             if sink.closed:
                 raise upload_closed()
-            await _unbroken(sink.write, piece)
+            await _unbroken(sink.write, pieces, at)
 
     try:
         async for chunk in chunks:
-            came += len(chunk)
-            if came > size:
+            if sink.etag.size + len(chunk) > size:
                 raise size_mismatch(size)
-            gathered += chunk
-            if len(gathered) >= MIB:
+            # Here and not in the thread, which would hand the interpreter back and forth for every chunk.
+            sink.etag.add(chunk)
+            gathered.append(chunk)
+            if sink.etag.size - written >= gather or len(gathered) == _PIECES_MOST:
                 if writing is not None:
                     await writing
-                writing, gathered = asyncio.ensure_future(write(gathered)), bytearray()
-        if came != size:
+                writing = asyncio.create_task(write(gathered, written))
+                gathered, written = [], sink.etag.size
+        if sink.etag.size != size:
             raise size_mismatch(size)
     finally:
         if writing is not None:
             await asyncio.wait([writing])
     if writing is not None:
         await writing
-    await write(gathered)
+    await write(gathered, written)

@@ -1,20 +1,14 @@
 """The whole API as one ASGI app: the same behind a server, behind Lambda and in tests."""
 
-import asyncio
-import html
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
 from attrs import field, frozen
-from litestar import Controller, Litestar, Request, Router
-from litestar.datastructures import ResponseHeader
+from litestar import Controller, Litestar, Request
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, ScalarRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from adapters.system import secret
 from application.ports import Now
@@ -22,6 +16,7 @@ from domain.access import ANONYMOUS, Actor
 from domain.errors import Unavailable
 from entrypoints.container import Core, use_cases
 from entrypoints.http.channels import ChannelController, MyChannelsController
+from entrypoints.http.description import SCRIPT, openapi, scalar_script
 from entrypoints.http.discovery import DiscoveryController
 from entrypoints.http.edge import Edge, Identify
 from entrypoints.http.engagement import EngagementController
@@ -49,31 +44,16 @@ CONTROLLERS: Sequence[type[Controller]] = (
 )  # fmt: skip
 """What is served under /v1."""
 
-_TAGS = (
-    Tag("identity", "Accounts, sign-in, one's own profile"),
-    Tag("channels", "Where videos appear"),
-    Tag("uploads", "Files on their way in, in parts"),
-    Tag("videos", "What is shown, and how to play it"),
-    Tag("engagement", "Comments and reactions"),
-    Tag("subscriptions", "Following channels"),
-    Tag("notifications", "What happened, told to whom it concerns"),
-    Tag("discovery", "Search, feeds and players for other pages"),
-    Tag("history", "What one watched"),
-    Tag("meta", "What the process says of itself"),
-    Tag("dev", "Tools of the offline profiles"),
-)
-
 
 @frozen
 class Running:
     """What a process adds to its core. ``alive`` says whether its background work goes on, ``nudge`` tells it that
-    the clock was moved; once ``stopping`` is set, streams of events end.
+    the clock was moved.
     """
 
     metrics: Metrics = field(factory=Metrics)
     alive: Callable[[], bool] = lambda: True
     nudge: Callable[[], None] = lambda: None
-    stopping: asyncio.Event = field(factory=asyncio.Event)
 
 
 def create_app(
@@ -102,6 +82,8 @@ def create_app(
     ]
     if settings.profile in OFFLINE:
         handlers.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+    if SCRIPT is not None:
+        handlers.append(scalar_script)
     if adapters.delivery() is not None:
         handlers.extend(doors(cases["receive_part"](), cases["open_file"]()))
     app = Litestar(
@@ -111,7 +93,7 @@ def create_app(
             "version": Provide(_version, sync_to_thread=False),
         },
         exception_handlers={**HANDLERS},
-        openapi_config=_openapi(about(settings).version, settings.scalar_url),
+        openapi_config=openapi(about(settings).version),
         request_max_body_size=BODY_BYTES,
         logging_config=None,
     )
@@ -124,7 +106,6 @@ def create_app(
         kept=AnswerCache(changes),
         repeats=repeats,
         metrics=running.metrics,
-        stopping=running.stopping,
         cors_origins=settings.cors_origins,
         now=now,
         new_id=adapters.new_id(),
@@ -183,67 +164,3 @@ def _actor(request: Request[Any, Any, Any]) -> Actor:
 
 def _version(request: Request[Any, Any, Any]) -> int | None:
     return if_match(request.headers.get("if-match"))
-
-
-class _PlainPlugin(OpenAPIRenderPlugin):
-    """The API on a page without scripts, for machines without a network."""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        rows = "".join(
-            f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
-            f"<td>{html.escape(operation.get('summary', ''))}</td></tr>"
-            for path, item in sorted(openapi_schema["paths"].items())
-            for method, operation in item.items()
-            if isinstance(operation, Mapping)
-        )
-        title, link = html.escape(openapi_schema["info"]["title"]), self.get_openapi_json_route(request)
-        return (
-            f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>"
-            f'<p>The whole description: <a href="{link}">{link}</a></p><table>{rows}</table></html>'
-        ).encode()
-
-
-class _ScalarPlugin(ScalarRenderPlugin):
-    """Scalar, with a link for those whose browser cannot load it."""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        link = self.get_openapi_json_route(request)
-        page = super().render(request, openapi_schema)
-        return page.replace(b"</html>", f'<p><a href="{link}">The API as JSON</a></p></html>'.encode())
-
-
-def _openapi(version: str, scalar_url: str) -> OpenAPIConfig:
-    page: OpenAPIRenderPlugin = _PlainPlugin(path="/")
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    if scalar_url:
-        page = _ScalarPlugin(js_url=scalar_url, css_url="data:text/css,", path="/", favicon="")
-        policy = (
-            f"default-src 'none'; script-src {scalar_url}; style-src 'unsafe-inline' data:; connect-src 'self'; "
-            "img-src data:; font-src data:; frame-ancestors 'none'"
-        )
-    return OpenAPIConfig(
-        title="Hexcast",
-        version=version,
-        description="A video sharing platform. Errors are problem documents (RFC 9457).",
-        tags=list(_TAGS),
-        components=Components(
-            security_schemes={
-                "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="Access token")
-            }
-        ),
-        security=[{}, {"bearer": []}],
-        path="/schema",
-        openapi_router=Router(
-            "/schema",
-            route_handlers=[],
-            response_headers=[ResponseHeader(name="content-security-policy", value=policy)],
-            include_in_schema=False,
-        ),
-        render_plugins=[page, JsonRenderPlugin(path="/openapi.json")],
-        operation_id_creator=_operation_id,
-    )
-
-
-def _operation_id(handler: HTTPRouteHandler, method: object, components: object) -> str:  # noqa: ARG001  (Litestar's)
-    first, *rest = handler.handler_name.split("_")
-    return first + "".join(map(str.capitalize, rest))

@@ -111,9 +111,9 @@ def _channel(file: str) -> ChannelId:
 
 def _video(address: str, public_url: str) -> VideoId:
     """Which video is watched at the address. Raises NotFound."""
-    path, _, _ = address.removeprefix(public_url).partition("?")
-    match path.partition("#")[0].split("/"):
-        case ["", "watch" | "embed", video]:
+    origin, here, path = address.partition(f"{public_url}/")
+    match path.partition("#")[0].partition("?")[0].split("/"):
+        case ["watch" | "embed", video] if here and not origin:
             return VideoId(video)
         case _:
             raise NotFound("no video is watched at this address")

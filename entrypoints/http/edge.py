@@ -61,7 +61,7 @@ class Edge:
 
     def __init__(
         self, app: App, *, identify: Identify, rate_limit: RateLimit, kept: AnswerCache, repeats: Repeats,
-        metrics: Metrics, stopping: asyncio.Event, cors_origins: Sequence[str], now: Now, new_id: NewId,
+        metrics: Metrics, cors_origins: Sequence[str], now: Now, new_id: NewId,
     ) -> None:  # fmt: skip
         self._app = app
         self._identify = identify
@@ -69,7 +69,6 @@ class Edge:
         self._kept = kept
         self._repeats = repeats
         self._metrics = metrics
-        self._stopping = stopping
         self._origins = frozenset(origin.encode() for origin in cors_origins)
         self._now = now
         # An id of its own for each request would cost a fifth of a kept answer: one for the process, and a count.
@@ -83,8 +82,6 @@ class Edge:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asking = scope[ASKING] = Asking(self._request_id(headers), scope["path"])
         exchange = _Exchange(scope, send, headers, asking)
-        if exchange.method == "GET" and not exchange.media:
-            receive = _until(self._stopping, receive)
         try:
             await self._answer(exchange, scope, receive)
         except Exception as error:  # noqa: BLE001  (the last to see it: logged, counted, answered if it still can be)
@@ -307,21 +304,6 @@ class _Exchange:
         if self.keep is not None:
             self.keep(answer)
         await self.give(answer)
-
-
-def _until(stopping: asyncio.Event, receive: Receive) -> Receive:
-    """As if the client went away when the process stops: only streams, which have no end of their own, ask."""
-
-    async def received() -> Any:
-        ours, theirs = asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(receive())
-        try:
-            await asyncio.wait([ours, theirs], return_when=asyncio.FIRST_COMPLETED)
-            return theirs.result() if theirs.done() else {"type": "http.disconnect"}
-        finally:
-            ours.cancel()
-            theirs.cancel()
-
-    return received
 
 
 def _cost(method: str, path: str) -> int:

@@ -78,7 +78,7 @@ def about(settings: Settings) -> MetaView:
     try:
         installed = version("hexcast")
     except PackageNotFoundError:  # run from a checkout
-        installed = "0+checkout"
+        installed = "checkout"
     offline = ["dev_mailbox", "dev_clock"] if settings.profile in OFFLINE else []
     return MetaView(
         name="hexcast",

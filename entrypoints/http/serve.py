@@ -121,7 +121,7 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         )
         working = asyncio.create_task(worker.run())
         serving = asyncio.create_task(server.serve())
-        loop, stop = asyncio.get_running_loop(), running.stopping
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         gc.collect()
@@ -134,7 +134,7 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)
         await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
-        running.stopping.set()
+        core.adapters.live().close()  # streams would hold the server up as long as it waits
         server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         await warming
         done, late = await asyncio.wait([serving], timeout=STOP_S)

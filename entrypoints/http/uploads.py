@@ -123,7 +123,7 @@ class UploadController(Controller):
         "/{upload_id:str}/parts",
         operation_id="signUploadParts",
         status_code=200,
-        responses=problems(Unauthenticated, NotFound, Invalid, Conflict),
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid, Conflict),
     )
     async def sign(
         self,
@@ -140,7 +140,7 @@ class UploadController(Controller):
         operation_id="completeUpload",
         status_code=202,
         opt={"idempotent": True},
-        responses=problems(Unauthenticated, NotFound, Invalid, Conflict),
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid, Conflict),
     )
     async def complete(
         self,

@@ -53,7 +53,7 @@ from entrypoints.http.views import (
     playing,
 )  # fmt: skip
 
-EDITING = (Unauthenticated, Forbidden, NotFound, Invalid, VersionMismatch)
+_EDITING = (Unauthenticated, Forbidden, NotFound, Invalid, VersionMismatch)
 
 
 class VideoPatch(Struct, frozen=True):
@@ -136,7 +136,7 @@ class VideoController(Controller):
         card = await show_video(actor, video_id)
         return versioned(VideoView.of(card), card.video.version, headers=caching(card))
 
-    @patch("/{video_id:str}", operation_id="updateVideo", responses=problems(*EDITING))
+    @patch("/{video_id:str}", operation_id="updateVideo", responses=problems(*_EDITING))
     async def edit(
         self,
         video_id: FromPath[VideoId],
@@ -170,7 +170,7 @@ class VideoController(Controller):
         operation_id="retryProcessing",
         status_code=202,
         opt={"idempotent": True},
-        responses=problems(*EDITING, Conflict, IllegalTransition),
+        responses=problems(*_EDITING, Conflict, IllegalTransition),
     )
     async def retry(
         self,
@@ -209,7 +209,7 @@ class VideoController(Controller):
         operation_id="putThumbnail",
         operation_class=TakesPicture,
         request_max_body_size=THUMBNAIL_MOST,
-        responses=problems(*EDITING, TooLarge),
+        responses=problems(*_EDITING, TooLarge),
     )
     async def thumbnail(
         self,
@@ -231,7 +231,7 @@ class VideoController(Controller):
         video = (await show_video(actor, video_id)).video
         return versioned(Listing([ChapterView.of(each) for each in video.chapters], None), video.version)
 
-    @put("/{video_id:str}/chapters", operation_id="putChapters", responses=problems(*EDITING))
+    @put("/{video_id:str}/chapters", operation_id="putChapters", responses=problems(*_EDITING))
     async def set_chapters(
         self,
         video_id: FromPath[VideoId],
@@ -262,7 +262,7 @@ class CaptionController(Controller):
         operation_id="putCaptions",
         operation_class=TakesCaptions,
         request_max_body_size=CAPTIONS_MOST,
-        responses=problems(*EDITING, TooLarge),
+        responses=problems(*_EDITING, TooLarge),
     )
     async def replace(
         self,
@@ -279,7 +279,11 @@ class CaptionController(Controller):
         card = await put_caption(actor, video_id, language, body, label=label, version=version)
         return versioned(VideoView.of(card), card.video.version, headers=caching(card))
 
-    @delete("/{language:str}", operation_id="deleteCaptions", responses=problems(*EDITING))
+    @delete(
+        "/{language:str}",
+        operation_id="deleteCaptions",
+        responses=problems(Unauthenticated, Forbidden, NotFound, VersionMismatch),
+    )
     async def remove(
         self,
         video_id: FromPath[VideoId],

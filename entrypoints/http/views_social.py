@@ -23,7 +23,7 @@ from application.videos import THUMBNAIL, VideoCard
 from domain.engagement import CommentStatus, Notify, Reaction
 from domain.identity import User
 from domain.ids import CommentId, NotificationId, UserId, VideoId
-from domain.notifications import Kind, Settings, Subject
+from domain.notifications import Kind, Settings
 from domain.videos import Video
 from entrypoints.http.views import ChannelView, VideoView
 
@@ -131,13 +131,20 @@ class NotifierView(Struct, gc=False):
     display_name: str
 
 
+class SubjectView(Struct, gc=False):
+    """What a notification is about."""
+
+    type: str
+    id: str
+
+
 class NotificationView(Struct, gc=False):
-    """Something someone was told. ``subject`` names what it is about, by type and id."""
+    """Something someone was told."""
 
     id: NotificationId
     type: Kind
     actor: NotifierView | None
-    subject: Subject
+    subject: SubjectView
     text: str
     created_at: datetime
     read: bool
@@ -149,7 +156,7 @@ class NotificationView(Struct, gc=False):
             told.id,
             told.kind,
             NotifierView(actor.id, actor.handle, actor.display_name) if actor else None,
-            told.subject,
+            SubjectView(told.subject.type, told.subject.id),
             told.text,
             told.created_at,
             told.read,

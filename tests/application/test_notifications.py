@@ -383,6 +383,15 @@ async def test_reading_some_or_up_to_one_says_what_is_left(stage: Stage) -> None
     assert await stage.core.mark_read()(ann, up_to=NotificationId("ntf_1")) == Unread(1)
 
 
+@pytest.mark.parametrize("ahead", ["ntf_2", "zzz"])
+async def test_nothing_is_read_ahead_of_what_there_is(stage: Stage, ahead: str) -> None:
+    """A mark beyond the newest would hide what is still to come."""
+    ann = await stage.person("ann")
+    with pytest.raises(Invalid) as wrong:
+        await stage.core.mark_read()(ann, up_to=NotificationId(ahead))
+    assert wrong.value.code == "no_such_notification"
+
+
 @pytest.mark.parametrize("both", [True, False])
 async def test_reading_takes_either_ids_or_a_mark(stage: Stage, *, both: bool) -> None:
     ann = await stage.person("ann")
@@ -469,7 +478,6 @@ async def test_the_stream_ends_when_the_platform_does(stage: Stage) -> None:
     stream = stage.core.follow_notifications()(ann)
     coming = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    for listener in stage.adapters.live()._listeners[ann.require_user()]:
-        listener.close()
+    stage.adapters.live().close()
     with pytest.raises(StopAsyncIteration):
         await coming

@@ -81,3 +81,17 @@ async def test_a_listener_that_does_not_keep_up_loses_the_oldest(opener: Opener[
         assert [await anext(slow) for _ in range(100)] == [told(number) for number in range(5, 105)]
         await opened.port.tell([told(105)])
         assert await anext(slow) == told(105)
+
+
+@openers
+async def test_closing_ends_whoever_listens_or_begins_to(opener: Opener[Live]) -> None:
+    """Before the process stops, everyone is at the end; closing again changes nothing."""
+    async with opener() as opened, opened.port.listen(ANN) as heard, asyncio.timeout(10):
+        waiting = asyncio.ensure_future(anext(heard))
+        await asyncio.wait({waiting}, timeout=0)
+        opened.port.close()
+        opened.port.close()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        async with opened.port.listen(BEN) as late:
+            assert [each async for each in late] == []

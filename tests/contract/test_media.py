@@ -66,7 +66,8 @@ def on_disk() -> Iterator[Opened]:
         clock = FakeClock()
 
         def start() -> Opened:
-            store = DiskMedia(Path(folder), Links(b"key", BASE, clock.now), clock.now)
+            # Two bytes at a time, so that a part broken off has been written in part.
+            store = DiskMedia(Path(folder), Links(b"key", BASE, clock.now), clock.now, gather_bytes=2)
 
             def source(key: str) -> bytes:
                 path = store.source(key)
@@ -567,6 +568,9 @@ class Slow:
     left: bytes
 
 
+SHORT = evolve(UPLOAD, size_bytes=6)
+
+
 class UploadMachine(RuleBasedStateMachine):
     """Whatever is sent, broken off, sent twice at once or sent too late: what counts is what came whole, last."""
 
@@ -580,7 +584,7 @@ class UploadMachine(RuleBasedStateMachine):
         self.model: dict[int, tuple[Part, bytes]] = {}
         self.source: bytes | None = None
         self.slow: list[Slow] = []
-        self.do(self.opened.store.open(UPLOAD))
+        self.do(self.opened.store.open(SHORT))
 
     def do(self, call: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(call)
@@ -599,20 +603,20 @@ class UploadMachine(RuleBasedStateMachine):
         self.do(cancel())
         self.slow = []
 
-    numbers = st.integers(1, UPLOAD.parts)
+    numbers = st.integers(1, SHORT.parts)
     seeds = st.sampled_from(b"ABC")
 
     def content(self, number: int, seed: int) -> bytes:
-        return bytes([seed]) * UPLOAD.size_of(number)
+        return bytes([seed]) * SHORT.size_of(number)
 
     @rule(number=numbers, seed=seeds)
     def put(self, number: int, seed: int) -> None:
         content = self.content(number, seed)
         if self.source is not None:
             with pytest.raises(Conflict):
-                self.do(self.opened.store.receive(UPLOAD, number, chunks(content)))
+                self.do(self.opened.store.receive(SHORT, number, chunks(content)))
             return
-        part = self.do(self.opened.store.receive(UPLOAD, number, chunks(content[:1], content[1:])))
+        part = self.do(self.opened.store.receive(SHORT, number, chunks(content[:1], content[1:])))
         assert (part.number, part.size_bytes) == (number, len(content))
         self.model[number] = (part, content)
 
@@ -620,13 +624,13 @@ class UploadMachine(RuleBasedStateMachine):
     @rule(number=numbers, size=st.sampled_from([0, 1, 5]))
     def put_another_size(self, number: int, size: int) -> None:
         with pytest.raises(Invalid):
-            self.do(self.opened.store.receive(UPLOAD, number, chunks(b"!" * size)))
+            self.do(self.opened.store.receive(SHORT, number, chunks(b"!" * size)))
 
     @precondition(lambda self: self.source is None)
     @rule(number=numbers, size=st.integers(0, 2))
     def put_broken_off(self, number: int, size: int) -> None:
         with pytest.raises(Gone):
-            self.do(self.opened.store.receive(UPLOAD, number, chunks(b"!" * size, error=Gone())))
+            self.do(self.opened.store.receive(SHORT, number, chunks(b"!" * size, error=Gone())))
 
     @precondition(lambda self: self.source is None and len(self.slow) < 4)
     @rule(number=numbers, seed=seeds, share=st.integers(0, 2))
@@ -642,7 +646,7 @@ class UploadMachine(RuleBasedStateMachine):
                 yield piece
 
         async def begin() -> "asyncio.Task[Part]":
-            task = asyncio.ensure_future(self.opened.store.receive(UPLOAD, number, queued()))
+            task = asyncio.ensure_future(self.opened.store.receive(SHORT, number, queued()))
             await asked.wait()
             return task
 
@@ -685,30 +689,30 @@ class UploadMachine(RuleBasedStateMachine):
 
     @rule()
     def assemble(self) -> None:
-        parts = self.do(self.opened.store.received(UPLOAD))
-        if len(self.model) < UPLOAD.parts:
+        parts = self.do(self.opened.store.received(SHORT))
+        if len(self.model) < SHORT.parts:
             with pytest.raises(Invalid):
-                self.do(self.opened.store.assemble(UPLOAD, parts))
+                self.do(self.opened.store.assemble(SHORT, parts))
             return
-        assert self.do(self.opened.store.assemble(UPLOAD, parts)) == UPLOAD.size_bytes
+        assert self.do(self.opened.store.assemble(SHORT, parts)) == SHORT.size_bytes
         self.source = b"".join(content for _, (_, content) in sorted(self.model.items()))
 
     @rule(number=numbers)
     def assemble_another(self, number: int) -> None:
         parts = [evolve(part, etag="?" if part.number == number else part.etag) for part in self.received()]
         with pytest.raises(Invalid):
-            self.do(self.opened.store.assemble(UPLOAD, parts))
+            self.do(self.opened.store.assemble(SHORT, parts))
 
     @rule()
     def discard(self) -> None:
         self.drop()
-        self.do(self.opened.store.discard(UPLOAD))
+        self.do(self.opened.store.discard(SHORT))
         assert self.received() == []
-        self.do(self.opened.store.open(UPLOAD))
+        self.do(self.opened.store.open(SHORT))
         self.model, self.source = {}, None
 
     def received(self) -> Sequence[Part]:
-        return self.do(self.opened.store.received(UPLOAD))
+        return self.do(self.opened.store.received(SHORT))
 
     @invariant()
     def what_counts_is_what_came_whole_last(self) -> None:
@@ -717,13 +721,13 @@ class UploadMachine(RuleBasedStateMachine):
     @invariant()
     def the_source_never_changes(self) -> None:
         if self.source is not None:
-            assert self.opened.source(UPLOAD.source) == self.source
+            assert self.opened.source(SHORT.source) == self.source
 
 
 @pytest.mark.parametrize("opener", OPENERS, ids=[opener.__name__ for opener in OPENERS])
 def test_uploads_behave_like_the_model(opener: Any) -> None:
     machine = type("Machine", (UploadMachine,), {"opener": staticmethod(opener)})
-    run_state_machine_as_test(machine, settings=settings(max_examples=50, stateful_step_count=20))
+    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=30))
 
 
 # --- the disk alone ------------------------------------------------------------------------------------
@@ -744,7 +748,7 @@ async def test_a_full_disk_is_told_and_the_partial_is_gone(
     await store.open(UPLOAD)
     kept = await store.receive(UPLOAD, 1, chunks(b"abcd"))
     with monkeypatch.context() as patched:
-        patched.setattr("os.pwrite", full_disk)
+        patched.setattr("os.pwritev", full_disk)
         for number in (1, 2):
             with pytest.raises(Unavailable) as refused:
                 await store.receive(UPLOAD, number, chunks(b"XXXX"))

@@ -494,10 +494,3 @@ def test_a_time_that_utc_cannot_express_is_refused(given: datetime) -> None:
     assert [name for name, _ in caught.value.fields] == ["publish_at"]
     with pytest.raises(Invalid):
         video(visibility=Visibility.SCHEDULED, publish_at=given)
-
-
-@pytest.mark.parametrize("start_s", [math.nan, math.inf, -math.inf])
-def test_a_chapter_starts_at_a_number(start_s: float) -> None:
-    """Which not every float is."""
-    with pytest.raises(Invalid):
-        Chapter(start_s, "Odd")

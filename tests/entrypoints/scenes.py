@@ -112,11 +112,11 @@ class Scene:
 
 @asynccontextmanager
 async def opened(limits: Limits | None = None) -> AsyncIterator[Scene]:
-    """An empty platform, on which mod@example.org moderates."""
+    """An empty platform, on which mod@example.org moderates and chief@example.org administers."""
     clock = FakeClock()
     settings = Settings(
-        profile="memory", public_url=PUBLIC_URL, rate_limit=0, founders={"mod@example.org": Role.MODERATOR},
-        limits=limits or Limits(), secret="s" * 32,
+        profile="memory", public_url=PUBLIC_URL, rate_limit=0, limits=limits or Limits(), secret="s" * 32,
+        founders={"mod@example.org": Role.MODERATOR, "chief@example.org": Role.ADMIN},
     )  # fmt: skip
     adapters = Memory(public_url=PUBLIC_URL, key=b"k" * 32, machine=Object(clock), keys=Object(signing_keys()))
     core = Core(settings=settings, adapters=adapters)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from domain.access import ANONYMOUS
 from domain.engagement import Notify
-from entrypoints.http.app import Running, create_app
 from entrypoints.http.limits import CLIENTS_MOST, AnswerCache, Kept, RateLimit
 from entrypoints.settings import Settings
 from tests.entrypoints.platform import ORIGIN, Platform, open_platform
@@ -265,31 +264,3 @@ async def test_no_interleaving_of_reads_and_writes_gives_an_old_answer(steps: li
             expected = {"name": card.channel.name, "subscribers": card.subscribers, "viewer": None}
             assert await read() == expected
             assert await read() == expected
-
-
-# --- the end
-
-
-async def test_streams_end_with_the_process(platform: Platform) -> None:
-    ada = await platform.person("ada")
-    stopping = asyncio.Event()
-    app: Any = create_app(platform.core, Running(stopping=stopping))
-    begun = asyncio.Event()
-
-    async def never() -> Any:
-        await asyncio.Event().wait()
-
-    async def send(_: Any) -> None:
-        begun.set()
-
-    scope = {
-        "type": "http", "method": "GET", "path": "/v1/me/notifications/stream", "root_path": "", "query_string": b"",
-        "raw_path": b"/v1/me/notifications/stream", "scheme": "http", "client": ("203.0.113.1", 1), "server": ("x", 80),
-        "headers": [(b"authorization", ada.headers["authorization"].encode())],
-    }  # fmt: skip
-    streaming = asyncio.create_task(app(scope, never, send))
-    await begun.wait()
-    assert not streaming.done()
-    stopping.set()
-    async with asyncio.timeout(5):
-        await streaming

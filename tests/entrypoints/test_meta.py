@@ -88,19 +88,9 @@ async def test_the_api_is_described(platform: Platform) -> None:
     assert len(ids) == len(set(ids))
 
 
-async def test_the_description_has_a_page_without_scripts(platform: Platform) -> None:
+async def test_the_description_has_a_page_that_loads_nothing_from_elsewhere(platform: Platform) -> None:
     page = await platform.client.get("/schema")
-    assert "/schema/openapi.json" in page.text
-    assert "/v1/meta" in page.text
-    assert "<script" not in page.text
-    assert "script-src" not in page.headers["content-security-policy"]
-
-
-async def test_scalar_comes_from_where_the_settings_say() -> None:
-    where = "https://assets.test/scalar.js"
-    async with open_platform(Settings(profile="memory", rate_limit=0, scalar_url=where)) as platform:
-        page = await platform.client.get("/schema")
-    assert f'src="{where}"' in page.text
-    assert '<a href="/schema/openapi.json">' in page.text
-    assert where in page.headers["content-security-policy"]
-    assert "cdn.jsdelivr.net" not in page.text
+    assert page.status_code == 200
+    assert "/schema/" in page.text
+    assert "cdn." not in page.text
+    assert "http" not in page.headers["content-security-policy"]

@@ -138,7 +138,8 @@ class VideoCards:
 
 def _audience(video: Video, actor: Actor, channel: Channel | None) -> Audience | None:
     if video.listable:
-        return Audience.MEMBER if channel and channel.role(actor.user) else Audience.ANYONE
+        member = actor.moderates or (channel is not None and channel.role(actor.user) is not None)
+        return Audience.MEMBER if member else Audience.ANYONE
     try:
         return video.audience(actor, channel) if channel else None
     except NotFound:

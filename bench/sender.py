@@ -56,9 +56,8 @@ def _work(waiting: "SimpleQueue[Sending]", content: int, refused: list[str]) -> 
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             head = f"PUT {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\ncontent-length: {part.size}\r\n\r\n"
             connection.sendall(head.encode())
-            done = 0
-            while done < part.size:
-                done += os.sendfile(connection.fileno(), content, done, part.size - done)
+            with open(content, "rb", closefd=False) as file:
+                connection.sendfile(file, 0, part.size)
             answer = _answer(connection)
             if not answer.startswith(b"HTTP/1.1 200"):
                 refused.append(answer.decode("latin-1"))

@@ -3,7 +3,7 @@
 The ladder is made in two runs: the lowest rendition with sound and storyboard, then all others. Within a run
 the source is decoded once. A single run would decode it once for all, but show nothing before its end. For a
 minute of 720p on two cores, one run took 34 to 36 s, two took 38 s, the first of them 10 s; in processor time the
-second decoding, the storyboard and the poster cost 5 to 15 % of the whole. Fewer encoder
+second decoding, the storyboard and the poster cost 4 to 17 % more. Fewer encoder
 threads gained nothing beyond the noise.
 
 Segments are 6 s long, the usual compromise of requests against start-up, as MediaConvert is told, and every

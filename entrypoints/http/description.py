@@ -19,6 +19,8 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.response import File
 
+from entrypoints.http.document import completed
+
 _TAGS = (
     Tag("identity", "Accounts, sign-in, one's own profile"),
     Tag("channels", "Where videos appear"),
@@ -96,6 +98,24 @@ class _ScalarPlugin(OpenAPIRenderPlugin):
         ).encode()
 
 
+class _DocumentPlugin(JsonRenderPlugin):
+    """The document, completed once."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json")
+        self._document = b""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        if not self._document:
+            whole = completed(openapi_schema, request.app.routes)
+            self._document = self.render_json(request, whole)
+        return self._document
+
+    def receive_router(self, router: Router) -> None:
+        """Litestar's own page for what is not there goes: ours is a problem document."""
+        router.routes[:] = [route for route in router.routes if not route.path.endswith("{path:str}")]
+
+
 def openapi(version: str) -> OpenAPIConfig:
     page: OpenAPIRenderPlugin = _PlainPlugin(path="/")
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -123,7 +143,7 @@ def openapi(version: str) -> OpenAPIConfig:
             response_headers=[ResponseHeader(name="content-security-policy", value=policy)],
             include_in_schema=False,
         ),
-        render_plugins=[page, JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[page, _DocumentPlugin()],
         operation_id_creator=_operation_id,
     )
 

@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, FromQuery
+from litestar.params import BodyKwarg, FromPath, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from application.engagement import (
@@ -71,6 +71,9 @@ _CommentPatch = Annotated[
     ),
 ]
 _ChosenReaction = Annotated[ChosenReaction, BodyKwarg(media_type=_JSON, examples=[Example(value={"value": "like"})])]
+_Waiting = Annotated[
+    Literal["held"] | None, QueryParameter(name="status", description="Only those that wait for a ruling.")
+]
 _Ruling = Annotated[CommentRuling, BodyKwarg(media_type=_JSON, examples=[Example(value={"action": "approve"})])]
 
 
@@ -245,7 +248,7 @@ class EngagementController(Controller):
         actor: NamedDependency[Actor],
         cursors: NamedDependency[Cursors],
         list_comments: NamedDependency[ListComments],
-        status: FromQuery[Literal["held"] | None] = None,
+        status: _Waiting = None,
         limit: Limit = 20,
         cursor: CursorText = None,
     ) -> Listing[CommentView]:

@@ -138,7 +138,14 @@ def dev_pages(
         """What was sent to an address, newest first."""
         return Listing([MailView.of(mail) for mail in await mailbox().sent_to(email(to))], None)
 
-    @post("/v1/dev/clock/advance", status_code=200, tags=["dev"], operation_id="advanceClock", sync_to_thread=False)
+    @post(
+        "/v1/dev/clock/advance",
+        status_code=200,
+        tags=["dev"],
+        operation_id="advanceClock",
+        responses=problems(Invalid),
+        sync_to_thread=False,
+    )
     def advance_clock(data: JSONBody[Leap]) -> PresentView:
         """Move the platform's clock ahead."""
         present = advance(timedelta(seconds=data.seconds))

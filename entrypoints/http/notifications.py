@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromQuery, HeaderParameter, QueryParameter
+from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from application.notifications import (
@@ -57,6 +57,7 @@ _ReadMark = Annotated[
 _Wishes = Annotated[
     dict[Kind, bool], BodyKwarg(media_type=_JSON, examples=[Example(value={"comment": False, "went_live": True})])
 ]
+_UnreadOnly = Annotated[bool, QueryParameter(name="unread", description="Only what was not read.")]
 _LastEventId = Annotated[
     NotificationId | None,
     HeaderParameter(name="Last-Event-ID", description="The last one seen; what came after it is sent first."),
@@ -81,7 +82,7 @@ class NotificationController(Controller):
         actor: NamedDependency[Actor],
         cursors: NamedDependency[Cursors],
         list_notifications: NamedDependency[ListNotifications],
-        unread: FromQuery[bool] = False,
+        unread: _UnreadOnly = False,
         limit: Limit = 20,
         cursor: CursorText = None,
     ) -> Listing[NotificationView]:

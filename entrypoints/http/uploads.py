@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from application.uploads import CancelUpload, CompleteUpload, ListUploads, ShowUpload, SignParts, StartUpload
@@ -23,6 +23,11 @@ _STATUSES: Mapping[str, frozenset[Status]] = {
     "open": OPEN,
     **{status.value: frozenset({status}) for status in Status},
 }
+
+_OfStatus = Annotated[
+    Literal["all", "open", "waiting", "uploading", "completed", "cancelled", "expired", "failed"],
+    QueryParameter(name="status", description="Only those in it; `open` are those that wait for bytes."),
+]
 
 
 class NewUpload(Struct, frozen=True, kw_only=True):
@@ -94,9 +99,7 @@ class UploadController(Controller):
         actor: NamedDependency[Actor],
         cursors: NamedDependency[Cursors],
         list_uploads: NamedDependency[ListUploads],
-        status: FromQuery[
-            Literal["all", "open", "waiting", "uploading", "completed", "cancelled", "expired", "failed"]
-        ] = "all",
+        status: _OfStatus = "all",
         cursor: CursorText = None,
         limit: Limit = 20,
     ) -> Listing[UploadView]:

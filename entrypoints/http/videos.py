@@ -9,7 +9,7 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
-from litestar.params import FromPath, FromQuery, JSONBody, RawBody
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application.ports import Order
@@ -52,6 +52,13 @@ from entrypoints.http.views import (
     caching,
     playing,
 )  # fmt: skip
+
+_OfChannel = Annotated[ChannelId | None, QueryParameter(name="channel", description="Only the channel's, by its id.")]
+_Tagged = Annotated[str | None, QueryParameter(name="tag", description="Only those with the tag.")]
+_Sorted = Annotated[Order, QueryParameter(name="sort", description="By the time they were published.")]
+_Label = Annotated[
+    str, QueryParameter(name="label", description="What a player's menu calls them; the language if left out.")
+]
 
 _EDITING = (Unauthenticated, Forbidden, NotFound, Invalid, VersionMismatch)
 
@@ -115,9 +122,9 @@ class VideoController(Controller):
         actor: NamedDependency[Actor],
         cursors: NamedDependency[Cursors],
         list_videos: NamedDependency[ListVideos],
-        channel: FromQuery[ChannelId | None] = None,
-        tag: FromQuery[str | None] = None,
-        sort: FromQuery[Order] = Order.NEWEST,
+        channel: _OfChannel = None,
+        tag: _Tagged = None,
+        sort: _Sorted = Order.NEWEST,
         cursor: CursorText = None,
         limit: Limit = 20,
     ) -> Listing[VideoView]:
@@ -273,7 +280,7 @@ class CaptionController(Controller):
         actor: NamedDependency[Actor],
         version: NamedDependency[int | None],
         put_caption: NamedDependency[PutCaption],
-        label: FromQuery[str] = "",
+        label: _Label = "",
     ) -> Response[VideoView]:
         """Put captions in a language (BCP 47), in place of what was there; WebVTT or SubRip, at most 2 MiB."""
         card = await put_caption(actor, video_id, language, body, label=label, version=version)

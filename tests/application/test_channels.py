@@ -77,7 +77,7 @@ async def test_a_card_counts_and_knows_who_looks(world: World) -> None:
 async def test_nobody_has_channels_without_end(world: World) -> None:
     for number in range(CHANNELS_MOST):
         await world.core.open_channel()(world.fan, handle=f"fan_{number}", name="One more")
-    await world.core.enroll_member()(world.owner, world.channel, world.fan.user, Member.EDITOR)
+    await world.core.enroll_member()(world.owner, world.channel, world.fan.require_user(), Member.EDITOR)
     with pytest.raises(Conflict) as refused:
         await world.core.open_channel()(world.fan, handle="too_many", name="Too many")
     assert refused.value.code == "too_many_channels"
@@ -133,7 +133,7 @@ async def test_who_may_do_what(world: World) -> None:
         "edit": lambda actor: core.edit_channel()(actor, channel, description=f"by {actor.user}"),
         "rename": lambda actor: core.edit_channel()(actor, channel, handle="cats"),
         "picture": lambda actor: core.request_picture()(actor, channel, Picture.BANNER, 10),
-        "enroll": lambda actor: core.enroll_member()(actor, channel, world.fan.user, Member.MODERATOR),
+        "enroll": lambda actor: core.enroll_member()(actor, channel, world.fan.require_user(), Member.MODERATOR),
         "dismiss": lambda actor: core.dismiss_member()(actor, channel, UserId("usr_nobody")),
         "close": lambda actor: core.close_channel()(actor, channel, 999),
     }
@@ -233,25 +233,25 @@ async def test_no_picture_stays_of_a_channel_that_closes_meanwhile(world: World)
 
 async def test_members_come_and_go(world: World) -> None:
     enroll, dismiss = world.core.enroll_member(), world.core.dismiss_member()
-    card = await enroll(world.owner, world.channel, world.fan.user, Member.EDITOR)
-    again = await enroll(world.owner, world.channel, world.fan.user, Member.EDITOR, card.channel.version)
+    card = await enroll(world.owner, world.channel, world.fan.require_user(), Member.EDITOR)
+    again = await enroll(world.owner, world.channel, world.fan.require_user(), Member.EDITOR, card.channel.version)
     assert again.channel == card.channel
     with pytest.raises(NotFound):
         await enroll(world.owner, world.channel, UserId("usr_nobody"), Member.EDITOR)
-    for user, role in ((world.owner.user, Member.EDITOR), (world.fan.user, Member.OWNER)):
+    for user, role in ((world.owner.require_user(), Member.EDITOR), (world.fan.require_user(), Member.OWNER)):
         with pytest.raises(Conflict) as refused:
             await enroll(world.owner, world.channel, user, role)
         assert refused.value.code == "owner_is_fixed"
     with pytest.raises(VersionMismatch):
-        await dismiss(world.fan, world.channel, world.fan.user, card.channel.version - 1)
-    await dismiss(world.fan, world.channel, world.fan.user)
+        await dismiss(world.fan, world.channel, world.fan.require_user(), card.channel.version - 1)
+    await dismiss(world.fan, world.channel, world.fan.require_user())
     with pytest.raises(Forbidden):
-        await dismiss(world.fan, world.channel, world.fan.user)
-    await dismiss(world.owner, world.channel, world.editor.user)
+        await dismiss(world.fan, world.channel, world.fan.require_user())
+    await dismiss(world.owner, world.channel, world.editor.require_user())
     with pytest.raises(Forbidden):
         await world.core.edit_channel()(world.editor, world.channel, name="Mine now")
     with pytest.raises(Conflict):
-        await dismiss(world.owner, world.channel, world.owner.user)
+        await dismiss(world.owner, world.channel, world.owner.require_user())
 
 
 async def test_closing_takes_everything_along(world: World) -> None:

@@ -4,10 +4,13 @@ A person whose request failed asks again; events, reports and sweeps come again 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.engagement import Notify
 from domain.ids import VideoId
@@ -47,20 +50,21 @@ async def only(world: World) -> VideoId:
     return max(page.items, key=lambda each: each.attempt).id
 
 
-async def upload(world: World) -> None:
-    card = await world.persist(lambda: world.announce(visibility=Visibility.PUBLIC))
+async def send(world: World, content: bytes, **more: Any) -> None:
+    """A whole file, by someone who asks again until each step went well."""
+    card = await world.persist(lambda: world.announce(content, **more))
     assert card is not None
-    await world.persist(lambda: world.send(card))
+    await world.persist(lambda: world.send(card, content))
     await world.persist(lambda: world.core.complete_upload()(world.owner, card.upload.id, []))
+
+
+async def upload(world: World) -> None:
+    await send(world, CLIP, visibility=Visibility.PUBLIC)
     await world.settle()
 
 
 async def replace(world: World) -> None:
-    video = await only(world)
-    card = await world.persist(lambda: world.announce(LONGER, replaces=video))
-    assert card is not None
-    await world.persist(lambda: world.send(card, LONGER))
-    await world.persist(lambda: world.core.complete_upload()(world.owner, card.upload.id, []))
+    await send(world, LONGER, replaces=await only(world))
     await world.settle()
 
 
@@ -68,10 +72,7 @@ async def replace_twice(world: World) -> None:
     """The second replacement overtakes the first, whose job is under way."""
     video = await only(world)
     for _ in range(2):
-        card = await world.persist(lambda: world.announce(LONGER, replaces=video))
-        assert card is not None
-        await world.persist(lambda: world.send(card, LONGER))
-        await world.persist(lambda: world.core.complete_upload()(world.owner, card.upload.id, []))
+        await send(world, LONGER, replaces=video)
         for _ in range(3):
             await world._once(world._delivered)
     await world.settle()
@@ -79,7 +80,7 @@ async def replace_twice(world: World) -> None:
 
 async def remove(world: World) -> None:
     for video in (await world.raw.videos().of_channel(world.channel)).items:
-        await world.persist(lambda video=video: world.core.remove_video()(world.owner, video.id))  # type: ignore[misc]  # (bound now, as the loop goes on)
+        await world.persist(partial(world.core.remove_video(), world.owner, video.id))
     await world.settle()
 
 
@@ -184,6 +185,16 @@ async def test_any_one_call_may_fail(story: Story) -> None:
                 changed = {key: (value, ended[key]) for key, value in clean.items() if ended[key] != value}
                 different[f"{'after' if late else 'before'} {number} {call}"] = changed
     assert different == {}
+
+
+@stories
+@settings(max_examples=30)
+@given(faults=st.dictionaries(st.integers(0, 250), st.booleans(), min_size=2, max_size=6))
+async def test_several_calls_may_fail(story: Story, faults: Mapping[int, bool]) -> None:
+    """One after the other, also among the calls that repair what an earlier one broke."""
+    clean, _ = await story.run({})
+    ended, _ = await story.run(faults)
+    assert ended == clean
 
 
 async def test_what_the_stories_come_to() -> None:

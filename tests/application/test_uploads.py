@@ -1,12 +1,12 @@
 """Files on their way in: announced, sent in parts, completed, let go."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
 
-from application.ports import Event
+from application.ports import Event, UploadStore
 from domain.access import ANONYMOUS
 from domain.errors import Conflict, DomainError, Forbidden, IllegalTransition, NotFound, Unauthenticated
 from domain.ids import ChannelId, UploadId, VideoId
@@ -206,7 +206,7 @@ async def test_an_upload_is_for_its_owner_and_the_channel_s_editors(world: World
 
 async def test_who_was_dismissed_gives_the_channel_nothing(world: World) -> None:
     card = await world.announce(by=world.editor)
-    await world.core.dismiss_member()(world.owner, world.channel, world.editor.user)
+    await world.core.dismiss_member()(world.owner, world.channel, world.editor.require_user())
     await world.send(card)
     with pytest.raises(Forbidden):
         await world.core.complete_upload()(world.editor, card.upload.id, [])
@@ -294,13 +294,16 @@ async def test_a_crash_after_assembling_is_no_end(world: World) -> None:
     await world.raw.media().assemble(card.upload, parts)
 
     class Assembled:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.raw.media(), name)
+
         async def received(self, upload: Upload) -> list[Part]:
             return [Part(1, upload.size_bytes, "whole")]
 
         async def assemble(self, upload: Upload, _: Any) -> int:
             return upload.size_bytes
 
-    complete = evolve(world.core.complete_upload(), store=Assembled())
+    complete = evolve(world.core.complete_upload(), store=cast(UploadStore, Assembled()))
     done = await complete(world.owner, card.upload.id, [(part.number, part.etag) for part in parts])
     assert done.upload.status is Status.COMPLETED
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from attrs import define, field, frozen
 from dependency_injector.containers import DynamicContainer
@@ -128,14 +128,14 @@ class World:
     raw: Memory
     clock: FakeClock
     faults: Faults
-    channel: ChannelId = ChannelId("chn_cats")
-    owner: Actor = Actor(UserId("usr_olga"))
-    editor: Actor = Actor(UserId("usr_edgar"))
-    moderator: Actor = Actor(UserId("usr_mona"))
-    fan: Actor = Actor(UserId("usr_fay"))
-    stranger: Actor = Actor(UserId("usr_sven"))
-    admin: Actor = Actor(UserId("usr_ada"), frozenset({Role.USER, Role.ADMIN}))
-    staff: Actor = Actor(UserId("usr_mick"), frozenset({Role.USER, Role.MODERATOR}))
+    channel: ClassVar[ChannelId] = ChannelId("chn_cats")
+    owner: ClassVar[Actor] = Actor(UserId("usr_olga"))
+    editor: ClassVar[Actor] = Actor(UserId("usr_edgar"))
+    moderator: ClassVar[Actor] = Actor(UserId("usr_mona"))
+    fan: ClassVar[Actor] = Actor(UserId("usr_fay"))
+    stranger: ClassVar[Actor] = Actor(UserId("usr_sven"))
+    admin: ClassVar[Actor] = Actor(UserId("usr_ada"), frozenset({Role.USER, Role.ADMIN}))
+    staff: ClassVar[Actor] = Actor(UserId("usr_mick"), frozenset({Role.USER, Role.MODERATOR}))
 
     async def populate(self) -> None:
         people = (self.owner, self.editor, self.moderator, self.fan, self.stranger, self.admin, self.staff)

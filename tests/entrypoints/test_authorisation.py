@@ -212,7 +212,7 @@ OWN = [
     Row("DELETE /v1/me/history", SIGNED_IN),
     Row("DELETE /v1/me/history/{video_id}", SIGNED_IN),
     Row("GET /v1/me/notifications", SIGNED_IN),
-    Row("POST /v1/me/notifications/read", SIGNED_IN, body={"up_to": "ntf_0"}),
+    Row("POST /v1/me/notifications/read", SIGNED_IN, body={"ids": ["ntf_01J9ZK3B1W8N6T2Q4R5S7V9X0Y"]}),
     Row("GET /v1/me/notifications/unread-count", SIGNED_IN),
     Row("GET /v1/me/notifications/stream", SIGNED_IN),
     Row("GET /v1/me/notification-settings", SIGNED_IN),
@@ -231,6 +231,7 @@ OTHERS = [
     Row("GET /.well-known/jwks.json", ANYONE),
     Row("GET /schema", ANYONE),
     Row("GET /schema/openapi.json", ANYONE),
+    Row("GET /schema/scalar.js", ANYONE),
     Row("GET /v1/dev/mailbox", ANYONE, query="to=friend@example.org"),
     Row("POST /v1/dev/clock/advance", ANYONE, body={"seconds": 0}),
 ]
@@ -335,7 +336,8 @@ def test_every_route_is_in_the_table(cast: Cast) -> None:
             there |= {f"{method} {route.path_format}" for method in set(route.methods) - {"OPTIONS"}}
         elif isinstance(route, ASGIRoute):
             there.add(f"GET {route.path_format}")
-    assert {row.route for row in TABLE} == there
+    # Litestar answers 404 there itself, to whoever asks.
+    assert {row.route for row in TABLE} == there - {"GET /schema/{path}"}
 
 
 async def test_a_former_member_sends_nothing_more(cast: Cast) -> None:

@@ -23,7 +23,7 @@ NICE = ("nice", "-n", "10")
 
 def transcode(folder: Path, *, quick: bool) -> Iterator[Row]:
     folder.mkdir(parents=True)
-    seconds, rounds = (20, 1) if quick else (60, 3)
+    seconds, rounds = (20, 1) if quick else (60, 2)
     film = _drawn(folder / "film.mp4", seconds)
     runs: list[tuple[float, float, float]] = []
     with real(folder / "real") as server:

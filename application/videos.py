@@ -98,13 +98,15 @@ class VideoCards:
                 continue
             processing = processings.get(video.id)
             tally = tallies[video.id]
+            poster, board = poster_key(video), _storyboard_key(video)
+            url = self._urls(video, audience)
             cards.append(
                 VideoCard(
                     video=video,
                     channel=channel,
                     avatar_url=self.media.open_url(channel.avatar) if channel.avatar else None,
-                    poster_url=self.url(video, audience, poster) if (poster := poster_key(video)) else None,
-                    storyboard_url=self.url(video, audience, board) if (board := _storyboard_key(video)) else None,
+                    poster_url=url(poster) if poster else None,
+                    storyboard_url=url(board) if board else None,
                     views=views[video.id],
                     likes=tally.likes,
                     dislikes=tally.dislikes,
@@ -125,9 +127,14 @@ class VideoCards:
 
     def url(self, video: Video, audience: Audience, key: str) -> str:
         """Where whoever sees the video as ``audience`` may GET one of its files."""
+        return self._urls(video, audience)(key)
+
+    def _urls(self, video: Video, audience: Audience) -> Callable[[str], str]:
+        """What gives the URLs of a video's files."""
         if video.admits(Audience.ANYONE):
-            return self.media.open_url(key)
-        return self.media.granted(Grant(video.id, audience, self._until()), key).url
+            return self.media.open_url
+        grant = Grant(video.id, audience, self._until())
+        return lambda key: self.media.granted(grant, key).url
 
     def _until(self) -> datetime:
         """At least half a grant's life from now, and the same for a while, so that pictures can be cached."""

@@ -43,7 +43,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hexcast-bench-") as folder:
         for name in names:
             say(f"{name} …")
-            rows.extend(ALL[name](Path(folder) / name, quick=given.quick))
+            for row in ALL[name](Path(folder) / name, quick=given.quick):
+                rows.append(row)
+                say("    " + "  ".join(cell for cell in row.cells() if cell))
     print(table(rows))
     load = os.getloadavg()[2]
     say(

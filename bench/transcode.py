@@ -15,6 +15,7 @@ from adapters.local import encode
 from adapters.local.probe import probe
 from bench.rows import Row, most, say
 from bench.servers import Server, real
+from bench.uploads import links_of
 from domain.media import AUDIO_BITRATE_BPS, ladder
 
 NICE = ("nice", "-n", "10")
@@ -22,7 +23,7 @@ NICE = ("nice", "-n", "10")
 
 def transcode(folder: Path, *, quick: bool) -> Iterator[Row]:
     folder.mkdir(parents=True)
-    seconds, rounds = (20, 1) if quick else (60, 3)
+    seconds, rounds = (20, 1) if quick else (60, 2)
     film = _drawn(folder / "film.mp4", seconds)
     runs: list[tuple[float, float, float]] = []
     with real(folder / "real") as server:
@@ -80,7 +81,7 @@ def _played(server: Server, film: Path) -> tuple[float, float]:
             "title": "A film", "visibility": "public",
         }  # fmt: skip
         upload = client.ask("POST", "/v1/uploads", token, body)
-        _send(film, [each["url"] for each in upload["parts"]], upload["part_size_bytes"])
+        _send(film, links_of(server, upload), upload["part_size_bytes"])
         begun = time.perf_counter()
         client.ask("POST", f"/v1/uploads/{upload['id']}/complete", token, {"parts": []})
         first = 0.0

@@ -64,16 +64,21 @@ def _announced(server: Server, size: int) -> Any:
     return server.ask("POST", "/v1/uploads", token, body)
 
 
+def links_of(server: Server, upload: Any) -> list[str]:
+    """Signed links for all parts of an announced upload."""
+    token, numbers = server.seeded["tokens"][0], list(range(1, upload["part_count"] + 1))
+    links: list[str] = []
+    for start in range(0, len(numbers), 100):
+        wanted = {"numbers": numbers[start : start + 100]}
+        signed = server.ask("POST", f"/v1/uploads/{upload['id']}/parts", token, wanted)
+        links += [each["url"] for each in signed["parts"]]
+    return links
+
+
 def _uploaded(server: Server, upload: Any, size: int) -> tuple[float, float]:
     """Seconds from the first byte until the upload is complete, and the MiB that the server grew by at most."""
     token, pids = server.seeded["tokens"][0], family(server.pid)
-    numbers = range(1, upload["part_count"] + 1)
-    links: list[str] = []
-    for start in range(0, len(numbers), 100):
-        signed = server.ask(
-            "POST", f"/v1/uploads/{upload['id']}/parts", token, {"numbers": list(numbers[start : start + 100])}
-        )
-        links += [each["url"] for each in signed["parts"]]
+    links = links_of(server, upload)
     before = memory_kib(pids, "VmRSS")
     for pid in pids:
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak counts from here

@@ -65,8 +65,8 @@ def _check_size(opened: Image.Image) -> None:
 _TIME = r"(?:\d{1,4}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*({_TIME})\s*-->\s*({_TIME})(?:[ \t]+(.*))?\s*")
 _SETTING = re.compile(r"(vertical|line|position|size|align):[a-z0-9.,%-]{1,40}")
-_TOKEN = re.compile(r"<[^<>\n]*>|&[a-z]{2,5};|\{\\[^{}\n]*\}|[&<>]", re.IGNORECASE)
-_TAG = re.compile(r"</?(?:b|i|u|c|v|ruby|rt|lang)(?:\.[\w-]+)*(?:[ \t][^<>&]*)?>")
+_TOKEN = re.compile(r"<[/!a-z0-9][^<>\n]*>|&[a-z]{2,5};|\{\\[^{}\n]*\}|[&<>]", re.IGNORECASE)
+_TAG = re.compile(r"(</?(b|i|u|c|v|ruby|rt|lang)(?:\.[\w-]+)*)([ \t][^<>&]*)?>")
 _TIME_TAG = re.compile(r"<(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}>")
 _ENTITIES = {"&amp;", "&lt;", "&gt;", "&lrm;", "&rlm;", "&nbsp;"}
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -160,6 +160,9 @@ def _tidy(text: str) -> str:
             return _ESCAPED[text]
         if text.startswith("&"):
             return text if text in _ENTITIES else "&amp;" + text[1:]
-        return text if _TAG.fullmatch(text) or _TIME_TAG.fullmatch(text) else ""
+        if (tag := _TAG.fullmatch(text)) is not None:
+            # Only a voice and a language say more than their name.
+            return text if tag[2] in {"v", "lang"} else tag[1] + ">"
+        return text if _TIME_TAG.fullmatch(text) else ""
 
     return "\n".join(line for line in _TOKEN.sub(token, text).split("\n") if line.strip())

@@ -7,6 +7,8 @@ from threading import Lock
 from time import perf_counter
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs are written
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_PAIR_SHIFTS = tuple(range(120, -1, -10))
 _RANDOM_BITS = 80
 
 
@@ -42,11 +44,13 @@ class Ulids:
     def __call__(self, prefix: str) -> str:
         millis = int(self._now().timestamp() * 1000)
         with self._lock:
-            # Half of the random range is left free above the start, so that counting up cannot overflow it.
-            fresh = (millis << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
-            self._last = fresh if fresh >> _RANDOM_BITS > self._last >> _RANDOM_BITS else self._last + 1
+            if millis > self._last >> _RANDOM_BITS:
+                # Half of the random range is left free above the start, so that counting up cannot overflow it.
+                self._last = (millis << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
+            else:
+                self._last += 1
             value = self._last
-        return f"{prefix}_" + "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+        return f"{prefix}_{''.join([_PAIRS[(value >> shift) & 1023] for shift in _PAIR_SHIFTS])}"
 
 
 def ticks() -> float:

@@ -23,7 +23,7 @@ from application.retry import expect, settled
 from domain.access import Actor
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, Hold, Member, Task
 from domain.engagement import Subscription
-from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge
+from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge, Unauthenticated
 from domain.ids import CHANNEL, IMAGE, ChannelId, UserId
 from domain.uploads import MIB, PART_LIFE
 from domain.videos import VideoRemoved
@@ -96,7 +96,11 @@ class OpenChannel:
             id=ChannelId(self.new_id(CHANNEL)), owner=user.id, handle=handle, name=name, description=description,
             created_at=self.now(),
         )  # fmt: skip
-        return await self.cards.of(actor, await self.channels.save(channel, ChannelOpened(channel.id, self.now())))
+        opened = await self.channels.save(channel, ChannelOpened(channel.id, self.now()))
+        if not await self.users.many([user.id]):  # they closed their account meanwhile, with what they had by then
+            await self.channels.remove(opened, ChannelClosed(opened.id, self.now()))
+            raise Unauthenticated("this account is closed", code="account_closed")
+        return await self.cards.of(actor, opened)
 
 
 @frozen
@@ -139,6 +143,13 @@ class EditChannel:
         version: int | None = None,
     ) -> ChannelCard:  # fmt: skip
         """Raises Taken (``handle_taken``), VersionMismatch, Invalid (``unreadable_image``, ``no_such_image``)."""
+        put: list[str] = []
+
+        async def picture(which: Picture, image: str | None) -> str | None:
+            if image is None:
+                return None
+            put.append(await self._picture(channel, which, image))
+            return put[-1]
 
         async def step() -> Channel:
             stored = await self.channels.get(channel)
@@ -149,18 +160,21 @@ class EditChannel:
             edited = stored.edit(
                 handle=handle, name=name, description=description,
                 comments=stored.comments.edit(hold=hold, words=words, enabled=comments_enabled),
-                avatar=await self._picture(channel, Picture.AVATAR, avatar),
-                banner=await self._picture(channel, Picture.BANNER, banner),
+                avatar=await picture(Picture.AVATAR, avatar),
+                banner=await picture(Picture.BANNER, banner),
             )  # fmt: skip
             if edited == stored:
                 return stored
             return await self.channels.save(edited, ChannelEdited(channel, self.now()))
 
-        return await self.cards.of(actor, await settled(step))
+        try:
+            return await self.cards.of(actor, await settled(step))
+        except NotFound:  # it closed meanwhile, and what clears its pictures has been there already
+            for key in put:
+                await self.media.remove_prefix(key)
+            raise
 
-    async def _picture(self, channel: ChannelId, picture: Picture, image: str | None) -> str | None:
-        if image is None:
-            return None
+    async def _picture(self, channel: ChannelId, picture: Picture, image: str) -> str:
         try:
             content = await self.store.take_small(_ticket_name(channel, picture, image))
         except NotFound:

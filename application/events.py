@@ -71,7 +71,11 @@ class Consumers:
             ProcessingMoved: (lambda _, event: self.reflect_processing(event),),
             VideoPublished: (self.tell.published,),
             ListingChanged: (lambda _, event: self.index_video(event.video),),
-            VideoReady: (self.tell.processed, lambda _, event: self.clear_old_sources(event)),
+            VideoReady: (
+                self.tell.processed,
+                lambda _, event: self.clear_old_sources(event),
+                lambda _, event: self.clear_old_media.before(event),  # may ask to come again, so it comes last
+            ),
             VideoFailed: (self.tell.processed,),
             MediaSuperseded: (lambda _, event: self.clear_old_media(event),),
             VideoRemoved: (

@@ -169,25 +169,28 @@ class CloseAccount:
         async def step() -> None:
             user = await signed_in(self.users, actor)
             expect("your profile", user.version, version)
-            await self.accounts.close(user.id)
             await self.users.remove(user, AccountClosed(user.id, self.now()))
+            # Second, as the event sees to it again; the other way round nobody could sign in to finish.
+            await self.accounts.close(user.id)
 
         await settled(step)
 
 
 @frozen
 class ClearAccount:
-    """After someone left: close their channels, end their memberships, subscriptions and history.
+    """After someone left: end their sign-ins, memberships, subscriptions and history, close their channels.
 
     What they said under other people's videos stays, without their name.
     """
 
+    accounts: Accounts
     channels: Channels
     subscriptions: Subscriptions
     history: History
     now: Now
 
     async def __call__(self, event: AccountClosed) -> None:
+        await self.accounts.close(event.user)
         for channel in await self.channels.of_member(event.user):
             try:
                 if channel.owner == event.user:

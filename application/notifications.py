@@ -219,15 +219,13 @@ class MarkRead:
     async def __call__(
         self, actor: Actor, *, ids: Sequence[NotificationId] = (), up_to: NotificationId | None = None
     ) -> Unread:
-        """What is left. Raises Invalid unless one of the two is given, or if ``up_to`` lies ahead of all there is."""
+        """What is left. A mark ahead of all there is reads all there is. Raises Invalid unless one of the two is given."""
         user = actor.require_user()
         if bool(ids) == (up_to is not None):
             raise Invalid("give either ids or up_to", code="ids_or_up_to", field="ids")
         if up_to is not None:
-            newest = (await self.inbox.list(user, limit=1)).items
-            if not newest or newest[0].id < up_to:
-                raise Invalid("there is no such notification", code="no_such_notification", field="up_to")
-            await self.inbox.mark_read_up_to(user, up_to)
+            for newest in (await self.inbox.list(user, limit=1)).items:
+                await self.inbox.mark_read_up_to(user, min(up_to, newest.id))
         else:
             await self.inbox.mark_read(user, ids)
         return await self.inbox.unread(user)

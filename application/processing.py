@@ -24,7 +24,7 @@ from domain.ids import JobId, UploadId, VideoId
 from domain.media import attempt_prefix, video_prefix
 from domain.processing import LEASE, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
 from domain.uploads import UploadCompleted
-from domain.videos import MediaSuperseded, Video, VideoReady
+from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
 from domain.watching import GRANT_LIFE
 
 
@@ -43,9 +43,13 @@ async def _save_requested(processings: Processings, processing: Processing, now:
 
 @frozen
 class RequestProcessing:
-    """After an upload is complete: a first attempt, or another one if it replaces an older source."""
+    """After an upload is complete: a first attempt, or another one if it replaces an older source.
+
+    A video that was announced while its channel closed is removed.
+    """
 
     videos: Videos
+    channels: Channels
     uploads: Uploads
     processings: Processings
     transcoder: Transcoder
@@ -55,27 +59,29 @@ class RequestProcessing:
     async def __call__(self, event: UploadCompleted) -> None:
         now = self.now()
         try:
-            await self.videos.get(event.video)
+            video = await self.videos.get(event.video)
         except NotFound:
             await _forget_upload(self.uploads, self.store, event.upload)
             return
+        if not await self.channels.many([video.channel]):
+            await self.videos.remove(video, VideoRemoved(video.id, video.channel, now))
+            return
 
-        async def step() -> Processing | None:
+        async def step() -> Processing:
             try:
                 before = await self.processings.get(event.video)
             except NotFound:
                 first = Processing(video=event.video, upload=event.upload, source=event.source, updated_at=now)
-                await _save_requested(self.processings, first, now)
-                return None
+                return await _save_requested(self.processings, first, now)
             after = before.replace(event.upload, event.source, now)
             if after is before:
-                return None
-            await _save_requested(self.processings, after, now)
-            return before
+                return before
+            if before.job is not None and not before.done:
+                # Before the save: once another attempt is stored, the next delivery would not know this job.
+                await self.transcoder.cancel(before.job)
+            return await _save_requested(self.processings, after, now)
 
-        superseded = await settled(step)
-        if superseded is not None and superseded.job is not None and not superseded.done:
-            await self.transcoder.cancel(superseded.job)
+        await settled(step)
 
 
 async def _forget_upload(uploads: Uploads, store: UploadStore, upload: UploadId) -> None:
@@ -183,7 +189,7 @@ class ClearOldSources:
 
 @frozen
 class ClearOldMedia:
-    """Remove the files of an attempt that was superseded, when the last grant to watch it is over."""
+    """Remove the files of attempts that were superseded, when the last grant to watch them is over."""
 
     media: MediaStore
     now: Now
@@ -194,6 +200,11 @@ class ClearOldMedia:
         if self.now() < until:
             raise NotYet(until)
         await self.media.remove_prefix(attempt_prefix(event.video, event.attempt))
+
+    async def before(self, event: VideoReady) -> None:
+        """Whatever the attempts before a complete one left, also those that never played. Raises NotYet."""
+        for attempt in range(1, event.attempt):
+            await self(MediaSuperseded(event.video, attempt, event.at))
 
 
 @frozen

@@ -98,13 +98,15 @@ class VideoCards:
                 continue
             processing = processings.get(video.id)
             tally = tallies[video.id]
+            poster, board = poster_key(video), _storyboard_key(video)
+            url = self._urls(video, audience)
             cards.append(
                 VideoCard(
                     video=video,
                     channel=channel,
                     avatar_url=self.media.open_url(channel.avatar) if channel.avatar else None,
-                    poster_url=self.url(video, audience, poster) if (poster := poster_key(video)) else None,
-                    storyboard_url=self.url(video, audience, board) if (board := _storyboard_key(video)) else None,
+                    poster_url=url(poster) if poster else None,
+                    storyboard_url=url(board) if board else None,
                     views=views[video.id],
                     likes=tally.likes,
                     dislikes=tally.dislikes,
@@ -125,9 +127,14 @@ class VideoCards:
 
     def url(self, video: Video, audience: Audience, key: str) -> str:
         """Where whoever sees the video as ``audience`` may GET one of its files."""
+        return self._urls(video, audience)(key)
+
+    def _urls(self, video: Video, audience: Audience) -> Callable[[str], str]:
+        """What gives the URLs of a video's files."""
         if video.admits(Audience.ANYONE):
-            return self.media.open_url(key)
-        return self.media.granted(Grant(video.id, audience, self._until()), key).url
+            return self.media.open_url
+        grant = Grant(video.id, audience, self._until())
+        return lambda key: self.media.granted(grant, key).url
 
     def _until(self) -> datetime:
         """At least half a grant's life from now, and the same for a while, so that pictures can be cached."""
@@ -138,7 +145,8 @@ class VideoCards:
 
 def _audience(video: Video, actor: Actor, channel: Channel | None) -> Audience | None:
     if video.listable:
-        return Audience.MEMBER if channel and channel.role(actor.user) else Audience.ANYONE
+        member = actor.moderates or (channel is not None and channel.role(actor.user) is not None)
+        return Audience.MEMBER if member else Audience.ANYONE
     try:
         return video.audience(actor, channel) if channel else None
     except NotFound:
@@ -219,6 +227,17 @@ class Editing:
 
         return await self.cards.one(actor, await settled(step))
 
+    async def with_files(self, media: MediaStore, put: Sequence[str], edited: Awaitable[VideoCard]) -> VideoCard:
+        """The edited video. If it is removed meanwhile, the files that the edit has put go here: what clears the
+        others may have been there before them.
+        """
+        try:
+            return await edited
+        except NotFound:
+            for key in put:
+                await media.remove_prefix(key)
+            raise
+
     async def require(self, actor: Actor, video: Video) -> None:
         channel = await self.channels.get(video.channel)
         video.audience(actor, channel)
@@ -279,9 +298,11 @@ class SetThumbnail:
                 raise TooLarge(f"a thumbnail may have {THUMBNAIL_MOST} bytes", code="file_too_large")
             key = f"{video_prefix(video)}thumb/{self.new_id(IMAGE)}.jpg"
             await self.media.put(key, await self.images.fit(content, *THUMBNAIL), "image/jpeg")
+            put.append(key)
             return stored.with_thumbnail(key, self.editing.now())
 
-        return await self.editing(actor, video, version, change)
+        put: list[str] = []
+        return await self.editing.with_files(self.media, put, self.editing(actor, video, version, change))
 
 
 @frozen
@@ -318,9 +339,11 @@ class PutCaption:
                 raise TooLarge(f"captions may have {CAPTIONS_MOST} bytes", code="file_too_large")
             key = f"{video_prefix(video)}captions/{language(tag)}-{self.new_id(IMAGE)}.vtt"
             await self.media.put(key, self.tidy(content), "text/vtt; charset=utf-8")
+            put.append(key)
             return stored.with_caption(Caption(tag, line(label)[:60] or tag, key)), ()
 
-        return await self.editing(actor, video, version, change)
+        put: list[str] = []
+        return await self.editing.with_files(self.media, put, self.editing(actor, video, version, change))
 
 
 @frozen

@@ -147,6 +147,6 @@ class OpenFile:
             audience = grant.audience
         stored = await self.videos.get(video)
         if not stored.admits(audience):
-            if token is None:
-                raise NotFound("there is no such file")
+            if token is None:  # in the words for a video that is not there: a stranger learns nothing
+                raise NotFound("there is no such video")
             raise Forbidden("the video is not shown any more", code="link_void")

@@ -116,16 +116,15 @@ def _median(loads: Sequence[Load]) -> Load:
 
 def paired(
     bare: tuple[str, int], real: tuple[str, int], *, connections: int = 16, seconds: float = 4, rounds: int = 3,
-    script: str = "",
+    script: str = "", other: str | None = None,
 ) -> Pair:  # fmt: skip
-    """``bare`` and ``real`` are URLs with the servers' process ids."""
+    """``bare`` and ``real`` are URLs with the servers' process ids; ``other`` is a script for ``real`` alone."""
     runs: list[tuple[Load, Load]] = []
-    for url, pid in (bare, real):
-        wrk(url, pid, connections=connections, seconds=1, script=script)
+    ends = ((*bare, script), (*real, script if other is None else other))
+    for url, pid, lua in ends:
+        wrk(url, pid, connections=connections, seconds=1, script=lua)
     for _ in range(rounds):
-        first, second = (
-            wrk(url, pid, connections=connections, seconds=seconds, script=script) for url, pid in (bare, real)
-        )
+        first, second = (wrk(url, pid, connections=connections, seconds=seconds, script=lua) for url, pid, lua in ends)
         runs.append((first, second))
     return Pair(
         _median([run[0] for run in runs]),

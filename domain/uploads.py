@@ -130,6 +130,10 @@ class Upload:
         full = self.part_size_bytes
         return full if number < self.parts else self.size_bytes - full * (self.parts - 1)
 
+    def assembled(self, parts: Sequence[Part]) -> bool:
+        """Whether what is here is the whole file in one part, though it was sent in several."""
+        return [part.size_bytes for part in parts] == [self.size_bytes] and self.parts > 1
+
     def require_open(self, now: datetime) -> None:
         """Raises Conflict (``upload_expired``, ``upload_closed``) when no byte may come any more."""
         if self.status is Status.EXPIRED or (self.status in OPEN and self.expires_at <= now):
@@ -147,8 +151,12 @@ class Upload:
         return self._to(Status.UPLOADING) if parts and self.status is Status.WAITING else self
 
     def complete(self, parts: Sequence[Part], now: datetime) -> tuple["Upload", "UploadCompleted"]:
-        """All of it is here. Raises Invalid (``parts_missing``, ``size_mismatch``) when it is not."""
+        """All of it is here, in its parts or made one. Raises Invalid (``parts_missing``, ``size_mismatch``) when
+        it is not.
+        """
         self.require_open(now)
+        if self.assembled(parts):
+            return self._to(Status.COMPLETED), UploadCompleted(self.id, self.video, self.source, now)
         here = {part.number: part for part in parts}
         missing = [number for number in range(1, self.parts + 1) if number not in here]
         if missing:

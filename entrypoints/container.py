@@ -126,6 +126,7 @@ class Core(DeclarativeContainer):
     close_account = Singleton(CloseAccount, users=adapters.users, accounts=adapters.accounts, now=adapters.now)
     clear_account = Singleton(
         ClearAccount,
+        accounts=adapters.accounts,
         channels=adapters.channels,
         subscriptions=adapters.subscriptions,
         history=adapters.history,
@@ -203,6 +204,7 @@ class Core(DeclarativeContainer):
     request_processing = Singleton(
         RequestProcessing,
         videos=adapters.videos,
+        channels=adapters.channels,
         uploads=adapters.uploads,
         processings=adapters.processings,
         transcoder=adapters.transcoder,

@@ -14,6 +14,8 @@ from entrypoints.metrics import Metrics
 
 SWEEP_S = 5.0
 IDLE_S = 1.0
+AT_ONCE = 1
+"""Events delivered before requests have their turn: one can be a page of a fan-out, some milliseconds of work."""
 PAUSE_S = 1.0
 """How long a task that failed rests."""
 UNKNOWN_TRIES = 10
@@ -84,12 +86,15 @@ class Worker:
                 await asyncio.sleep(self._pause_s)
 
     async def _deliver_round(self) -> None:
-        if not await self.deliver():
+        if await self.deliver():
+            # In memory nothing of this waits for anything: without a pause, a fan-out to many would hold up requests.
+            await asyncio.sleep(0)
+        else:
             await self._outbox.wait(self._idle_s)
 
     async def deliver(self) -> int:
         """Deliver what waits; how much that was."""
-        delivered = await self._deliver()
+        delivered = await self._deliver(limit=AT_ONCE)
         for each in delivered:
             if each.error is None:
                 self._metrics.events["delivered"] += 1

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from attrs import evolve
 from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.paging import Key, walk
+from adapters.inmemory.versions import next_version
 from application.ports import Event
 from domain.channels import Channel
 from domain.errors import NotFound, Stale, Taken
@@ -56,7 +56,7 @@ class InMemoryChannels:
             raise Stale("this channel")
         if self._handles.get(channel.handle, channel.id) != channel.id:
             raise Taken(f"@{channel.handle} is another channel", code="handle_taken")
-        saved = evolve(channel, version=channel.version + 1)
+        saved = next_version(channel)
         if stored:
             del self._handles[stored.handle]
         self._handles[saved.handle] = saved.id

@@ -10,6 +10,7 @@ from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.paging import decoded, encoded, page, walk
+from adapters.inmemory.versions import next_version
 from application.ports import Event, Page, ReactionTally
 from domain.engagement import Comment, CommentStatus, Reaction, Subscription
 from domain.errors import NotFound, Stale
@@ -45,7 +46,7 @@ class InMemoryComments:
         stored = self._comments.get(comment.id)
         if comment.version != (stored.version if stored else 0):
             raise Stale("the comment")
-        saved = self._comments[comment.id] = evolve(comment, version=comment.version + 1)
+        saved = self._comments[comment.id] = next_version(comment)
         if stored is None:
             self._of_video.setdefault(comment.video, []).append(comment.id)
             self._file(saved)

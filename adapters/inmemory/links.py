@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from domain.watching import Grant
 
 _MAC_BYTES = 16  # half of SHA-256: links stay short, and 128 bits cannot be guessed
 _PART, _SMALL, _GRANT = "p", "s", "g"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,14 +43,14 @@ class Links:
 
     def open(self, key: str) -> str:
         """Where anyone may GET a file."""
-        return f"{self._base}/media/o/{quote(key)}"
+        return f"{self._base}/media/o/{_quoted(key)}"
 
     def granted(self, grant: Grant, key: str) -> str:
         """Where the holder of the grant may GET a file. The token stands before the key, so that relative
         links in a playlist keep it.
         """
         token = self._token(grant.until, _GRANT, grant.video, grant.audience.value)
-        return f"{self._base}/media/g/{token}/{quote(key)}"
+        return f"{self._base}/media/g/{token}/{_quoted(key)}"
 
     def ticket(self, token: str) -> PartTicket | SmallTicket:
         """What an upload link says. Raises Forbidden (``link_invalid``, ``link_expired``)."""
@@ -87,3 +89,8 @@ class Links:
 
     def _mac(self, said: bytes) -> bytes:
         return hmac.digest(self._key, said, hashlib.sha256)[:_MAC_BYTES]
+
+
+def _quoted(key: str) -> str:
+    # Nearly every key is plain, and to see that is a tenth of the work of quoting it.
+    return key if _PLAIN.fullmatch(key) else quote(key)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
-from attrs import evolve
 from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
+from adapters.inmemory.versions import next_version
 from application.ports import Event
 from domain.errors import NotFound, Stale
 from domain.ids import VideoId
@@ -37,7 +37,7 @@ class InMemoryProcessings:
         stored = self._processings.get(processing.video)
         if processing.version != (stored.version if stored else 0):
             raise Stale("this video's processing")
-        saved = evolve(processing, version=processing.version + 1)
+        saved = next_version(processing)
         if stored and not stored.done:
             self._unfinished.remove((stored.updated_at, stored.video))
         if not saved.done:

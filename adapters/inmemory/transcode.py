@@ -26,12 +26,11 @@ from domain.media import (
     attempt_prefix,
     ladder,
 )
-from domain.processing import Failure, Report, State
+from domain.processing import TERMINAL, Failure, Report, State
 
 AGAIN_AFTER = timedelta(minutes=1)
 AUDIO_CODECS = "mp4a.40.2"
 _LOOK_S = 1.0
-_WAITING_MOST = 1000
 _SHEET = "storyboard-1.jpg"
 # 16 x 9 grey pixels.
 _JPEG = base64.b64decode(
@@ -156,10 +155,14 @@ class InMemoryTranscoder:
     without pictures. All else is ``unreadable``.
     """
 
-    def __init__(self, media: InMemoryMedia, reports: InMemoryReports, *, max_duration_s: float = 12 * 3600) -> None:
+    def __init__(
+        self, media: InMemoryMedia, reports: InMemoryReports, *, max_duration_s: float = 12 * 3600,
+        waiting_most: int = 1000,
+    ) -> None:  # fmt: skip
         self._media = media
         self._reports = reports
         self._max_duration_s = max_duration_s
+        self._waiting_most = waiting_most
         self._latest: dict[JobId, Report] = {}
         self._running: dict[JobId, asyncio.Task[None]] = {}
 
@@ -167,7 +170,7 @@ class InMemoryTranscoder:
         job = JobId(f"{order.video}-{order.attempt}")
         if job in self._latest:
             return job
-        if len(self._running) >= _WAITING_MOST:
+        if len(self._running) > self._waiting_most:
             raise Unavailable("too many videos wait for the transcoder", code="transcoder_busy")
         self._latest[job] = Report(video=order.video, attempt=order.attempt, job=job, state=State.PENDING)
         task = asyncio.get_running_loop().create_task(self._run(order, job))
@@ -180,7 +183,7 @@ class InMemoryTranscoder:
 
     async def cancel(self, job: JobId) -> None:
         task = self._running.get(job)
-        if task is None:
+        if task is None or self._latest[job].state in TERMINAL:
             return
         report = self._latest.pop(job)
         task.cancel()

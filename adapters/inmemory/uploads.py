@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
-from attrs import define, evolve
+from attrs import define
 from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.paging import BEYOND, Key, page, walk
+from adapters.inmemory.versions import next_version
 from application.ports import Event, Page
 from domain.errors import Forbidden, NotFound, Stale
 from domain.ids import UploadId, UserId, VideoId
@@ -83,7 +84,7 @@ class InMemoryUploads:
             raise Stale("this upload")
         if stored:
             self._drop(stored)
-        saved = evolve(upload, version=upload.version + 1)
+        saved = next_version(upload)
         self._uploads[saved.id] = saved
         self._add(saved)
         self._changes.note()

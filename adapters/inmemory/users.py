@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from attrs import evolve
-
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
+from adapters.inmemory.versions import next_version
 from application.ports import Event
 from domain.errors import NotFound, Stale, Taken
 from domain.identity import User
@@ -42,7 +41,7 @@ class InMemoryUsers:
             raise Stale("this profile")
         if self._handles.get(user.handle, user.id) != user.id:
             raise Taken(f"@{user.handle} is someone else", code="handle_taken")
-        saved = evolve(user, version=user.version + 1)
+        saved = next_version(user)
         if stored:
             del self._handles[stored.handle]
         self._handles[saved.handle] = saved.id

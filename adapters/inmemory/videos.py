@@ -6,11 +6,11 @@ from datetime import datetime
 from itertools import islice
 from operator import itemgetter
 
-from attrs import evolve
 from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.paging import BEYOND, Key, decoded, page, page_of, walk
+from adapters.inmemory.versions import next_version
 from application.ports import Event, Order, Page
 from domain.errors import NotFound, Stale
 from domain.ids import ChannelId, VideoId
@@ -53,7 +53,7 @@ class InMemoryVideos:
         stored = self._videos.get(video.id)
         if video.version != (stored.version if stored else 0):
             raise Stale("this video")
-        saved = evolve(video, version=video.version + 1)
+        saved = next_version(video)
         self._videos[saved.id] = saved
         self._move(stored, saved)
         self._outbox.append(events)

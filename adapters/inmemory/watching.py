@@ -4,11 +4,11 @@ import heapq
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from attrs import evolve
 from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes
 from adapters.inmemory.paging import Key, page
+from adapters.inmemory.versions import next_version
 from application.ports import Now, Page
 from domain.errors import NotFound, Stale
 from domain.ids import SessionId, UserId, VideoId
@@ -81,7 +81,7 @@ class InMemorySessions:
         stored = self._sessions.get(session.id)
         if session.version != (stored.version if stored else 0):
             raise Stale("this session")
-        saved = evolve(session, version=session.version + 1)
+        saved = next_version(session)
         if stored is None:
             heapq.heappush(self._started, (saved.started_at, saved.id))
         self._sessions[saved.id] = saved

@@ -17,7 +17,7 @@ from PIL import Image, ImageStat
 from adapters.inmemory.transcode import AUDIO_CODECS, SILENCE, Board, InMemoryReports, Stream, master_playlist
 from adapters.local import encode
 from adapters.local.disk import DiskMedia
-from adapters.local.probe import Probed, Refused, probe
+from adapters.local.source import Probed, Refused, probed
 from application.ports import TranscodeOrder
 from domain.errors import Unavailable
 from domain.ids import JobId
@@ -155,11 +155,11 @@ class FfmpegTranscoder:
         source = self._media.source(job.order.source)
         if source is None:
             raise Refused("source_missing", "the uploaded file is not there")
-        probed = await asyncio.to_thread(probe, source, self._max_duration_s)
-        outputs = ladder(probed.source)
+        found = await probed(source, self._max_duration_s)
+        outputs = ladder(found.source)
         self._say(job, State.TRANSCODING)
-        share = 100 * encode.first_share(probed, outputs)
-        work = _Work(probed, source, self._media.scratch(), prefix, share)
+        share = 100 * encode.first_share(found, outputs)
+        work = _Work(found, source, self._media.scratch(), prefix, share)
         try:
             await self._first(job, work, outputs[0])
             if len(outputs) > 1:

@@ -1,58 +1,31 @@
 """What is in an uploaded file. Nothing here trusts it: few formats are read, and none that names other files."""
 
 import math
-from collections.abc import Mapping
+import resource
+import sys
 from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 
 import av
-from attrs import frozen
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from adapters.local.source import FPS_MOST, PIXELS_MOST, SAFELY, Probed, Refused, written
 from domain.media import Source
 from domain.processing import Failure
 
-# No playlist, no list of files or pictures, no subtitle or script format is among them; reading one of those
-# would make the server open whatever it names. Formats of sound alone are here to be told from rubbish.
-FORMATS = "mov,matroska,mpegts,mpeg,avi,flv,ogg,asf,mxf,gxf,dv,m4v,h264,hevc,wav,mp3,aac,flac,aiff"
-SAFELY: Mapping[str, str] = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-PIXELS_MOST = 64 * 1024 * 1024
-FPS_MOST = 60
 _OPEN_S = 20.0
 _READ_S = 10.0
 _SCAN_S = 60.0
 _PACKETS_TRIED = 2000
+_MEMORY_BYTES = 4 * 1024**3
 # What cameras and players know; rates that wander are rounded up to the next.
 _RATES = (10, 15, 24, 25, 30, 50, 60)
 _HDR = {16: "smpte2084", 18: "arib-std-b67"}
-
-
-@frozen(kw_only=True)
-class Probed:
-    """A source that can be played. Seconds count from where the first of its streams begins."""
-
-    source: Source
-    format: str
-    video: int
-    audio: int | None
-    fps: Fraction
-    video_pad_s: float
-    audio_pad_s: float
-    interlaced: bool
-    hdr: str | None
-
-
-class Refused(Exception):
-    """The file cannot be played; why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.failure = Failure(code, detail)
 
 
 def probe(path: Path, max_duration_s: float) -> Probed:
@@ -166,3 +139,18 @@ def _scan(container: InputContainer) -> float:
             raise Refused("unreadable", "the file does not say how long it lasts, and reading all of it takes too long")
     container.seek(0)
     return max(0.0, last - first) if math.isfinite(first) else 0.0
+
+
+def main(path: str, max_duration_s: str) -> None:
+    """The child process: says what it found in one line."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    found: Probed | Failure
+    try:
+        found = probe(Path(path), float(max_duration_s))
+    except Refused as refused:
+        found = refused.failure
+    sys.stdout.write(written(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from copy import copy
+from functools import cache, partial, wraps
 from typing import Any
 
 from attrs import field, frozen
 from litestar import Controller, Litestar, Request
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from adapters.system import secret
@@ -117,20 +118,16 @@ def create_app(
 def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], object]]) -> type[Controller]:
     """The controller under /v1, with what its handlers ask for, and with their docstrings as their documentation.
 
-    Litestar copies whatever is registered with a router, handler by handler, so there is none for /v1. It compares all that a handler is offered with each other, which for every use case and every handler
-    would take most of the start.
+    Litestar copies whatever is registered with a router, handler by handler, so there is none for /v1.
     """
-    handlers = [each for each in vars(controller).values() if isinstance(each, HTTPRouteHandler)]
-    for handler in handlers:
-        _describe(handler)
-    functions = [handler.fn.__code__ for handler in handlers]
-    asked = {name for code in functions for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
-    declared = vars(controller).get("dependencies")
-    dependencies: dict[str, object] = dict(declared) if isinstance(declared, Mapping) else {}
-    dependencies |= {name: _given(given[name]) for name in sorted(asked & given.keys() - dependencies.keys())}
     own = vars(controller).get("path")
-    path = f"/v1{own}" if isinstance(own, str) else "/v1"
-    attributes = {"__module__": controller.__module__, "path": path, "dependencies": dependencies}
+    attributes: dict[str, Any] = {
+        "__module__": controller.__module__, "path": f"/v1{own}" if isinstance(own, str) else "/v1"
+    }  # fmt: skip
+    for name, handler in vars(controller).items():
+        if isinstance(handler, HTTPRouteHandler):
+            _describe(handler)
+            attributes[name] = copy(handler)(_equipped_function(handler.fn, given))
     return type(controller.__name__, (controller,), attributes)
 
 
@@ -139,8 +136,26 @@ def _describe(handler: HTTPRouteHandler) -> None:
     handler.summary, handler.description = " ".join(summary.split()).removesuffix("."), text or None
 
 
-def _given(provider: Callable[[], object]) -> Provide:
-    return Provide(lambda: provider(), sync_to_thread=False)  # noqa: PLW0108  (Litestar inspects functions only)
+def _equipped_function(function: Any, given: Mapping[str, Callable[[], object]]) -> Any:
+    """The handler's function with what it asks for of ``given`` filled in, for Litestar to know nothing about.
+
+    Litestar compares all that a handler is offered with each other, which for every use case and every handler
+    would take most of the start; and where a handler depends on several things, it makes a task for each of them,
+    every time, which costs more than most handlers do.
+    """
+    signature = inspect.signature(function)
+    mine = {name: given[name] for name in signature.parameters if name in given}
+    if not mine:
+        return function
+
+    @wraps(function)
+    async def handle(*arguments: Any, **named: Any) -> Any:
+        return await function(*arguments, **named, **{name: provider() for name, provider in mine.items()})
+
+    rest = [each for name, each in signature.parameters.items() if name not in mine]
+    handle.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]  # inspect looks for it
+    handle.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if name not in mine}
+    return handle
 
 
 def _identifier(adapters: Any, now: Now) -> Identify:
@@ -167,5 +182,7 @@ def _actor(request: Request[Any, Any, Any]) -> Actor:
     return asking_of(request.scope).require_actor()
 
 
-def _version(request: Request[Any, Any, Any]) -> int | None:
+def _version(request: Request[Any, Any, Any], actor: NamedDependency[Actor]) -> int | None:
+    # Depends on the actor for Litestar to see to one after the other: both at once would take a task each.
+    del actor
     return if_match(request.headers.get("if-match"))

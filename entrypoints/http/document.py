@@ -4,6 +4,7 @@ Who is asking, how often, and whether a request came before is dealt with before
 speak of it.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -66,8 +67,7 @@ def completed(document: Mapping[str, Any], routes: Iterable[BaseRoute]) -> Schem
 def _complete(operation: Schema, path: str, handler: HTTPRouteHandler) -> None:
     parameters: list[Schema] = operation.setdefault("parameters", [])
     responses: dict[str, Schema] = operation["responses"]
-    code = handler.fn.__code__
-    asked = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    asked = inspect.signature(handler.fn).parameters
     body = operation.get("requestBody", {}).get("content", {})
     for parameter in parameters:
         parameter.setdefault("description", _PARAMETERS.get(parameter["name"], ""))

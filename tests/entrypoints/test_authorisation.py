@@ -352,7 +352,8 @@ async def test_every_route_is_in_the_table(cast: Cast) -> None:
             there |= {f"{method} {route.path_format}" for method in set(route.methods) - {"OPTIONS"}}
         elif isinstance(route, ASGIRoute):
             there.add(f"GET {route.path_format}")
-    assert {row.route for row in TABLE} == there
+    # Litestar answers 404 there itself, to whoever asks.
+    assert {row.route for row in TABLE} == there - {"GET /schema/{path}"}
 
 
 async def test_a_former_member_sends_nothing_more(cast: Cast) -> None:

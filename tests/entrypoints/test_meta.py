@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import Unavailable
+from entrypoints.http import description
 from entrypoints.http.app import Running, create_app
 from entrypoints.settings import Settings
 from tests.entrypoints.platform import ORIGIN, Platform, open_platform
@@ -88,19 +89,21 @@ async def test_the_api_is_described(platform: Platform) -> None:
     assert len(ids) == len(set(ids))
 
 
-async def test_the_description_has_a_page_without_scripts(platform: Platform) -> None:
+async def test_the_description_is_shown_by_scalar_from_here(platform: Platform) -> None:
     page = await platform.client.get("/schema")
+    assert 'data-url="/schema/openapi.json"' in page.text
+    assert "http" not in page.text
+    assert "script-src 'self'; " in page.headers["content-security-policy"]
+    script = await platform.client.get("/schema/scalar.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert len(script.content) > 1_000_000
+
+
+async def test_without_its_script_there_is_a_plain_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(description, "SCRIPT", None)
+    async with open_platform() as platform:
+        page = await platform.client.get("/schema")
     assert "/schema/openapi.json" in page.text
     assert "/v1/meta" in page.text
     assert "<script" not in page.text
     assert "script-src" not in page.headers["content-security-policy"]
-
-
-async def test_scalar_comes_from_where_the_settings_say() -> None:
-    where = "https://assets.test/scalar.js"
-    async with open_platform(Settings(profile="memory", rate_limit=0, scalar_url=where)) as platform:
-        page = await platform.client.get("/schema")
-    assert f'src="{where}"' in page.text
-    assert '<a href="/schema/openapi.json">' in page.text
-    assert where in page.headers["content-security-policy"]
-    assert "cdn.jsdelivr.net" not in page.text

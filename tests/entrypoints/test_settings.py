@@ -31,7 +31,6 @@ def test_everything_can_be_said() -> None:
             "HEXCAST_RATE_LIMIT": "0",
             "HEXCAST_CORS_ORIGINS": "https://a.test/, http://b.test",
             "HEXCAST_LOG_FORMAT": "json",
-            "HEXCAST_SCALAR_URL": "https://a.test/scalar.js",
             "HEXCAST_SECRET": "s" * 32,
         }
     )

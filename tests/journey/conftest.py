@@ -8,7 +8,7 @@ import pytest
 from tests.journey.server import Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("hexcast") / "data").running() as running:
         yield running

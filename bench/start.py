@@ -1,0 +1,56 @@
+"""How long the server takes until it answers, beside the import of what it stands on."""
+
+import contextlib
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.rows import Row, most, say
+from bench.servers import ROOT, end, free_port
+
+
+def start(folder: Path, *, quick: bool) -> Iterator[Row]:
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(6 if quick else 12):
+        theirs.append(_imported())
+        ours.append(_ready(folder))
+    say(f"  ready after {', '.join(f'{each * 1000:.0f}' for each in ours)} ms")
+    ready, imported = (statistics.median(each[1:]) * 1000 for each in (ours, theirs))  # the first compiled
+    figures = f"{ready:.0f} ms", f"import litestar, granian: {imported:.0f} ms"
+    yield Row("start until /readyz says 200", *figures, ready / imported, most(1.5))
+
+
+def _imported() -> float:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import litestar, granian"], check=True, cwd=ROOT)
+    return time.perf_counter() - begun
+
+
+def _ready(folder: Path) -> float:
+    port = free_port()
+    env = {**os.environ, "HEXCAST_PORT": str(port), "HEXCAST_DATA": str(folder / "data")}
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "entrypoints.http.serve"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL
+    )
+    try:
+        while not _answers(port):
+            if process.poll() is not None or time.perf_counter() - begun > 60:
+                raise SystemExit("the server did not start")
+            time.sleep(0.002)
+        return time.perf_counter() - begun
+    finally:
+        end(process)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as asked:
+        asked.request("GET", "/readyz")
+        return asked.getresponse().status == 200
+    return False

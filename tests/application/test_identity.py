@@ -1,0 +1,237 @@
+"""Sign-up to farewell, over the identity provider of the offline profiles."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from application.ports import Event
+from domain.access import ANONYMOUS, Actor, Role
+from domain.channels import ChannelClosed, Member
+from domain.engagement import Notify
+from domain.errors import DomainError, Forbidden, Invalid, NotFound, Stale, Taken, Unauthenticated, VersionMismatch
+from domain.identity import AccountClosed, SignedUp, User
+from domain.ids import UserId
+from tests.application.world import Crash, World, new_world
+
+ADDRESS, SECRET = "nora@hexcast.test", "correct horse battery"
+
+
+async def sign_up(world: World, address: str = ADDRESS, handle: str = "nora") -> User:
+    user: User = await world.core.sign_up()(address, SECRET, handle, "Nora")
+    return user
+
+
+async def code(world: World, address: str = ADDRESS) -> str:
+    sent: str | None = (await world.raw.mailbox().sent_to(address))[0].code
+    assert sent is not None
+    return sent
+
+
+async def test_from_sign_up_to_sign_out(world: World) -> None:
+    user = await sign_up(world, " Nora@Hexcast.TEST ", "@Nora")
+    assert (user.email, user.handle, user.roles) == (ADDRESS, "nora", frozenset({Role.USER}))
+    assert await world.take_events() == [SignedUp(user.id, world.clock.now())]
+    with pytest.raises(Forbidden, match="confirm") as refused:
+        await world.core.sign_in()(ADDRESS, SECRET)
+    assert refused.value.code == "not_confirmed"
+    await world.core.resend_code()(ADDRESS.upper())
+    await world.core.confirm_account()(ADDRESS, f" {await code(world)} ")
+    tokens = await world.core.sign_in()("NORA@hexcast.test", SECRET)
+    renewed = await world.core.refresh_tokens()(tokens.refresh)
+    await world.core.sign_out()(renewed.refresh)
+    with pytest.raises(Unauthenticated):
+        await world.core.refresh_tokens()(renewed.refresh)
+
+
+async def test_a_forgotten_password_is_replaced(world: World) -> None:
+    await sign_up(world)
+    await world.core.forgot_password()(ADDRESS)
+    with pytest.raises(Invalid) as weak:
+        await world.core.reset_password()(ADDRESS, await code(world), "short")
+    assert weak.value.code == "invalid_password"
+    await world.core.reset_password()(ADDRESS, f" {await code(world)}", "another password")
+    assert (await world.core.sign_in()(ADDRESS, "another password")).access
+    with pytest.raises(Unauthenticated):
+        await world.core.sign_in()(ADDRESS, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"address": "nobody"}, "invalid_email"),
+        ({"secret": "short"}, "invalid_password"),
+        ({"handle": "no spaces"}, "invalid_handle"),
+        ({"display_name": ""}, "invalid"),
+        ({"handle": "olga"}, "handle_taken"),
+    ],
+)
+async def test_a_sign_up_that_is_refused_sends_no_mail(world: World, changed: Mapping[str, Any], code: str) -> None:
+    given = {"address": ADDRESS, "secret": SECRET, "handle": "nora", "display_name": "Nora", **changed}
+    with pytest.raises(DomainError) as refused:
+        await world.core.sign_up()(*given.values())
+    assert refused.value.code == code
+    assert not await world.raw.mailbox().sent_to(ADDRESS)
+
+
+async def test_signing_up_again_before_the_code_came_changes_the_profile(world: World) -> None:
+    first = await sign_up(world)
+    assert (await sign_up(world)).id == first.id
+    again = await sign_up(world, handle="noreen")
+    assert (again.id, again.handle) == (first.id, "noreen")
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    with pytest.raises(Taken) as refused:
+        await sign_up(world)
+    assert refused.value.code == "email_taken"
+
+
+async def test_founders_get_their_role() -> None:
+    async with new_world(founders={ADDRESS: Role.ADMIN, "other@hexcast.test": Role.MODERATOR}) as world:
+        assert (await sign_up(world)).roles == {Role.USER, Role.ADMIN}
+
+
+async def test_a_handle_taken_at_the_last_moment_leaves_no_account(world: World) -> None:
+    """Two people look, see that the handle is free, and save."""
+    users, looked = world.raw.users(), world.core.sign_up().users
+
+    class Slow:
+        async def by_handle(self, handle: str) -> User:
+            try:
+                found: User = await looked.by_handle(handle)
+            except NotFound:
+                await users.save(
+                    User(
+                        id=UserId("usr_fast"),
+                        handle=handle,
+                        display_name="Fast",
+                        email="f@hexcast.test",
+                        created_at=world.clock.now(),
+                    )
+                )
+                raise
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(users, name)
+
+    with pytest.raises(Taken) as refused:
+        await evolve(world.core.sign_up(), users=Slow())(ADDRESS, SECRET, "nora", "Nora")
+    assert refused.value.code == "handle_taken"
+    assert (await sign_up(world, handle="noreen")).handle == "noreen"
+
+
+async def test_a_sign_up_that_crashed_is_done_again() -> None:
+    """Whichever call failed: asking again ends in one account with one profile."""
+    async with new_world(founders={ADDRESS: Role.ADMIN}) as world:
+        with world.faults.counted():
+            await sign_up(world)
+        calls = len(world.faults.calls)
+    assert calls >= 5
+    for number in range(calls):
+        for late in (False, True):
+            async with new_world(founders={ADDRESS: Role.ADMIN}) as world:
+                world.faults.at[number] = late
+                with world.faults.counted(), pytest.raises(Crash):
+                    await sign_up(world)
+                user = await sign_up(world)
+                await world.core.confirm_account()(ADDRESS, await code(world))
+                assert (await world.core.sign_in()(ADDRESS, SECRET)).access
+                assert await world.core.show_me()(Actor(user.id)) == user
+
+
+async def test_a_profile_is_edited(world: World) -> None:
+    me = await world.core.show_me()(world.fan)
+    assert await world.core.edit_me()(world.fan) == me, "nothing given, nothing saved"
+    edited = await world.core.edit_me()(world.fan, handle="Fanny", display_name=" Fanny  F. ", version=me.version)
+    assert (edited.handle, edited.display_name) == ("fanny", "Fanny F.")
+    with pytest.raises(VersionMismatch):
+        await world.core.edit_me()(world.fan, display_name="Late", version=me.version)
+    with pytest.raises(Taken):
+        await world.core.edit_me()(world.fan, handle="olga")
+    assert await world.core.show_me()(world.fan) == edited
+
+
+async def test_nobody_and_the_departed_have_no_profile(world: World) -> None:
+    for actor, code in ((ANONYMOUS, "unauthenticated"), (Actor(UserId("usr_gone")), "account_closed")):
+        for ask in (world.core.show_me(), world.core.edit_me(), world.core.close_account()):
+            with pytest.raises(Unauthenticated) as refused:
+                await ask(actor)
+            assert refused.value.code == code
+
+
+async def test_an_account_closes_with_all_that_is_the_person_s(world: World) -> None:
+    user = await sign_up(world)
+    me = Actor(user.id)
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    tokens = await world.core.sign_in()(ADDRESS, SECRET)
+    await world.core.open_channel()(me, handle="mine", name="Mine")
+    await world.core.enroll_member()(world.owner, world.channel, user.id, Member.EDITOR)
+    await world.core.subscribe()(me, world.channel, Notify.ALL)
+    video = await world.publish()
+    playback = await world.core.open_playback()(me, video)
+    await world.core.heartbeat()(me, video, playback.session.id, 1.0)
+
+    with pytest.raises(VersionMismatch):
+        await world.core.close_account()(me, user.version + 1)
+    await world.core.close_account()(me, user.version)
+    with pytest.raises(Unauthenticated):
+        await world.core.sign_in()(ADDRESS, SECRET)
+    with pytest.raises(Unauthenticated):
+        await world.core.refresh_tokens()(tokens.refresh)
+    await world.settle()
+    assert not await world.raw.channels().of_member(user.id)
+    assert user.id not in (await world.raw.channels().get(world.channel)).members
+    assert not (await world.raw.subscriptions().of_user(user.id)).items
+    assert not (await world.raw.history().list(user.id)).items
+    assert (await sign_up(world)).id != user.id, "the address and the handle are free"
+
+
+async def test_an_account_is_closed_wholly_or_not_at_all() -> None:
+    """Whichever call fails, and though nobody asks again."""
+    for number in range(4):
+        for late in (False, True):
+            async with new_world() as world:
+                user = await sign_up(world)
+                await world.core.confirm_account()(ADDRESS, await code(world))
+                await world.core.open_channel()(Actor(user.id), handle="mine", name="Mine")
+                await world.settle()
+                world.faults.at[number] = late
+                with world.faults.counted():
+                    with contextlib.suppress(Crash):
+                        await world.core.close_account()(Actor(user.id))
+                    await world.days_later()
+                try:
+                    await world.core.sign_in()(ADDRESS, SECRET)
+                    open_ = True
+                except Unauthenticated:
+                    open_ = False
+                assert bool(await world.raw.users().many([user.id])) == open_, world.faults.calls[number]
+                assert bool(await world.raw.channels().of_member(user.id)) == open_, world.faults.calls[number]
+
+
+async def test_a_channel_that_changes_meanwhile_is_cleared_by_the_next_delivery(world: World) -> None:
+    """The consumer says that it did not get through, and the event comes again."""
+    event = AccountClosed(world.owner.require_user(), world.clock.now())
+    stored = await world.raw.channels().get(world.channel)
+
+    class Busy:
+        changed = False
+
+        async def remove(self, channel: Any, *events: Event) -> None:
+            if not self.changed:
+                self.changed = True
+                await world.raw.channels().save(stored.edit(name="Renamed"))
+            await world.raw.channels().remove(channel, *events)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.raw.channels(), name)
+
+    clear = evolve(world.core.clear_account(), channels=Busy())
+    with pytest.raises(Stale):
+        await clear(event)
+    await clear(event)
+    assert not await world.raw.channels().of_member(event.user)
+    assert await world.take_events() == [ChannelClosed(world.channel, world.clock.now())]
+    await clear(event)

@@ -29,7 +29,7 @@ from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
 from entrypoints.http.meta import OFFLINE, about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
-from entrypoints.http.requests import Cursors, if_match
+from entrypoints.http.requests import Cursors, JsonRequest, if_match
 from entrypoints.http.subscriptions import SubscriptionController
 from entrypoints.http.uploads import UploadController
 from entrypoints.http.videos import BlockController, CaptionController, VideoController
@@ -77,12 +77,12 @@ def create_app(
             raise Unavailable("background work stands still")
         await adapters.videos().listed(limit=1)
 
-    handlers: list[BaseRouteHandler | type[Controller]] = [
-        *(_equipped(each, given) for each in controllers),
-        *pages(settings, running.metrics, adapters.keys, check),
-    ]
+    own: list[HTTPRouteHandler] = pages(settings, running.metrics, adapters.keys, check)
     if settings.profile in OFFLINE:
-        handlers.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+        own.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+    for handler in own:
+        _describe(handler)
+    handlers: list[BaseRouteHandler | type[Controller]] = [*(_equipped(each, given) for each in controllers), *own]
     if SCRIPT is not None:
         handlers.append(scalar_script)
     if adapters.delivery() is not None:
@@ -96,6 +96,7 @@ def create_app(
         exception_handlers={**HANDLERS},
         openapi_config=openapi(about(settings).version),
         request_max_body_size=BODY_BYTES,
+        request_class=JsonRequest,
         logging_config=None,
     )
     repeats = Repeats(adapters.idempotency(), now)
@@ -125,10 +126,14 @@ def _equipped(controller: type[Controller], given: Mapping[str, Callable[[], obj
     }  # fmt: skip
     for name, handler in vars(controller).items():
         if isinstance(handler, HTTPRouteHandler):
-            handler.summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
-            handler.summary, handler.description = " ".join(handler.summary.split()).removesuffix("."), text or None
+            _describe(handler)
             attributes[name] = copy(handler)(_equipped_function(handler.fn, given))
     return type(controller.__name__, (controller,), attributes)
+
+
+def _describe(handler: HTTPRouteHandler) -> None:
+    summary, _, text = (inspect.getdoc(handler.fn) or "").partition("\n\n")
+    handler.summary, handler.description = " ".join(summary.split()).removesuffix("."), text or None
 
 
 def _equipped_function(function: Any, given: Mapping[str, Callable[[], object]]) -> Any:

@@ -43,7 +43,7 @@ _IDEMPOTENCY_KEY: Schema = {
     "examples": {"uuid": {"value": "0f8e6c1a-6d4b-4a53-9a1d-2f3f6c1e7a90"}},
 }
 _RETRY_AFTER: Schema = {"description": "Seconds until it is worth another try.", "schema": {"type": "integer"}}
-_MODULE = re.compile(r"(?:[a-z_]+\.)+(?=[A-Z])")
+_MODULE = re.compile(r"entrypoints\.(?:[a-z_]+\.)+")
 
 
 def completed(document: Mapping[str, Any], routes: Iterable[BaseRoute]) -> Schema:
@@ -94,6 +94,8 @@ def _complete(operation: Schema, path: str, handler: HTTPRouteHandler) -> None:
         operation["security"] = []
     if body:
         _add(responses, 413, "too_large")
+    if "application/json" in body:
+        _add(responses, 415, "unsupported_media_type")
     if path not in QUIET:
         _add(responses, 429, "rate_limited")
         responses["429"]["headers"] = {"Retry-After": _RETRY_AFTER}

@@ -84,8 +84,8 @@ class Problem:
     detail: str
     instance: str
     code: str
-    errors: Sequence[FieldProblem] = ()
-    request_id: str = ""
+    errors: Sequence[FieldProblem]
+    request_id: str
 
 
 @define

@@ -31,7 +31,7 @@ Password = Annotated[str, Meta(examples=["correct horse battery staple"], max_le
 Code = Annotated[str, Meta(examples=["482915"], max_length=64)]
 Handle = Annotated[str, Meta(examples=["ada"], max_length=64)]
 DisplayName = Annotated[str, Meta(examples=["Ada Lovelace"], max_length=1000)]
-RefreshToken = Annotated[str, Meta(max_length=8192)]
+RefreshToken = Annotated[str, Meta(examples=["Vq3x9m2T.b64url-of-a-secret"], max_length=8192)]
 
 
 class NewAccount(Struct, frozen=True):

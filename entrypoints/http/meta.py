@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
-from attrs import field, frozen
-from attrs.validators import ge, le
+from attrs import frozen
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
+from msgspec import Meta, Struct
 
 from application.ports import Keys, Mail, Mailbox
 from domain.errors import Invalid, Unavailable
@@ -62,11 +62,10 @@ class MailView:
         return cls(to=mail.to, subject=mail.subject, text=mail.text, code=mail.code, sent_at=mail.sent_at)
 
 
-@frozen
-class Leap:
+class Leap(Struct, frozen=True):
     """How far to move the clock ahead."""
 
-    seconds: float = field(validator=[ge(0), le(LEAP_MOST_S)])
+    seconds: Annotated[float, Meta(ge=0, le=LEAP_MOST_S, examples=[3600])]
 
 
 @frozen

@@ -157,7 +157,7 @@ class NotificationController(Controller):
                 description="Server-sent events named ``notification``: the id of one as id, its JSON as data.",
             )
         }
-        | problems(Unauthenticated),
+        | problems(Invalid, Unauthenticated),
     )
     async def stream_notifications(
         self,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from attrs import frozen
-from litestar import Response
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, SerializationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from msgspec import UNSET, Struct
@@ -41,6 +42,22 @@ class Listing(Generic[V]):
 def scope(*parts: object) -> str:
     """What a list is of, as text: its path and filters, but not ``limit``, which may change from page to page."""
     return "\x1f".join("" if part is None else str(part) for part in parts)
+
+
+class JsonRequest(Request[Any, Any, Any]):
+    """A request whose body is JSON where a handler takes ``data``, whatever comes in its place."""
+
+    async def json(self) -> Any:
+        """Raises what is answered with 415 for another type of content, and with 400 for what cannot be read."""
+        kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise HTTPException("send the body as application/json", status_code=415)
+        try:
+            return await super().json()
+        except UnicodeDecodeError as error:
+            raise SerializationException("this is not UTF-8") from error
+        except RecursionError as error:
+            raise SerializationException("this is nested too deeply") from error
 
 
 class Cursors:

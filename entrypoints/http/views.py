@@ -10,16 +10,17 @@ from datetime import datetime
 from msgspec import Struct
 
 from application.channels import ChannelCard
-from application.ports import Ticket, Tokens
+from application.ports import LinkMode, Ticket, Tokens
 from application.uploads import UploadCard
 from application.videos import Mine, VideoCard
 from application.watching import Playback
-from domain.channels import Channel, CommentPolicy
+from domain.channels import Channel, CommentPolicy, Hold, Member
+from domain.engagement import Notify, Reaction
 from domain.identity import User
 from domain.media import Rendition
-from domain.processing import Entry, Failure
-from domain.uploads import Part, Upload
-from domain.videos import Audience, Caption, Chapter, Video
+from domain.processing import Entry, Failure, State
+from domain.uploads import Method, Part, Status, Upload
+from domain.videos import Audience, Caption, Chapter, Video, Visibility
 from domain.watching import PlaybackSession
 
 NO_STORE: Mapping[str, str] = {"cache-control": "no-store"}
@@ -86,23 +87,23 @@ class ChannelViewer(Struct, gc=False):
     """What the channel is to whoever is signed in. ``role`` is theirs on it, if any."""
 
     subscribed: bool
-    notify: str | None
-    role: str | None
+    notify: Notify | None
+    role: Member | None
 
 
 class CommentPolicyView(Struct, gc=False):
-    hold: str
+    hold: Hold
     words: Sequence[str]
     enabled: bool
 
     @classmethod
     def of(cls, policy: CommentPolicy) -> "CommentPolicyView":
-        return cls(policy.hold.value, policy.words, policy.enabled)
+        return cls(policy.hold, policy.words, policy.enabled)
 
 
 class MemberView(Struct, gc=False):
     user_id: str
-    role: str
+    role: Member
 
 
 class ChannelView(Struct, gc=False):
@@ -138,7 +139,7 @@ class ChannelView(Struct, gc=False):
             _channel_viewer(card) if card.signed_in else None,
             channel.comments.enabled,
             CommentPolicyView.of(channel.comments) if card.role else None,
-            [MemberView(user, role.value) for user, role in channel.members.items()] if card.role else None,
+            [MemberView(user, role) for user, role in channel.members.items()] if card.role else None,
             channel.created_at,
             channel.version,
         )
@@ -146,7 +147,7 @@ class ChannelView(Struct, gc=False):
 
 def _channel_viewer(card: ChannelCard) -> ChannelViewer:
     mine = card.subscription
-    return ChannelViewer(mine is not None, mine.notify.value if mine else None, card.role.value if card.role else None)
+    return ChannelViewer(mine is not None, mine.notify if mine else None, card.role)
 
 
 class PictureTicket(Struct, gc=False):
@@ -203,8 +204,8 @@ class UploadView(Struct, gc=False):
     id: str
     video_id: str
     channel_id: str
-    status: str
-    method: str
+    status: Status
+    method: Method
     filename: str
     content_type: str
     size_bytes: int
@@ -224,8 +225,8 @@ class UploadView(Struct, gc=False):
             upload.id,
             upload.video,
             upload.channel,
-            upload.status.value,
-            upload.method.value,
+            upload.status,
+            upload.method,
             upload.filename,
             upload.content_type,
             upload.size_bytes,
@@ -273,7 +274,7 @@ class FailureView(Struct, gc=False):
 class ProcessingView(Struct, gc=False):
     """How the last attempt goes."""
 
-    state: str
+    state: State
     progress_percent: int
     attempt: int
     error: FailureView | None
@@ -301,12 +302,12 @@ class VideoCounts(Struct, gc=False):
 class VideoViewer(Struct, gc=False):
     """What the video is to whoever is signed in. ``position_s`` is where they stopped, null if they never watched."""
 
-    reaction: str | None
+    reaction: Reaction | None
     position_s: float | None
 
     @classmethod
     def of(cls, mine: Mine) -> "VideoViewer":
-        return cls(mine.reaction.value if mine.reaction else None, mine.watched.position_s if mine.watched else None)
+        return cls(mine.reaction, mine.watched.position_s if mine.watched else None)
 
 
 class VideoView(Struct, gc=False):
@@ -321,7 +322,7 @@ class VideoView(Struct, gc=False):
     tags: Sequence[str]
     category: str | None
     language: str | None
-    visibility: str
+    visibility: Visibility
     publish_at: datetime | None
     published_at: datetime | None
     blocked: str | None
@@ -349,12 +350,12 @@ class VideoView(Struct, gc=False):
             video.tags,
             video.category,
             video.language,
-            video.visibility.value,
+            video.visibility,
             video.publish_at,
             video.published_at,
             video.blocked,
             ProcessingView(
-                video.state.value,
+                video.state,
                 card.progress_percent,
                 video.attempt,
                 FailureView.of(video.failure) if video.failure else None,
@@ -392,7 +393,7 @@ class ProcessingStarted(Struct, gc=False):
 
     @classmethod
     def of(cls, video: Video) -> "ProcessingStarted":
-        return cls(video.id, ProcessingView(video.state.value, 0, video.attempt, None), video.version)
+        return cls(video.id, ProcessingView(video.state, 0, video.attempt, None), video.version)
 
 
 class ProcessingEvent(Struct, gc=False):
@@ -400,12 +401,12 @@ class ProcessingEvent(Struct, gc=False):
 
     at: datetime
     attempt: int
-    state: str
+    state: State
     error: str | None
 
     @classmethod
     def of(cls, entry: Entry) -> "ProcessingEvent":
-        return cls(entry.at, entry.attempt, entry.state.value, entry.error)
+        return cls(entry.at, entry.attempt, entry.state, entry.error)
 
 
 class CaptionView(Struct, gc=False):
@@ -434,14 +435,14 @@ class PlaybackView(Struct, gc=False):
 
     id: str
     manifest_url: str
-    mode: str
+    mode: LinkMode
     expires_at: datetime
     resume_at_s: float
 
     @classmethod
     def of(cls, playback: Playback) -> "PlaybackView":
         link = playback.link
-        return cls(playback.session.id, link.url, link.mode.value, playback.expires_at, playback.resume_at_s)
+        return cls(playback.session.id, link.url, link.mode, playback.expires_at, playback.resume_at_s)
 
 
 class BeatView(Struct, gc=False):

@@ -59,6 +59,7 @@ async def seed(size: Size, told: Path, core: Any) -> None:
     begun = time.perf_counter()
     gc.disable()  # nothing dies here
     seeded = await _Seeding(size, core).all()
+    gc.collect()  # or the first requests would have it done
     gc.enable()
     seconds = time.perf_counter() - begun
     say(f"  seeded {size.videos:,} videos, {size.comments:,} comments, {size.fans:,} fans in {seconds:.1f} s")

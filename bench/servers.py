@@ -236,7 +236,7 @@ async def _serve(app: Any, port: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415  (the children's alone)
     from granian.server.embed import Server as Granian  # noqa: PLC0415  (the same)
 
-    from entrypoints.http.serve import BACKLOG  # noqa: PLC0415  (the same)
+    from entrypoints.http.serve import BACKLOG, SWITCH_S  # noqa: PLC0415  (the same)
 
     interface = Interfaces.ASGINL if hasattr(app, "asgi_handler") else Interfaces.ASGI
     server = Granian(
@@ -246,6 +246,7 @@ async def _serve(app: Any, port: int) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)
+    sys.setswitchinterval(SWITCH_S)
     await server.serve()
 
 

@@ -23,6 +23,7 @@ from entrypoints.settings import Settings
 STOP_S = 10
 """How long requests under way may take after the signal to stop; event streams are cut off then."""
 BACKLOG = 1024
+SWITCH_S = 0.0005
 
 
 Beside = Callable[[Any], Awaitable[None]]
@@ -127,6 +128,9 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1000)
+        # Granian's threads send what is answered, and need the interpreter for a moment to do it. By default they
+        # would wait for up to 5 ms while the loop is busy, as it is for a page of a fan-out.
+        sys.setswitchinterval(SWITCH_S)
         gc.enable()
         await asyncio.sleep(0)  # the server's first step is to bind its socket
         log.info("serving", url=settings.url, profile=settings.profile)

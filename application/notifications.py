@@ -25,7 +25,7 @@ from domain.ids import EventId, NotificationId, UserId, VideoId
 from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
 from domain.videos import Video, VideoFailed, VideoPublished, VideoReady
 
-FAN_OUT_PAGE = 500
+FAN_OUT_PAGE = 200
 _EXCERPT = 120
 
 

@@ -14,8 +14,8 @@ from entrypoints.metrics import Metrics
 
 SWEEP_S = 5.0
 IDLE_S = 1.0
-AT_ONCE = 1
-"""Events delivered before requests have their turn: one can be a page of a fan-out, some milliseconds of work."""
+TURN_S = 0.001
+"""How long requests have the loop to themselves between deliveries, each of which can be a page of a fan-out."""
 PAUSE_S = 1.0
 """How long a task that failed rests."""
 UNKNOWN_TRIES = 10
@@ -87,14 +87,15 @@ class Worker:
 
     async def _deliver_round(self) -> None:
         if await self.deliver():
-            # In memory nothing of this waits for anything: without a pause, a fan-out to many would hold up requests.
-            await asyncio.sleep(0)
+            # In memory nothing of this waits for anything, so that requests would wait for all of it. And it has to
+            # be a pause, no mere step of the loop: threads that wait for the interpreter starve beside short steps.
+            await asyncio.sleep(TURN_S)
         else:
             await self._outbox.wait(self._idle_s)
 
     async def deliver(self) -> int:
         """Deliver what waits; how much that was."""
-        delivered = await self._deliver(limit=AT_ONCE)
+        delivered = await self._deliver()
         for each in delivered:
             if each.error is None:
                 self._metrics.events["delivered"] += 1

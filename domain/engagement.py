@@ -89,7 +89,7 @@ class Comment:
         if held:
             event = CommentHeld(draft.id, draft.channel, draft.author, draft.created_at)
             return evolve(draft, status=CommentStatus.HELD), (event,)
-        return evolve(draft, status=CommentStatus.VISIBLE)._shown(draft.created_at)  # noqa: SLF001  (its own)
+        return draft._shown(draft.created_at)  # noqa: SLF001  (its own)
 
     def edit(self, actor: Actor, text: str, policy: CommentPolicy, now: datetime, *, trusted: bool) -> "CommentChange":
         """With other words, by its author only; they pass the policy again."""
@@ -111,7 +111,7 @@ class Comment:
         ruled = self._to(ruling.status)
         if not ruled.shown:
             return evolve(ruled, pinned=False), ()
-        return ruled._shown(now)  # noqa: SLF001  (its own)
+        return self._shown(now)
 
     def remove(self) -> "Comment":
         """Without its text, for good."""
@@ -124,12 +124,12 @@ class Comment:
         return evolve(self, pinned=pinned)
 
     def _shown(self, now: datetime) -> "CommentChange":
-        """Everyone sees it; the first time, they are told."""
+        """Visible to everyone; the first time, they are told."""
         if self.approved:
-            return self, ()
+            return evolve(self, status=CommentStatus.VISIBLE), ()
         told = mentions(self.text)
         posted = CommentPosted(self.id, self.video, self.channel, self.parent, self.author, told, now)
-        return evolve(self, approved=True), (posted,)
+        return evolve(self, status=CommentStatus.VISIBLE, approved=True), (posted,)
 
     def _to(self, wanted: CommentStatus) -> "Comment":
         if wanted not in NEXT[self.status]:

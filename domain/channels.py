@@ -65,7 +65,7 @@ _LINK = re.compile(
 _JOINERS = dict.fromkeys([0x200C, 0x200D])
 # Thai to Myanmar, Khmer, and the ideographs and kana: scripts that set no spaces between words.
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-_LETTER = rf"[^\W{_UNSPACED}]"
+_LETTER = re.compile(rf"[^\W{_UNSPACED}]")
 
 
 def _folded(text: str) -> str:
@@ -75,9 +75,14 @@ def _folded(text: str) -> str:
 
 def _stands_in(word: str, folded: str) -> bool:
     """Whether the word is there as a whole: no letter touches it on a side where it has a letter itself."""
-    before = rf"(?<!{_LETTER})" if re.match(_LETTER, word) else ""
-    after = rf"(?!{_LETTER})" if re.match(_LETTER, word[-1]) else ""
-    return re.search(before + re.escape(word) + after, folded) is not None
+    # Searched as text: to compile a pattern for each of two hundred words would hold everyone up for half a second.
+    at = folded.find(word)
+    while at >= 0:
+        ends = (folded[at - 1 : at] + word[0], word[-1] + folded[at + len(word) :][:1])
+        if not any(len(end) == 2 and all(map(_LETTER.match, end)) for end in ends):
+            return True
+        at = folded.find(word, at + 1)
+    return False
 
 
 def _words(words: object) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Who may do what on a channel, and what its policy holds."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -212,3 +213,15 @@ def test_of_a_policy_only_what_is_given_changes() -> None:
     assert policy.edit() == policy
     assert policy.edit(hold=Hold.ALL) == CommentPolicy(hold=Hold.ALL, words=("spam",))
     assert policy.edit(words=[], enabled=False) == CommentPolicy(hold=Hold.LINKS, enabled=False)
+
+
+@given(st.text("ab _.é坏", min_size=1, max_size=3), st.text("ab _.é坏", max_size=12))
+def test_a_word_is_looked_for_wherever_it_may_stand(word: str, text: str) -> None:
+    """One place where no letter touches it is enough, also where places overlap."""
+    letter = r"[^\W坏]"
+    policy = CommentPolicy(words=[word])
+    held = policy.holds(text, newcomer=False)
+    for kept in policy.words:
+        before = rf"(?<!{letter})" if re.match(letter, kept) else ""
+        after = rf"(?!{letter})" if re.match(letter, kept[-1]) else ""
+        assert held == bool(re.search(before + re.escape(kept) + after, " ".join(text.split())))

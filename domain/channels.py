@@ -85,9 +85,15 @@ def _stands_in(word: str, folded: str) -> bool:
     return False
 
 
+def _too_many_words() -> Invalid:
+    return Invalid(f"at most {WORDS_MOST} words of at most 60 characters", field="words")
+
+
 def _words(words: object) -> tuple[str, ...]:
     if not isinstance(words, (list, tuple, set, frozenset)):
         raise Invalid("words must be a list", field="words")
+    if len(words) > 10 * WORDS_MOST:  # before the work of tidying them
+        raise _too_many_words()
     return tuple(dict.fromkeys(word for word in (_folded(str(each)) for each in words) if word))
 
 
@@ -101,7 +107,7 @@ class CommentPolicy:
 
     def __attrs_post_init__(self) -> None:
         if len(self.words) > WORDS_MOST or any(len(word) > 60 for word in self.words):
-            raise Invalid(f"at most {WORDS_MOST} words of at most 60 characters", field="words")
+            raise _too_many_words()
 
     def edit(
         self, *, hold: Hold | None = None, words: Sequence[str] | None = None, enabled: bool | None = None

@@ -27,11 +27,31 @@ _SPACES = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 # Letters and symbols that show nothing: the fillers of Hangul and the empty Braille pattern.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# No letter of any language carries more marks (Unicode TR 15, Stream-Safe Text); and to put n of them into their order
+# takes n * n steps, which for the marks of one long request is minutes.
+_MARKS_MOST = 30
+_MARKS = re.compile(rf"\W{{{_MARKS_MOST + 1}}}")
+
+
+def _mark(character: str) -> bool:
+    return unicodedata.combining(unicodedata.normalize("NFD", character)[0]) > 0
+
+
+def _normal(text: str) -> str:
+    """Composed (NFC), without the marks that are too many on one letter."""
+    if _MARKS.search(text):
+        kept, marks = [], 0
+        for character in text:
+            marks = marks + 1 if _mark(character) else 0
+            if marks <= _MARKS_MOST:
+                kept.append(character)
+        text = "".join(kept)
+    return unicodedata.normalize("NFC", text)
 
 
 def _composed(text: str) -> str:
     # Composed first, as that may change what stands beside a joiner; and again, as what it parted may now meet.
-    return unicodedata.normalize("NFC", _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text)))
+    return _normal(_STRAY_JOINER.sub("", _normal(text)))
 
 
 def _plain(text: str) -> bool:

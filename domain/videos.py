@@ -76,10 +76,16 @@ def tag(text: str) -> str:
     return tidy if visible(tidy) else ""
 
 
+def _too_many_tags() -> Invalid:
+    return Invalid(f"at most {TAGS_MOST} tags of at most 40 characters", field="tags")
+
+
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+    if len(tags) > 10 * TAGS_MOST:  # before the work of tidying them
+        raise _too_many_tags()
     tidy = tuple(dict.fromkeys(each for each in map(tag, tags) if each))
     if len(tidy) > TAGS_MOST or any(len(each) > 40 for each in tidy):
-        raise Invalid(f"at most {TAGS_MOST} tags of at most 40 characters", field="tags")
+        raise _too_many_tags()
     return tidy
 
 

@@ -199,7 +199,9 @@ def test_words_are_kept_once() -> None:
     assert CommentPolicy(words=["B", "a", " b ", "", "\u200b"]).words == ("b", "a")
 
 
-@pytest.mark.parametrize("words", ["spam", None, 3, [f"w{n}" for n in range(WORDS_MOST + 1)], ["x" * 61]])
+@pytest.mark.parametrize(
+    "words", ["spam", None, 3, [f"w{n}" for n in range(WORDS_MOST + 1)], ["w"] * (10 * WORDS_MOST + 1), ["x" * 61]]
+)
 def test_word_lists_that_break_a_rule(words: object) -> None:
     """A single text is no list of its letters."""
     with pytest.raises(Invalid) as caught:

@@ -1,6 +1,7 @@
 """What people type is tidied once and for all, and nothing hides in it."""
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ ZERO_WIDTH = [chr(c) for c in (0x00AD, 0x034F, 0x180E, 0x200B, 0x2060, 0x2061, 0
 SPICE = st.sampled_from(
     [*BIDI, *ZERO_WIDTH, ZWNJ, ZWJ, *"\r\n\t\v\f \u0085\u2028\u2029\u3000\x00é", "e\u0301", "👩", "ക"]
 )
+MARKS = ["\u0300", "\u0315", "\u0323", "\u0344", "\u0f73"]
 TEXTS = st.lists(st.text(max_size=4) | SPICE, max_size=12).map("".join)
 
 
@@ -81,6 +83,17 @@ def test_tidying_is_done_once(tidy: Callable[[str], str], text: str) -> None:
     once = tidy(text)
     assert tidy(once) == once
     assert unicodedata.is_normalized("NFC", once)
+
+
+@pytest.mark.parametrize("tidy", [line, prose])
+@given(stacked=st.lists(st.sampled_from([*"aé坏 !ậ", ZWJ, *MARKS]).map(lambda c: c * 10), max_size=30).map("".join))
+@example(stacked="a" + "\u0315\u0300" * 250_000)
+@example(stacked=("\u0315\u0300" * 15 + ZWJ * 2) * 3000)
+def test_no_letter_carries_a_tower_of_marks(tidy: Callable[[str], str], stacked: str) -> None:
+    """Thirty are enough for any language; to order very many takes minutes."""
+    tidied = tidy(stacked)
+    assert tidy(tidied) == tidied
+    assert not re.search(f"[{''.join(MARKS)}]{{31}}", tidied)
 
 
 @pytest.mark.parametrize("tidy", [line, prose])

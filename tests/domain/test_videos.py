@@ -329,6 +329,7 @@ def test_fewer_renditions_of_the_same_state_take_nothing_back(state: State) -> N
         ({"description": "x" * 5001}, "invalid"),
         ({"tags": ["x" * 41]}, "invalid"),
         ({"tags": [f"tag{n}" for n in range(21)]}, "invalid"),
+        ({"tags": ["tag"] * 201}, "invalid"),
         ({"category": "x" * 41}, "invalid"),
         ({"language": "klingon!"}, "invalid_language"),
     ],

@@ -72,6 +72,15 @@ async def test_requests_are_counted_by_route(probed: Platform) -> None:
     assert 'hexcast_request_seconds_bucket{le="+Inf",route="/v1/probes/errors/{name}"} 2.0' in text
 
 
+async def test_whatever_is_asked_for_there_are_few_counters(probed: Platform) -> None:
+    for name in ("one", "two", "three"):
+        await probed.client.get(f"/media/{name}")
+        await probed.client.request(name.upper(), "/v1/meta")
+    counted = probed.metrics.requests
+    assert counted["unmatched", "GET", 404] == 3
+    assert {method for _, method, _ in counted} == {"GET", "other"}
+
+
 async def test_head_is_get_without_a_body(probed: Platform) -> None:
     whole = await probed.client.get("/v1/probes/numbers")
     head = await probed.client.head("/v1/probes/numbers")
@@ -124,6 +133,13 @@ async def test_signing_in_takes_most_and_machines_take_nothing() -> None:
             assert (await platform.client.get("/healthz")).status_code == 200
         assert (await platform.client.post("/v1/auth/sign-in", json={})).headers["ratelimit-remaining"] == "40"
         assert (await platform.client.post("/v1/auth/sign-in", json={})).status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/v1//auth/sign-in", "//v1/auth/sign-in", "/v1/auth///sign-in"])
+async def test_more_slashes_take_no_less(path: str) -> None:
+    async with open_platform(limited(100)) as platform:
+        answer = await platform.client.post(f"{ORIGIN}{path}", json={})
+        assert answer.headers["ratelimit-remaining"] == "40"
 
 
 async def test_users_do_not_share_tokens_with_their_address() -> None:

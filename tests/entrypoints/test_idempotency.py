@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from tests.entrypoints.platform import Platform, open_platform
+from tests.entrypoints.platform import ORIGIN, Platform, open_platform
 from tests.entrypoints.probes import Probes
 
 
@@ -110,6 +110,14 @@ async def test_a_body_beyond_the_limit_is_refused(probed: Platform) -> None:
         "/v1/probes/things", content=b" " * (1024 * 1024 + 1), headers={"idempotency-key": "k"}
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+async def test_however_its_path_is_written_it_is_done_once(probed: Platform) -> None:
+    answers = [
+        await probed.client.post(f"{ORIGIN}{path}", json={}, headers={"idempotency-key": "k"})
+        for path in ("/v1/probes/things", "/v1//probes/things", "/v1/probes/things/")
+    ]
+    assert len({answer.content for answer in answers}) == 1
 
 
 async def test_without_a_key_every_request_counts(probed: Platform) -> None:

@@ -55,9 +55,9 @@ class Tell:
     deliver: Deliverer
 
     async def comment(self, id_: EventId, event: CommentPosted) -> None:
-        """The author replied to, then those mentioned who can see the video, then the channel's owner; one notice each.
+        """The author replied to, then those mentioned, then the channel's owner and the uploader; one notice each.
 
-        Nobody, if the comment was hidden or taken back meanwhile.
+        Nobody who may not see the video, and nobody if the comment was hidden or taken back meanwhile.
         """
         video, channel = await self._video(event.video)
         if video is None or channel is None:
@@ -70,10 +70,10 @@ class Tell:
         told = {event.author}
         for kind, users, verb in (
             (Kind.REPLY, await self._replied_to(event), "replied"),
-            (Kind.MENTION, await self._mentioned(event, video, channel), "mentioned you"),
+            (Kind.MENTION, await self._mentioned(event), "mentioned you"),
             (Kind.COMMENT, [channel.owner, video.uploader], "commented"),
         ):
-            to = [user for user in dict.fromkeys(users) if user not in told]
+            to = await self._seeing(video, channel, [user for user in users if user not in told])
             told.update(to)
             notice = Notice(
                 event=id_, kind=kind, actor=event.author, subject=Subject("comment", event.comment),
@@ -94,7 +94,7 @@ class Tell:
         await self.deliver(notice, [channel.owner])
 
     async def processed(self, id_: EventId, event: VideoReady | VideoFailed) -> None:
-        """To whoever uploaded it and the channel's owner."""
+        """To whoever uploaded it, as long as they may see it, and the channel's owner."""
         video, channel = await self._video(event.video)
         if video is None or channel is None:
             return
@@ -105,7 +105,7 @@ class Tell:
             subject=Subject("video", event.video), at=event.at,
             text=f"“{video.title}” could not be processed: {why}" if failed else f"“{video.title}” is ready to watch",
         )  # fmt: skip
-        await self.deliver(notice, list(dict.fromkeys([video.uploader, channel.owner])))
+        await self.deliver(notice, await self._seeing(video, channel, [video.uploader, channel.owner]))
 
     async def published(self, id_: EventId, event: VideoPublished) -> None:
         """Begins a fan-out; its pages follow one by one."""
@@ -131,16 +131,27 @@ class Tell:
     async def _replied_to(self, event: CommentPosted) -> Sequence[UserId]:
         return [(await self.comments.get(event.parent)).author] if event.parent else []
 
-    async def _mentioned(self, event: CommentPosted, video: Video, channel: Channel) -> Sequence[UserId]:
+    async def _mentioned(self, event: CommentPosted) -> Sequence[UserId]:
         found = []
         for handle in event.mentions:
             try:
-                user = await self.users.by_handle(handle)
-                video.audience(Actor(user.id, user.roles), channel)
+                found.append((await self.users.by_handle(handle)).id)
             except NotFound:
                 continue
-            found.append(user.id)
         return found
+
+    async def _seeing(self, video: Video, channel: Channel, ids: Sequence[UserId]) -> Sequence[UserId]:
+        """Those who may see the video, each once: what is said of it is for them only."""
+        users = await self.users.many(ids)
+        return [id_ for id_ in dict.fromkeys(ids) if id_ in users and _sees(users[id_], video, channel)]
+
+
+def _sees(user: User, video: Video, channel: Channel) -> bool:
+    try:
+        video.audience(Actor(user.id, user.roles), channel)
+    except NotFound:
+        return False
+    return True
 
 
 def _page_id(notice: Notice, page: int) -> EventId:

@@ -72,6 +72,25 @@ async def test_only_who_can_see_the_video_hears_of_a_mention(stage: Stage) -> No
     assert await kinds(stage, moderator) == ["mention"]
 
 
+async def test_who_may_see_the_video_no_more_hears_nothing_of_it(stage: Stage) -> None:
+    """Neither a former editor who uploaded it nor whoever commented while it was public."""
+    ann, ben, cho = await stage.person("ann"), await stage.person("ben"), await stage.person("cho")
+    channel = await stage.channel(ann, members={cho.require_user(): Member.EDITOR})
+    video = await stage.video(channel, cho)
+    top = await stage.says(ben, video, "first")
+    await stage.settle()
+    await stage.core.edit_video()(ann, video, visibility=Visibility.PRIVATE)
+    await stage.core.dismiss_member()(ann, channel, cho.require_user())
+    await stage.core.post_comment().reply(ann, top.comment.id, "between us")
+    await stage.says(ann, video, "also between us")
+    failed = VideoFailed(video, channel, 2, "unreadable", stage.clock.now())
+    await stage.adapters.outbox().put(failed, EventId("evt_failed"))
+    await stage.settle()
+    assert await kinds(stage, ben) == []
+    assert await kinds(stage, cho) == ["comment"]
+    assert await kinds(stage, ann) == ["comment", "video_failed"]
+
+
 async def test_a_held_comment_tells_nobody_until_it_is_approved(stage: Stage) -> None:
     ann, ben, cho = await stage.person("ann"), await stage.person("ben"), await stage.person("cho")
     channel = await stage.channel(ann, policy=CommentPolicy(hold=Hold.ALL))

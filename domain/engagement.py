@@ -92,12 +92,14 @@ class Comment:
         return draft._shown(draft.created_at)  # noqa: SLF001  (its own)
 
     def edit(self, actor: Actor, text: str, policy: CommentPolicy, now: datetime, *, trusted: bool) -> "CommentChange":
-        """With other words, by its author only; they pass the policy again."""
+        """With other words, by its author only; they pass the policy again. The same words change nothing."""
         if actor.require_user() != self.author:
             raise Forbidden("only its author edits a comment")
         if self.status in {CommentStatus.REMOVED, CommentStatus.REJECTED}:
             raise Conflict(f"a {self.status.value} comment is not edited", code="comment_closed")
         edited = evolve(self, text=text, edited_at=now)
+        if edited.text == self.text:
+            return self, ()
         length(1, 5000)(edited, _TEXT, edited.text)
         if self.shown and not trusted and policy.holds(edited.text, newcomer=False):
             held = evolve(self._to(CommentStatus.HELD), text=edited.text, edited_at=now, pinned=False)

@@ -194,6 +194,15 @@ async def test_only_its_author_edits_a_comment_and_the_words_pass_the_policy_aga
     assert (await stage.core.edit_comment()(ben, posted.id, text="buy SPAM")).comment.status is CommentStatus.HELD
 
 
+async def test_the_same_words_are_the_authors_to_say_too_and_change_nothing(stage: Stage) -> None:
+    ann, ben = await stage.person("ann"), await stage.person("ben")
+    card = await stage.says(ben, await stage.video(await stage.channel(ann), ann), "hello")
+    with pytest.raises(Forbidden):
+        await stage.core.edit_comment()(ann, card.comment.id, text="hello")
+    again = await stage.core.edit_comment()(ben, card.comment.id, text=" hello ")
+    assert again.comment == card.comment
+
+
 async def test_an_edit_names_the_version_it_is_of(stage: Stage) -> None:
     ann = await stage.person("ann")
     video = await stage.video(await stage.channel(ann), ann)

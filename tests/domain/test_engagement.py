@@ -161,11 +161,13 @@ class Thread(RuleBasedStateMachine):
             with pytest.raises(IllegalTransition):
                 self.it.rule(ruling, self.now)
 
-    @rule(policy=st.sampled_from([OPEN, STRICT]))
-    def edit(self, policy: CommentPolicy) -> None:
+    @rule(policy=st.sampled_from([OPEN, STRICT]), text=st.sampled_from(["Hi @amy", "Hi @bea"]))
+    def edit(self, policy: CommentPolicy, text: str) -> None:
         if self.it.status in {V, H}:
-            self.becomes(self.it.edit(Actor(AUTHOR), "Hi @amy", policy, self.now, trusted=False))
-            assert policy is OPEN or self.it.status is H
+            before = self.it
+            self.becomes(self.it.edit(Actor(AUTHOR), text, policy, self.now, trusted=False))
+            assert policy is OPEN or self.it.status is H or self.it == before
+            assert (self.it == before) == (text == before.text)
         else:
             with pytest.raises(Conflict):
                 self.it.edit(Actor(AUTHOR), "Hi @amy", policy, self.now, trusted=False)

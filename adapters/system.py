@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import perf_counter
 
+from domain.errors import Invalid
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs are written
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _PAIR_SHIFTS = tuple(range(120, -1, -10))
 _RANDOM_BITS = 80
+AHEAD_MOST = timedelta(days=36_525)
+"""Where the calendar ends, so would every request that adds to the present."""
 
 
 class Clock:
@@ -22,10 +26,11 @@ class Clock:
         return datetime.now(UTC) + self._ahead
 
     def advance(self, by: timedelta) -> datetime:
-        """The present, from now on further ahead. Raises ValueError for a step back."""
+        """The present, from now on further ahead. Raises Invalid for a step back, and beyond ``AHEAD_MOST``."""
         if by < timedelta():
-            message = "time only moves ahead"
-            raise ValueError(message)
+            raise Invalid("time only moves ahead", field="seconds")
+        if by > AHEAD_MOST - self._ahead:
+            raise Invalid("the clock may be a hundred years ahead", code="clock_too_far", field="seconds")
         self._ahead += by
         return self.now()
 

@@ -41,7 +41,7 @@ class PlayClock:
         return self.clock.now()
 
     def advance(self, by: timedelta) -> datetime:
-        """The new present. Raises ValueError for a step back."""
+        """The new present. Raises as ``Clock.advance`` does."""
         present = self.clock.advance(by)
         self.changes.note()
         return present

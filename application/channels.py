@@ -213,7 +213,6 @@ class EnrollMember:
     channels: Channels
     users: Users
     cards: ChannelCards
-    now: Now
 
     async def __call__(
         self, actor: Actor, channel: ChannelId, user: UserId, role: Member, version: int | None = None

@@ -159,9 +159,7 @@ class Core(DeclarativeContainer):
     request_picture = Singleton(
         RequestPicture, channels=adapters.channels, store=adapters.store, now=adapters.now, new_id=adapters.new_id
     )
-    enroll_member = Singleton(
-        EnrollMember, channels=adapters.channels, users=adapters.users, cards=channel_cards, now=adapters.now
-    )
+    enroll_member = Singleton(EnrollMember, channels=adapters.channels, users=adapters.users, cards=channel_cards)
     dismiss_member = Singleton(DismissMember, channels=adapters.channels)
     close_channel = Singleton(CloseChannel, channels=adapters.channels, now=adapters.now)
     clear_channel = Singleton(

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class Settings:
-    """The settings of one process; see docs/settings.md for each."""
+    """The settings of one process; docs/operations.md explains each."""
 
     profile: str = "local"
     host: str = "127.0.0.1"

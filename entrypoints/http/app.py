@@ -23,7 +23,7 @@ from entrypoints.http.edge import Edge, Identify
 from entrypoints.http.engagement import EngagementController
 from entrypoints.http.errors import HANDLERS, asking_of
 from entrypoints.http.history import HistoryController
-from entrypoints.http.idempotency import Repeats
+from entrypoints.http.idempotency import BODY_BYTES, Repeats
 from entrypoints.http.identity import AuthController, MeController
 from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
@@ -35,8 +35,6 @@ from entrypoints.http.uploads import UploadController
 from entrypoints.http.videos import BlockController, CaptionController, VideoController
 from entrypoints.http.watching import WatchingController
 from entrypoints.metrics import Metrics
-
-BODY_BYTES = 1024 * 1024
 
 CONTROLLERS: Sequence[type[Controller]] = (
     AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,

@@ -299,8 +299,9 @@ class ClearEngagement:
 
     async def __call__(self, video: VideoId) -> None:
         await self.reactions.forget(video)
-        while await self.comments.remove_all(video):
-            pass
+        while gone := await self.comments.remove_all(video):
+            for comment in gone:
+                await self.reactions.forget(comment)
 
 
 @frozen

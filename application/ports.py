@@ -476,8 +476,8 @@ class Comments(Protocol):
     async def known(self, channel: ChannelId, author: UserId) -> bool:
         """Whether a comment of theirs is visible under any of the channel's videos."""
 
-    async def remove_all(self, video: VideoId, limit: int = 500) -> int:
-        """Forget comments of a removed video; how many, 0 when none is left."""
+    async def remove_all(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
+        """Forget comments of a removed video; which, none when none is left."""
 
 
 @frozen

@@ -87,7 +87,7 @@ class InMemoryComments:
     async def known(self, channel: ChannelId, author: UserId) -> bool:
         return (channel, author) in self._shown_of
 
-    async def remove_all(self, video: VideoId, limit: int = 500) -> int:
+    async def remove_all(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
         ids = self._of_video.get(video, [])
         gone = ids[-limit:]
         del ids[-limit:]
@@ -97,7 +97,7 @@ class InMemoryComments:
             self._of_video.pop(video, None)
         if gone:
             self._changes.note()
-        return len(gone)
+        return gone
 
     def _find(self, key: tuple[str, CommentId]) -> Comment:
         return self._comments[key[-1]]

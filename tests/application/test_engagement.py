@@ -275,12 +275,13 @@ async def test_a_removed_video_takes_its_comments_and_reactions_along(stage: Sta
     video = await stage.video(channel, ann)
     comment = (await stage.says(ann, video, "one")).comment.id
     await stage.core.react().to_video(ann, video, Reaction.LIKE)
+    await stage.core.react().to_comment(ann, comment, Reaction.LIKE)
     stored = await stage.adapters.videos().get(video)
     await stage.adapters.videos().remove(stored, VideoRemoved(video, channel, stage.clock.now()))
     assert [each.error for each in await stage.settle() if each.error] == []
     with pytest.raises(NotFound):
         await stage.adapters.comments().get(comment)
-    assert (await stage.adapters.reactions().tallies([video]))[video].likes == 0
+    assert await stage.adapters.reactions().of(ann.require_user(), [video, comment]) == {}
 
 
 async def test_following_again_changes_what_one_is_told_and_nothing_else(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from application.ports import Accounts, Channels, History, Now, Subscriptions, Tokens, Users
+from application.ports import Accounts, Channels, History, Inbox, Now, Subscriptions, Tokens, Users
 from application.retry import expect, settled
 from domain.access import Actor, Role
 from domain.channels import ChannelClosed
@@ -178,7 +178,8 @@ class CloseAccount:
 
 @frozen
 class ClearAccount:
-    """After someone left: end their sign-ins, memberships, subscriptions and history, close their channels.
+    """After someone left: end their sign-ins, memberships and subscriptions, forget their history and inbox, close
+    their channels.
 
     What they said under other people's videos stays, without their name.
     """
@@ -187,6 +188,7 @@ class ClearAccount:
     channels: Channels
     subscriptions: Subscriptions
     history: History
+    inbox: Inbox
     now: Now
 
     async def __call__(self, event: AccountClosed) -> None:
@@ -204,3 +206,4 @@ class ClearAccount:
             for subscription in page.items:
                 await self.subscriptions.remove(event.user, subscription.channel)
         await self.history.forget(event.user)
+        await self.inbox.forget(event.user)

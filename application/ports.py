@@ -599,6 +599,9 @@ class Inbox(Protocol):
     async def settings_of(self, users: Sequence[UserId]) -> Mapping[UserId, Settings]:
         """For every user."""
 
+    async def forget(self, user: UserId) -> None:
+        """All that a user was told, had read and chosen. Doing it again is a no-op."""
+
 
 class Live(Protocol):
     """Tells connected clients at once. Nothing is kept: whoever was away reads the inbox."""

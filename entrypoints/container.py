@@ -130,6 +130,7 @@ class Core(DeclarativeContainer):
         channels=adapters.channels,
         subscriptions=adapters.subscriptions,
         history=adapters.history,
+        inbox=adapters.inbox,
         now=adapters.now,
     )
 

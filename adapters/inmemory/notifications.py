@@ -127,6 +127,11 @@ class InMemoryInbox:
         default = Settings()
         return {user: self._settings.get(user, default) for user in users}
 
+    async def forget(self, user: UserId) -> None:
+        self._boxes.pop(user, None)
+        self._settings.pop(user, None)
+        self._changes.note()
+
     def _box(self, user: UserId) -> _Box:
         box = self._boxes.get(user)
         if box is None:

@@ -14,6 +14,7 @@ from domain.engagement import Notify
 from domain.errors import DomainError, Forbidden, Invalid, NotFound, Stale, Taken, Unauthenticated, VersionMismatch
 from domain.identity import AccountClosed, SignedUp, User
 from domain.ids import UserId
+from domain.notifications import Kind, Settings
 from tests.application.world import Crash, World, new_world
 
 ADDRESS, SECRET = "nora@hexcast.test", "correct horse battery"
@@ -172,6 +173,9 @@ async def test_an_account_closes_with_all_that_is_the_person_s(world: World) -> 
     video = await world.publish()
     playback = await world.core.open_playback()(me, video)
     await world.core.heartbeat()(me, video, playback.session.id, 1.0)
+    await world.core.notification_settings().change(me, {Kind.MENTION: False})
+    await world.settle()
+    assert await world.inbox(me)
 
     with pytest.raises(VersionMismatch):
         await world.core.close_account()(me, user.version + 1)
@@ -185,6 +189,8 @@ async def test_an_account_closes_with_all_that_is_the_person_s(world: World) -> 
     assert user.id not in (await world.raw.channels().get(world.channel)).members
     assert not (await world.raw.subscriptions().of_user(user.id)).items
     assert not (await world.raw.history().list(user.id)).items
+    assert not await world.inbox(me)
+    assert await world.raw.inbox().settings(user.id) == Settings()
     assert (await sign_up(world)).id != user.id, "the address and the handle are free"
 
 

@@ -62,6 +62,14 @@ class InboxMachine(WalkingMachine):
         self.chosen[user] = settings
 
     @rule(user=user_ids)
+    def forget(self, user: UserId) -> None:
+        self.do(self.port.forget(user))
+        self.model = {key: each for key, each in self.model.items() if each.user != user}
+        self.read = {(reader, each) for reader, each in self.read if reader != user}
+        self.marks.pop(user, None)
+        self.chosen.pop(user, None)
+
+    @rule(user=user_ids)
     def read_on_while_it_changes(self, user: UserId) -> None:
         for unread_only in (False, True):
             read = self.read_list(user, unread_only=unread_only)

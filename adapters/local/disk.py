@@ -198,14 +198,7 @@ class DiskMedia:
 
     async def remove_prefix(self, prefix: str) -> int:
         def remove() -> int:
-            count = 0
-            for top in self._tops(prefix):
-                count += sum(1 for _ in _files(top))
-                if top.is_dir():
-                    shutil.rmtree(top)
-                else:
-                    top.unlink()
-            return count
+            return sum(map(_remove, self._tops(prefix)))
 
         return await asyncio.to_thread(remove)
 
@@ -426,11 +419,27 @@ class DiskMedia:
             folder = self.path_of(parent) if slash else self._media
         except Invalid:
             return []
-        return [path for path in folder.iterdir() if path.name.startswith(start)] if folder.is_dir() else []
+        try:
+            return [path for path in folder.iterdir() if path.name.startswith(start)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def _files(top: Path) -> Iterator[Path]:
     return (path for path in top.rglob("*") if path.is_file()) if top.is_dir() else iter((top,))
+
+
+def _remove(top: Path) -> int:
+    """A file or folder goes; how many files that were."""
+    count = 0
+    while top.exists():  # again, where someone else removes it too and was faster with a part of it
+        with contextlib.suppress(FileNotFoundError):
+            count = max(count, sum(1 for _ in _files(top)))
+            if top.is_dir():
+                shutil.rmtree(top)
+            else:
+                top.unlink()
+    return count
 
 
 async def _unbroken(do: Callable[..., object], *arguments: object) -> None:

@@ -547,6 +547,15 @@ async def test_prefixes_take_what_starts_so(store: Store, prefix: str) -> None:
             await store.read(key)
 
 
+async def test_what_several_remove_at_once_is_gone_and_no_error(store: Store) -> None:
+    """A removed video's files are cleared by whoever hears of it first, and by the job that was making them."""
+    for _ in range(10):
+        for number in range(30):
+            await store.put(f"v/vid_1/a1/hls/{number}.m4s", b"x", "video/mp4")
+        await asyncio.gather(*[store.remove_prefix(each) for each in ("v/vid_1/", "v/vid_1/a1/", "v/vid_1/a1/") * 2])
+        assert await store.usage("v/vid_1/") == 0
+
+
 async def test_a_name_is_free_again_after_its_prefix_is_gone(store: Store) -> None:
     await store.put("v/vid_1/a1/x.jpg", b"one", "image/jpeg")
     await store.remove_prefix("v/vid_1/")

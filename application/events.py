@@ -35,8 +35,6 @@ TRIES = 10
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=10)
 
-Consumer = Callable[[Envelope], Awaitable[None]]
-
 
 @frozen
 class Consumers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from attrs import frozen
@@ -55,6 +56,7 @@ class Consumers:
     tell: Tell
     tell_subscribers: TellSubscribers
 
+    @cached_property
     def routes(self) -> Mapping[type[Event], Sequence[Callable[[Any, Any], Awaitable[None]]]]:
         """Every kind of event, and what is called with an event's id and the event."""
         return {
@@ -111,7 +113,7 @@ class DeliverEvents:
 
     async def _deliver(self, envelope: Envelope) -> Delivered:
         try:
-            for consume in self.consumers.routes()[type(envelope.event)]:
+            for consume in self.consumers.routes[type(envelope.event)]:
                 await consume(envelope.id, envelope.event)
         except NotYet as early:
             await self.outbox.failed(envelope.id, str(early), early.until)

@@ -52,7 +52,7 @@ async def broken() -> AsyncIterator[Broken]:
 
 
 async def test_every_kind_of_event_has_its_consumers(stage: Stage) -> None:
-    assert set(stage.core.consumers().routes()) == set(get_args(Event))
+    assert set(stage.core.consumers().routes) == set(get_args(Event))
 
 
 async def test_events_that_set_off_nothing_are_done_with(stage: Stage) -> None:

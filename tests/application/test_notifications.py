@@ -323,7 +323,7 @@ async def test_pages_that_come_again_in_any_order_tell_nobody_twice(monkeypatch:
         people = await audience(stage, channel, 6)
         await stage.video(channel, ann, announced=True)
         envelopes = [each.envelope for each in await stage.settle()]
-        routes = stage.core.consumers().routes()
+        routes = stage.core.consumers().routes
         for order in itertools.permutations(envelopes):
             for envelope in order:
                 for consume in routes[type(envelope.event)]:

@@ -445,7 +445,7 @@ async def test_consumers_take_events_late_and_about_what_is_gone(world: World) -
         VideoReady(gone, world.channel, 1, world.clock.now()),
         VideoFailed(gone, world.channel, 1, "x", world.clock.now()),
     ):
-        for consume in world.core.consumers().routes()[type(kind)]:
+        for consume in world.core.consumers().routes[type(kind)]:
             await consume("evt_1", kind)
     assert not world.files()
 

@@ -23,7 +23,7 @@ from domain.errors import Conflict, NotFound, Stale, Unavailable
 from domain.ids import JobId, UploadId, VideoId
 from domain.media import attempt_prefix, video_prefix
 from domain.processing import LEASE, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
-from domain.uploads import UploadCompleted
+from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
 from domain.watching import GRANT_LIFE
 
@@ -45,7 +45,8 @@ async def _save_requested(processings: Processings, processing: Processing, now:
 class RequestProcessing:
     """After an upload is complete: a first attempt, or another one if it replaces an older source.
 
-    A video that was announced while its channel closed is removed.
+    An upload that ends after a newer one took the video's place is forgotten, and a video that was announced while
+    its channel closed is removed.
     """
 
     videos: Videos
@@ -81,7 +82,8 @@ class RequestProcessing:
                 await self.transcoder.cancel(before.job)
             return await _save_requested(self.processings, after, now)
 
-        await settled(step)
+        if event.upload < (await settled(step)).upload:
+            await _forget_upload(self.uploads, self.store, event.upload)
 
 
 async def _forget_upload(uploads: Uploads, store: UploadStore, upload: UploadId) -> None:
@@ -171,7 +173,7 @@ class ReflectProcessing:
 
 @frozen
 class ClearOldSources:
-    """Once a replacement plays, nobody needs the sources before it."""
+    """Once a replacement plays, nobody needs the sources before it. One that is still being sent is left alone."""
 
     uploads: Uploads
     processings: Processings
@@ -183,7 +185,7 @@ class ClearOldSources:
         except NotFound:
             return
         for upload in await self.uploads.of_video(event.video):
-            if upload.id < current and upload.counts:
+            if upload.id < current and upload.status is Status.COMPLETED:
                 await _forget_upload(self.uploads, self.store, upload.id)
 
 
@@ -209,7 +211,10 @@ class ClearOldMedia:
 
 @frozen
 class StopProcessing:
-    """After a video is removed: no job, no source and no rendition of it stays."""
+    """After a video is removed: no job, no source and no rendition of it stays.
+
+    Of an upload that failed the record does, without bytes: whoever sent it can still read why.
+    """
 
     processings: Processings
     uploads: Uploads
@@ -231,7 +236,8 @@ class StopProcessing:
         if stopped is not None and stopped.job is not None:
             await self.transcoder.cancel(stopped.job)
         for upload in await self.uploads.of_video(video):
-            await _forget_upload(self.uploads, self.store, upload.id)
+            if upload.status is not Status.FAILED:
+                await _forget_upload(self.uploads, self.store, upload.id)
         await self.media.remove_prefix(video_prefix(video))
 
 

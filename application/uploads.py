@@ -209,23 +209,29 @@ class CompleteUpload:
     async def __call__(self, actor: Actor, upload: UploadId, parts: Sequence[tuple[int, str]]) -> UploadCard:
         """``parts`` are the numbers and etags that the client saw; none means whatever is here.
 
-        Raises Invalid (``parts_missing``, ``etag_mismatch``, ``size_mismatch``), and as ``Upload.require_open``.
+        Raises Invalid (``parts_missing``, ``etag_mismatch``, ``size_mismatch``), and as ``Upload.require_open``. When
+        the whole file has another size than announced, the upload has failed.
         """
 
         async def step() -> Upload:
             stored = await _to_send(self.uploads, self.channels, actor, upload)
             if stored.status is Status.COMPLETED:
                 return stored
+            stored.require_open(self.now())  # before the store, which knows nothing of one that is over
             received = await self.store.received(stored)
             done, event = stored.complete(received, self.now())
             if not stored.assembled(received):  # the etags of parts are gone with them
                 _require_etags(received, parts)
             size = await self.store.assemble(stored, received)
-            if size != stored.size_bytes:
-                raise Invalid(f"expected {stored.size_bytes} bytes, not {size}", code="size_mismatch", field="parts")
+            if size != stored.size_bytes:  # the store's file is what it is: no part sent again makes it another
+                failed, abandoned = stored.fail(f"expected {stored.size_bytes} bytes, not {size}", self.now())
+                return await self.uploads.save(failed, abandoned)
             return await self.uploads.save(done, event)
 
-        return UploadCard(await settled(step))
+        ended = await settled(step)
+        if ended.error is not None:
+            raise Invalid(ended.error, code="size_mismatch", field="parts")
+        return UploadCard(ended)
 
 
 def _require_etags(received: Sequence[Part], claimed: Sequence[tuple[int, str]]) -> None:

@@ -27,7 +27,7 @@ from domain.errors import (
 from domain.ids import JobId, VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, Media, Rendition
 from domain.processing import ATTEMPTS_MOST, HANG, LEASE, STALL, Failure, Processing, Report, State
-from domain.uploads import UploadCompleted
+from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, VideoFailed, VideoReady, Visibility
 from domain.watching import GRANT_LIFE
 from tests.application.world import BROKEN, CLIP, World, new_world
@@ -391,6 +391,24 @@ async def test_a_replacement_stops_the_job_that_it_overtakes(world: World) -> No
     again = UploadCompleted(older.id, video, older.source, world.clock.now())
     await world.core.request_processing()(again)
     assert await world.raw.processings().get(video) == stored
+
+
+async def test_an_older_upload_that_ends_after_a_newer_one_is_let_finish_and_forgotten(world: World) -> None:
+    """It keeps its links while the newer one is made to play, and then leaves neither bytes nor a claim on the quota."""
+    video = await world.publish()
+    slow = await world.announce(CLIP, replaces=video)
+    newer = await world.upload(LONGER, replaces=video)
+    await world.settle()
+    assert (await world.show(ANONYMOUS, video)).video.attempt == 2
+    assert (await world.raw.uploads().get(slow.upload.id)).status is Status.WAITING
+    await world.send(slow)
+    done = await world.core.complete_upload()(world.owner, slow.upload.id, [])
+    assert done.upload.status is Status.COMPLETED
+    await world.settle()
+    assert world.incoming() == {newer.id}
+    assert world.quota(world.owner) == len(LONGER)
+    stored = await world.raw.processings().get(video)
+    assert (stored.attempt, stored.upload) == (2, newer.id)
 
 
 @pytest.mark.parametrize("moments", range(8))

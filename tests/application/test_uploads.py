@@ -311,6 +311,7 @@ async def test_a_crash_after_assembling_is_no_end(world: World) -> None:
 
 
 async def test_a_store_that_lost_bytes_is_not_believed(world: World) -> None:
+    """What it made of the parts stays that way, so the upload is over, and says why."""
     card = await world.announce()
     await world.send(card)
 
@@ -323,7 +324,16 @@ async def test_a_store_that_lost_bytes_is_not_believed(world: World) -> None:
 
     complete = evolve(world.core.complete_upload(), store=Losing())
     assert await refused(complete(world.owner, card.upload.id, [])) == "size_mismatch"
-    assert (await world.raw.uploads().get(card.upload.id)).status is Status.UPLOADING
+    failed = (await world.core.show_upload()(world.owner, card.upload.id)).upload
+    assert (failed.status, failed.error) == (Status.FAILED, f"expected {len(CLIP)} bytes, not {len(CLIP) - 1}")
+    assert await refused(complete(world.owner, card.upload.id, [])) == "upload_closed"
+    assert await refused(world.core.sign_parts()(world.owner, card.upload.id, [1])) == "upload_closed"
+    await world.settle()
+    assert await refused(complete(world.owner, card.upload.id, [])) == "upload_closed", "its bytes are gone"
+    assert (await world.core.show_upload()(world.owner, card.upload.id)).upload == failed
+    assert not world.incoming()
+    assert world.quota(world.owner) == 0
+    assert not (await world.raw.videos().of_channel(world.channel)).items
 
 
 async def test_an_upload_cancelled_while_it_is_completed_stays_cancelled(world: World) -> None:

@@ -272,6 +272,7 @@ class React:
     """Like or dislike a video or comment, or take it back. Saying the same again changes nothing."""
 
     seen: Seen
+    users: Users
     reactions: Reactions
 
     async def to_video(self, actor: Actor, video: VideoId, reaction: Reaction | None) -> None:
@@ -283,11 +284,11 @@ class React:
         await self._put(actor, comment, reaction)
 
     async def _put(self, actor: Actor, subject: str, reaction: Reaction | None) -> None:
-        user = actor.require_user()
+        user = await signed_in(self.users, actor)
         if reaction is None:
-            await self.reactions.remove(subject, user)
+            await self.reactions.remove(subject, user.id)
         else:
-            await self.reactions.put(subject, user, reaction)
+            await self.reactions.put(subject, user.id, reaction)
 
 
 @frozen

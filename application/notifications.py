@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from attrs import frozen
 
+from application.identity import signed_in
 from application.ports import (
     Channels,
     Comments,
@@ -226,12 +227,13 @@ class CountUnread:
 @frozen
 class MarkRead:
     inbox: Inbox
+    users: Users
 
     async def __call__(
         self, actor: Actor, *, ids: Sequence[NotificationId] = (), up_to: NotificationId | None = None
     ) -> Unread:
         """What is left. A mark ahead of all there is reads all there is. Raises Invalid unless one of the two is given."""
-        user = actor.require_user()
+        user = (await signed_in(self.users, actor)).id
         if bool(ids) == (up_to is not None):
             raise Invalid("give either ids or up_to", code="ids_or_up_to", field="ids")
         if up_to is not None:
@@ -245,13 +247,14 @@ class MarkRead:
 @frozen
 class NotificationSettings:
     inbox: Inbox
+    users: Users
 
     async def show(self, actor: Actor) -> Settings:
         return await self.inbox.settings(actor.require_user())
 
     async def change(self, actor: Actor, changes: Mapping[Kind, bool]) -> Settings:
         """With each kind named wanted or not."""
-        user = actor.require_user()
+        user = (await signed_in(self.users, actor)).id
         settings = (await self.inbox.settings(user)).change(changes)
         await self.inbox.save_settings(user, settings)
         return settings

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from attrs import evolve, frozen
 
+from application.identity import signed_in
 from application.ports import (
     Delivery,
     File,
@@ -16,6 +17,7 @@ from application.ports import (
     Now,
     Page,
     Sessions,
+    Users,
     Videos,
 )  # fmt: skip
 from application.retry import settled
@@ -80,10 +82,13 @@ class Heartbeat:
     """A player says where it is."""
 
     sessions: Sessions
+    users: Users
     now: Now
 
     async def __call__(self, actor: Actor, video: VideoId, session: SessionId, position_s: float) -> PlaybackSession:
-        """Raises NotFound for a session of another video or viewer, or one long over."""
+        """Raises NotFound for a session of another video or viewer, or one long over, Unauthenticated when its
+        viewer closed their account since.
+        """
 
         async def step() -> PlaybackSession:
             stored = await self.sessions.get(session)
@@ -92,6 +97,7 @@ class Heartbeat:
             beaten = stored.beat(position_s, self.now())
             watched = None
             if stored.viewer is not None:
+                await signed_in(self.users, actor)  # a token outlives its account, whose history stays forgotten
                 watched = Watched(user=stored.viewer, video=video, position_s=position_s, at=beaten.beat_at)
             return await self.sessions.save(beaten, watched)
 

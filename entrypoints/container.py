@@ -291,7 +291,7 @@ class Core(DeclarativeContainer):
         now=adapters.now,
         new_id=adapters.new_id,
     )
-    heartbeat = Singleton(Heartbeat, sessions=adapters.sessions, now=adapters.now)
+    heartbeat = Singleton(Heartbeat, sessions=adapters.sessions, users=adapters.users, now=adapters.now)
     list_history = Singleton(ListHistory, history=adapters.history, videos=adapters.videos, cards=video_cards)
     forget_history = Singleton(ForgetHistory, history=adapters.history)
     open_file = Singleton(OpenFile, videos=adapters.videos, delivery=adapters.delivery)
@@ -316,7 +316,7 @@ class Core(DeclarativeContainer):
     list_comments = Singleton(
         ListComments, seen=seen, channels=adapters.channels, comments=adapters.comments, cards=comment_cards
     )
-    react = Singleton(React, seen=seen, reactions=adapters.reactions)
+    react = Singleton(React, seen=seen, users=adapters.users, reactions=adapters.reactions)
     clear_engagement = Singleton(ClearEngagement, comments=adapters.comments, reactions=adapters.reactions)
     subscribe = Singleton(
         Subscribe,
@@ -354,8 +354,8 @@ class Core(DeclarativeContainer):
     )
     list_notifications = Singleton(ListNotifications, inbox=adapters.inbox, users=adapters.users)
     count_unread = Singleton(CountUnread, inbox=adapters.inbox)
-    mark_read = Singleton(MarkRead, inbox=adapters.inbox)
-    notification_settings = Singleton(NotificationSettings, inbox=adapters.inbox)
+    mark_read = Singleton(MarkRead, inbox=adapters.inbox, users=adapters.users)
+    notification_settings = Singleton(NotificationSettings, inbox=adapters.inbox, users=adapters.users)
     follow_notifications = Singleton(
         FollowNotifications, inbox=adapters.inbox, live=adapters.live, list=list_notifications
     )

@@ -269,6 +269,22 @@ async def test_a_reaction_replaces_another_and_can_be_taken_back(stage: Stage) -
         await react.to_video(ANONYMOUS, video, Reaction.LIKE)
 
 
+async def test_who_left_reacts_no_more(stage: Stage) -> None:
+    """Though their token still says who they were."""
+    ann, ben = await stage.person("ann"), await stage.person("ben")
+    video = await stage.video(await stage.channel(ann), ann)
+    comment = (await stage.says(ann, video, "hello")).comment.id
+    await stage.core.close_account()(ben)
+    await stage.settle()
+    for reacting in (
+        stage.core.react().to_video(ben, video, Reaction.LIKE),
+        stage.core.react().to_comment(ben, comment, Reaction.LIKE),
+    ):
+        with pytest.raises(Unauthenticated):
+            await reacting
+    assert (await stage.core.show_video()(ann, video)).likes == 0
+
+
 async def test_a_removed_video_takes_its_comments_and_reactions_along(stage: Stage) -> None:
     ann = await stage.person("ann")
     channel = await stage.channel(ann)

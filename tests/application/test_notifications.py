@@ -332,6 +332,20 @@ async def test_pages_that_come_again_in_any_order_tell_nobody_twice(monkeypatch:
         assert [each.envelope for each in await stage.settle()] == []
 
 
+async def test_who_left_marks_and_chooses_nothing_any_more(stage: Stage) -> None:
+    """Their inbox was forgotten, and a token that is still good brings nothing of it back."""
+    ben = await stage.person("ben")
+    await stage.core.close_account()(ben)
+    await stage.settle()
+    for asked in (
+        stage.core.notification_settings().change(ben, {Kind.REPLY: False}),
+        stage.core.mark_read()(ben, ids=[NotificationId("ntf_1")]),
+    ):
+        with pytest.raises(Unauthenticated):
+            await asked
+    assert (await stage.core.notification_settings().show(ben)).wants(Kind.REPLY)
+
+
 async def test_who_wants_only_broadcasts_or_nothing_hears_of_no_video(stage: Stage) -> None:
     ann = await stage.person("ann")
     channel = await stage.channel(ann)

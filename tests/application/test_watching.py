@@ -100,6 +100,17 @@ async def test_beats_are_for_one_s_own_session_of_that_video_while_it_lasts(worl
         await beat(world.fan, video, session.id, 1.0)
 
 
+async def test_a_token_that_outlives_its_account_writes_no_history(world: World) -> None:
+    video = await world.publish()
+    session = (await world.core.open_playback()(world.fan, video)).session
+    await world.core.heartbeat()(world.fan, video, session.id, 1.0)
+    await world.core.close_account()(world.fan)
+    await world.settle()
+    with pytest.raises(Unauthenticated):
+        await world.core.heartbeat()(world.fan, video, session.id, 2.0)
+    assert not await world.raw.history().of(world.fan.require_user(), [video])
+
+
 async def test_two_beats_at_once_count_one_view(world: World) -> None:
     video = await world.publish()
     session = await watch(world, (await world.core.open_playback()(ANONYMOUS, video)).session, 20)

@@ -1,10 +1,11 @@
 """Channels: opening, editing, helpers, pictures, and what follows when one closes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from attrs import frozen
 
+from application.files import Put, settled_with_files
 from application.identity import signed_in
 from application.ports import (
     Channels,
@@ -25,6 +26,7 @@ from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened
 from domain.engagement import Subscription
 from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge, Unauthenticated
 from domain.ids import CHANNEL, IMAGE, ChannelId, UserId
+from domain.media import superseded
 from domain.uploads import MIB, PART_LIFE
 from domain.videos import VideoRemoved
 
@@ -135,6 +137,7 @@ class EditChannel:
     media: MediaStore
     images: Images
     now: Now
+    new_id: NewId
 
     async def __call__(
         self, actor: Actor, channel: ChannelId, *, handle: str | None = None, name: str | None = None,
@@ -143,15 +146,8 @@ class EditChannel:
         version: int | None = None,
     ) -> ChannelCard:  # fmt: skip
         """Raises Taken (``handle_taken``), VersionMismatch, Invalid (``unreadable_image``, ``no_such_image``)."""
-        put: list[str] = []
 
-        async def picture(which: Picture, image: str | None) -> str | None:
-            if image is None:
-                return None
-            put.append(await self._picture(channel, which, image))
-            return put[-1]
-
-        async def step() -> Channel:
+        async def step(put: Put) -> Channel:
             stored = await self.channels.get(channel)
             stored.require(actor, Task.EDIT)
             if handle is not None:
@@ -160,29 +156,38 @@ class EditChannel:
             edited = stored.edit(
                 handle=handle, name=name, description=description,
                 comments=stored.comments.edit(hold=hold, words=words, enabled=comments_enabled),
-                avatar=await picture(Picture.AVATAR, avatar),
-                banner=await picture(Picture.BANNER, banner),
+                avatar=await self._picture(put, stored.avatar, channel, Picture.AVATAR, avatar),
+                banner=await self._picture(put, stored.banner, channel, Picture.BANNER, banner),
             )  # fmt: skip
             if edited == stored:
                 return stored
-            return await self.channels.save(edited, ChannelEdited(channel, self.now()))
+            now = self.now()
+            gone = superseded(stored.files, edited.files, now)
+            return await self.channels.save(edited, ChannelEdited(channel, now), *gone)
 
-        try:
-            return await self.cards.of(actor, await settled(step))
-        except NotFound:  # it closed meanwhile, and what clears its pictures has been there already
-            for key in put:
-                await self.media.remove_prefix(key)
-            raise
+        async def shown() -> Collection[str]:
+            return (await self.channels.get(channel)).files
 
-    async def _picture(self, channel: ChannelId, picture: Picture, image: str) -> str:
+        return await self.cards.of(actor, await settled_with_files(self.media, shown, step))
+
+    async def _picture(
+        self, put: Put, before: str | None, channel: ChannelId, picture: Picture, image: str | None
+    ) -> str | None:
+        """The key of the picture with its id; the one before if it is that picture already."""
+        if image is None:
+            return None
+        name = _ticket_name(channel, picture, image)
+        # A key of its own each time: an older one may be about to go, though the same picture was there.
+        prefix = f"c/{channel}/{picture}-{image}-"
+        if before is not None and before.startswith(prefix):
+            return before
         try:
-            content = await self.store.take_small(_ticket_name(channel, picture, image))
+            content = await self.store.take_small(name)
         except NotFound:
             message = "no such picture has arrived; ask for a ticket and PUT it first"
             raise Invalid(message, code="no_such_image", field=f"{picture}_image_id") from None
-        key = f"c/{channel}/{picture}-{image}.jpg"
-        await self.media.put(key, await self.images.fit(content, *picture.size), "image/jpeg")
-        return key
+        key = f"{prefix}{self.new_id(IMAGE)}.jpg"
+        return await put(key, await self.images.fit(content, *picture.size), "image/jpeg")
 
 
 def _ticket_name(channel: ChannelId, picture: Picture, image: str) -> str:

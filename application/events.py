@@ -27,6 +27,7 @@ from domain.channels import ChannelClosed, ChannelEdited, ChannelOpened
 from domain.engagement import CommentHeld, CommentPosted, Subscribed
 from domain.errors import Unavailable
 from domain.identity import AccountClosed, SignedUp
+from domain.media import FilesSuperseded
 from domain.notifications import FanOut
 from domain.processing import ProcessingMoved, TranscodeRequested
 from domain.uploads import UploadAbandoned, UploadCompleted
@@ -78,6 +79,7 @@ class Consumers:
             ),
             VideoFailed: (self.tell.processed,),
             MediaSuperseded: (lambda _, event: self.clear_old_media(event),),
+            FilesSuperseded: (lambda _, event: self.clear_old_media.files(event),),
             VideoRemoved: (
                 lambda _, event: self.index_video(event.video),
                 lambda _, event: self.stop_processing(event.video),

@@ -19,6 +19,7 @@ from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened
 from domain.engagement import Comment, CommentEvent, Reaction, Subscribed, Subscription
 from domain.identity import AccountClosed, SignedUp, User
 from domain.ids import ChannelId, CommentId, EventId, JobId, NotificationId, SessionId, UploadId, UserId, VideoId
+from domain.media import FilesSuperseded
 from domain.notifications import FanOut, Notification, Settings
 from domain.processing import Processing, ProcessingMoved, Report, TranscodeRequested
 from domain.uploads import Part, Upload, UploadAbandoned, UploadCompleted
@@ -27,7 +28,7 @@ from domain.watching import Grant, PlaybackSession, Watched
 
 Event = (
     SignedUp | AccountClosed | ChannelOpened | ChannelEdited | ChannelClosed | UploadCompleted | UploadAbandoned
-    | TranscodeRequested | ProcessingMoved | VideoEvent | CommentEvent | Subscribed | FanOut
+    | TranscodeRequested | ProcessingMoved | VideoEvent | FilesSuperseded | CommentEvent | Subscribed | FanOut
 )  # fmt: skip
 
 Now = Callable[[], datetime]

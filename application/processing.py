@@ -21,7 +21,7 @@ from domain.access import Actor
 from domain.channels import Task
 from domain.errors import Conflict, NotFound, Stale, Unavailable
 from domain.ids import JobId, UploadId, VideoId
-from domain.media import attempt_prefix, video_prefix
+from domain.media import FilesSuperseded, attempt_prefix, video_prefix
 from domain.processing import LEASE, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
 from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
@@ -191,22 +191,31 @@ class ClearOldSources:
 
 @frozen
 class ClearOldMedia:
-    """Remove the files of attempts that were superseded, when the last grant to watch them is over."""
+    """Remove files that were superseded, when the last grant to see them is over."""
 
     media: MediaStore
     now: Now
 
     async def __call__(self, event: MediaSuperseded) -> None:
-        """Raises NotYet while someone may still be watching."""
-        until = event.at + GRANT_LIFE
-        if self.now() < until:
-            raise NotYet(until)
+        """An attempt's. Raises NotYet while someone may still be watching."""
+        self._require_over(event.at)
         await self.media.remove_prefix(attempt_prefix(event.video, event.attempt))
 
     async def before(self, event: VideoReady) -> None:
         """Whatever the attempts before a complete one left, also those that never played. Raises NotYet."""
         for attempt in range(1, event.attempt):
             await self(MediaSuperseded(event.video, attempt, event.at))
+
+    async def files(self, event: FilesSuperseded) -> None:
+        """Pictures and captions, one by one. Raises NotYet."""
+        self._require_over(event.at)
+        for key in event.keys:
+            await self.media.remove_prefix(key)
+
+    def _require_over(self, at: datetime) -> None:
+        until = at + GRANT_LIFE
+        if self.now() < until:
+            raise NotYet(until)
 
 
 @frozen

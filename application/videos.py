@@ -1,10 +1,11 @@
 """Videos: finding and showing them, and what their channel's members change about them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 
 from attrs import frozen
 
+from application.files import Put, settled_with_files
 from application.ports import (
     Channels,
     Comments,
@@ -217,26 +218,29 @@ class Editing:
         self, actor: Actor, video: VideoId, version: int | None, change: Callable[[Video], Awaitable[Change]]
     ) -> VideoCard:
         """Raises NotFound for strangers to a hidden video, Forbidden to others, VersionMismatch."""
+        return await self.cards.one(actor, await settled(lambda: self._step(actor, video, version, change)))
 
-        async def step() -> Video:
-            stored = await self.videos.get(video)
-            await self.require(actor, stored)
-            expect("the video", stored.version, version)
-            changed, events = await change(stored)
-            return stored if changed == stored else await self.videos.save(changed, *events)
+    async def with_files(
+        self, actor: Actor, video: VideoId, version: int | None, change: Callable[[Video, Put], Awaitable[Change]]
+    ) -> VideoCard:
+        """The same for a change that puts files."""
 
-        return await self.cards.one(actor, await settled(step))
+        async def step(put: Put) -> Video:
+            return await self._step(actor, video, version, lambda stored: change(stored, put))
 
-    async def with_files(self, media: MediaStore, put: Sequence[str], edited: Awaitable[VideoCard]) -> VideoCard:
-        """The edited video. If it is removed meanwhile, the files that the edit has put go here: what clears the
-        others may have been there before them.
-        """
-        try:
-            return await edited
-        except NotFound:
-            for key in put:
-                await media.remove_prefix(key)
-            raise
+        async def shown() -> Collection[str]:
+            return (await self.videos.get(video)).files
+
+        return await self.cards.one(actor, await settled_with_files(self.cards.media, shown, step))
+
+    async def _step(
+        self, actor: Actor, video: VideoId, version: int | None, change: Callable[[Video], Awaitable[Change]]
+    ) -> Video:
+        stored = await self.videos.get(video)
+        await self.require(actor, stored)
+        expect("the video", stored.version, version)
+        changed, events = await change(stored)
+        return stored if changed == stored else await self.videos.save(changed, *events)
 
     async def require(self, actor: Actor, video: Video) -> None:
         channel = await self.channels.get(video.channel)
@@ -286,23 +290,20 @@ class SetThumbnail:
     """A picture of one's own in place of the transcoder's poster."""
 
     editing: Editing
-    media: MediaStore
     images: Images
     new_id: NewId
 
     async def __call__(self, actor: Actor, video: VideoId, content: bytes, version: int | None = None) -> VideoCard:
         """Raises TooLarge (``file_too_large``), Invalid (``unreadable_image``)."""
 
-        async def change(stored: Video) -> Change:
+        async def change(stored: Video, put: Put) -> Change:
             if len(content) > THUMBNAIL_MOST:
                 raise TooLarge(f"a thumbnail may have {THUMBNAIL_MOST} bytes", code="file_too_large")
             key = f"{video_prefix(video)}thumb/{self.new_id(IMAGE)}.jpg"
-            await self.media.put(key, await self.images.fit(content, *THUMBNAIL), "image/jpeg")
-            put.append(key)
+            await put(key, await self.images.fit(content, *THUMBNAIL), "image/jpeg")
             return stored.with_thumbnail(key, self.editing.now())
 
-        put: list[str] = []
-        return await self.editing.with_files(self.media, put, self.editing(actor, video, version, change))
+        return await self.editing.with_files(actor, video, version, change)
 
 
 @frozen
@@ -325,7 +326,6 @@ class PutCaption:
     """Captions in a language, in place of what was there."""
 
     editing: Editing
-    media: MediaStore
     tidy: WebVtt
     new_id: NewId
 
@@ -334,16 +334,14 @@ class PutCaption:
     ) -> VideoCard:
         """Raises Invalid (``invalid_captions``, ``invalid_language``), TooLarge (``file_too_large``)."""
 
-        async def change(stored: Video) -> Change:
+        async def change(stored: Video, put: Put) -> Change:
             if len(content) > CAPTIONS_MOST:
                 raise TooLarge(f"captions may have {CAPTIONS_MOST} bytes", code="file_too_large")
             key = f"{video_prefix(video)}captions/{language(tag)}-{self.new_id(IMAGE)}.vtt"
-            await self.media.put(key, self.tidy(content), "text/vtt; charset=utf-8")
-            put.append(key)
-            return stored.with_caption(Caption(tag, line(label)[:60] or tag, key)), ()
+            await put(key, self.tidy(content), "text/vtt; charset=utf-8")
+            return stored.with_caption(Caption(tag, line(label)[:60] or tag, key), self.editing.now())
 
-        put: list[str] = []
-        return await self.editing.with_files(self.media, put, self.editing(actor, video, version, change))
+        return await self.editing.with_files(actor, video, version, change)
 
 
 @frozen
@@ -352,7 +350,7 @@ class RemoveCaption:
 
     async def __call__(self, actor: Actor, video: VideoId, tag: str, version: int | None = None) -> VideoCard:
         async def change(stored: Video) -> Change:
-            return stored.without_caption(tag), ()
+            return stored.without_caption(tag, self.editing.now())
 
         return await self.editing(actor, video, version, change)
 

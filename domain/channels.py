@@ -148,6 +148,11 @@ class Channel:
     created_at: datetime
     version: int = 0
 
+    @property
+    def files(self) -> frozenset[str]:
+        """The keys of its pictures."""
+        return frozenset(key for key in (self.avatar, self.banner) if key is not None)
+
     def role(self, user: UserId | None) -> Member | None:
         if user is None:
             return None

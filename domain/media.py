@@ -1,5 +1,8 @@
 """What a transcoder makes of a source: the ladder, its renditions, and where the files lie."""
 
+from collections.abc import Collection
+from datetime import datetime
+
 from attrs import frozen
 
 from domain.ids import VideoId
@@ -110,6 +113,20 @@ class Media:
 def progress(media: Media | None) -> tuple[bool, int, int]:
     """What is better to play, to be compared: complete, then of a later attempt, then with more renditions."""
     return (media.complete, media.attempt, len(media.renditions)) if media else (False, 0, -1)
+
+
+@frozen
+class FilesSuperseded:
+    """Nothing names these files any more; they can go once no link to them works."""
+
+    keys: tuple[str, ...]
+    at: datetime
+
+
+def superseded(before: Collection[str], after: Collection[str], now: datetime) -> tuple[FilesSuperseded, ...]:
+    """What tells of files that were named before and are not after; nothing when there are none."""
+    gone = tuple(sorted(set(before) - set(after)))
+    return (FilesSuperseded(gone, now),) if gone else ()
 
 
 def attempt_prefix(video: VideoId, attempt: int) -> str:

@@ -18,7 +18,7 @@ from domain.access import Actor
 from domain.channels import Channel
 from domain.errors import Invalid, NotFound
 from domain.ids import ChannelId, UserId, VideoId
-from domain.media import Media, progress
+from domain.media import FilesSuperseded, Media, progress, superseded
 from domain.processing import NEXT, Failure, Processing, State
 from domain.text import length, line, prose, visible
 
@@ -147,6 +147,12 @@ class Video:
             message = "publish_at goes with the visibility scheduled, and only with it"
             raise Invalid(message, code="publish_at_mismatch", field="publish_at")
 
+    @property
+    def files(self) -> frozenset[str]:
+        """The keys of what was put for it by people: thumbnail and captions."""
+        captions = frozenset(caption.key for caption in self.captions.values())
+        return captions if self.thumbnail is None else captions | {self.thumbnail}
+
     # --- who may see it -------------------------------------------------------------------------
 
     @property
@@ -241,7 +247,8 @@ class Video:
         return changed, events
 
     def with_thumbnail(self, key: str, now: datetime) -> "Change":
-        return self._become(evolve(self, thumbnail=key), now)
+        changed, events = self._become(evolve(self, thumbnail=key), now)
+        return changed, (*events, *superseded(self.files, changed.files, now))
 
     def with_chapters(self, chapters: Sequence[Chapter]) -> "Video":
         """Raises Invalid unless they start at 0, ascend, and end before the video does."""
@@ -254,15 +261,17 @@ class Video:
             raise Invalid("a chapter starts after the end", code="chapters_beyond_end", field="chapters")
         return evolve(self, chapters=tuple(chapters))
 
-    def with_caption(self, caption: Caption) -> "Video":
+    def with_caption(self, caption: Caption, now: datetime) -> "Change":
         if caption.language not in self.captions and len(self.captions) >= CAPTIONS_MOST:
             raise Invalid(f"at most {CAPTIONS_MOST} languages", code="too_many_captions", field="language")
-        return evolve(self, captions={**self.captions, caption.language: caption})
+        changed = evolve(self, captions={**self.captions, caption.language: caption})
+        return changed, superseded(self.files, changed.files, now)
 
-    def without_caption(self, tag: str) -> "Video":
+    def without_caption(self, tag: str, now: datetime) -> "Change":
         if tag not in self.captions:
             raise NotFound("there are no captions in this language")
-        return evolve(self, captions={each: caption for each, caption in self.captions.items() if each != tag})
+        left = evolve(self, captions={each: caption for each, caption in self.captions.items() if each != tag})
+        return left, superseded(self.files, left.files, now)
 
     def _become(self, after: "Video", now: datetime) -> "Change":
         """The only way to another listing: the first time it is listed is when it was published."""
@@ -328,5 +337,7 @@ class MediaSuperseded:
     at: datetime
 
 
-VideoEvent = VideoPublished | ListingChanged | VideoReady | VideoFailed | VideoRemoved | MediaSuperseded
+VideoEvent = (
+    VideoPublished | ListingChanged | VideoReady | VideoFailed | VideoRemoved | MediaSuperseded | FilesSuperseded
+)
 Change = tuple[Video, tuple[VideoEvent, ...]]

@@ -156,6 +156,7 @@ class Core(DeclarativeContainer):
         media=adapters.media,
         images=adapters.images,
         now=adapters.now,
+        new_id=adapters.new_id,
     )
     request_picture = Singleton(
         RequestPicture, channels=adapters.channels, store=adapters.store, now=adapters.now, new_id=adapters.new_id
@@ -268,13 +269,9 @@ class Core(DeclarativeContainer):
     )
     edit_video = Singleton(EditVideo, editing=editing)
     remove_video = Singleton(RemoveVideo, editing=editing)
-    set_thumbnail = Singleton(
-        SetThumbnail, editing=editing, media=adapters.media, images=adapters.images, new_id=adapters.new_id
-    )
+    set_thumbnail = Singleton(SetThumbnail, editing=editing, images=adapters.images, new_id=adapters.new_id)
     list_captions = Singleton(ListCaptions, videos=adapters.videos, cards=video_cards)
-    put_caption = Singleton(
-        PutCaption, editing=editing, media=adapters.media, tidy=adapters.webvtt, new_id=adapters.new_id
-    )
+    put_caption = Singleton(PutCaption, editing=editing, tidy=adapters.webvtt, new_id=adapters.new_id)
     remove_caption = Singleton(RemoveCaption, editing=editing)
     set_chapters = Singleton(SetChapters, editing=editing)
     block_video = Singleton(BlockVideo, videos=adapters.videos, cards=video_cards, now=adapters.now)

@@ -24,6 +24,7 @@ from domain.errors import (
 )
 from domain.ids import ChannelId, UserId
 from domain.videos import VideoRemoved
+from domain.watching import GRANT_LIFE
 from tests.application.world import World, picture
 
 NOWHERE = ChannelId("chn_nowhere")
@@ -182,7 +183,7 @@ async def test_two_editors_at_once_lose_nothing(world: World) -> None:
 async def test_pictures_come_by_ticket(world: World) -> None:
     avatar, banner = await give_picture(world), await give_picture(world, Picture.BANNER, picture(300, 300))
     card = await world.core.edit_channel()(world.editor, world.channel, avatar=avatar, banner=banner)
-    assert card.avatar_url == f"http://hexcast.test/media/o/c/{world.channel}/avatar-{avatar}.jpg"
+    assert card.avatar_url == f"http://hexcast.test/media/o/{card.channel.avatar}"
     assert card.banner_url is not None
     assert world.files("c/") == {card.channel.avatar, card.channel.banner}
     again = await world.core.edit_channel()(world.editor, world.channel, avatar=avatar)
@@ -191,6 +192,29 @@ async def test_pictures_come_by_ticket(world: World) -> None:
         with pytest.raises(TooLarge) as refused:
             await world.core.request_picture()(world.editor, world.channel, Picture.AVATAR, size)
         assert refused.value.code == "file_too_large"
+
+
+async def test_a_picture_that_was_replaced_goes_when_no_link_to_it_works(world: World) -> None:
+    """Also when it comes back before: what is shown then is another file."""
+    edit = world.core.edit_channel()
+    first, second = await give_picture(world), await give_picture(world, content=picture(90, 90))
+    for image in (first, second, first):
+        card = await edit(world.editor, world.channel, avatar=image)
+    await world.settle()
+    assert len(world.files("c/")) == 3
+    await world.pass_time(GRANT_LIFE)
+    assert world.files("c/") == {card.channel.avatar}
+    assert not await world.dead()
+
+
+async def test_no_picture_stays_of_an_edit_that_failed(world: World) -> None:
+    image = await give_picture(world)
+    await world.core.open_channel()(world.stranger, handle="dogs", name="Dogs")
+    with pytest.raises(Taken):
+        await world.core.edit_channel()(world.owner, world.channel, avatar=image, handle="dogs")
+    with pytest.raises(Invalid):
+        await world.core.edit_channel()(world.owner, world.channel, avatar=image, banner=image)
+    assert not world.files("c/")
 
 
 @pytest.mark.parametrize("image", ["img_unknown", "", "../../secret", "a/b", "ïmg", "img_1.jpg"])

@@ -1,6 +1,6 @@
 """Videos: who sees them, who changes them, and what they show of themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -9,13 +9,23 @@ import pytest
 from attrs import evolve
 
 from application.ports import Event
-from application.videos import CAPTIONS_MOST, THUMBNAIL_MOST
+from application.videos import CAPTIONS_MOST, THUMBNAIL_MOST, VideoCard
 from domain.access import ANONYMOUS
 from domain.engagement import Reaction
-from domain.errors import DomainError, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated, VersionMismatch
+from domain.errors import (
+    DomainError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    VersionMismatch,
+)
 from domain.ids import ChannelId, VideoId
 from domain.processing import State
 from domain.videos import Audience, Chapter, Video, VideoRemoved, Visibility
+from domain.watching import GRANT_LIFE
 from tests.application.world import World, picture
 
 CUES = b"WEBVTT\n\n00:00.000 --> 00:02.000\nHello\n"
@@ -256,6 +266,62 @@ async def test_captions_come_and_go(world: World) -> None:
         with pytest.raises(DomainError) as refused:
             await put(world.editor, video, tag, content)
         assert refused.value.code == code
+
+
+async def test_what_was_replaced_goes_when_no_link_to_it_works(world: World) -> None:
+    video = await world.publish()
+    of_the_transcoder = world.files()
+    for _ in range(3):
+        await world.core.set_thumbnail()(world.editor, video, picture())
+        await world.core.put_caption()(world.editor, video, "en", CUES)
+        await world.core.put_caption()(world.editor, video, "de", CUES)
+    card = await world.core.remove_caption()(world.editor, video, "en")
+    await world.settle()
+    assert len(world.files() - of_the_transcoder) == 9
+    await world.pass_time(GRANT_LIFE - timedelta(seconds=1))
+    assert len(world.files() - of_the_transcoder) == 9, "someone may still hold a link"
+    await world.pass_time(timedelta(seconds=1))
+    assert world.files() - of_the_transcoder == card.video.files
+    assert len(card.video.files) == 2
+    assert not await world.dead()
+
+
+@pytest.mark.parametrize("what", ["thumbnail", "captions"])
+async def test_a_try_that_came_too_late_leaves_no_file(world: World, what: str) -> None:
+    """Neither when another try follows, nor when the version that was named is not there any more."""
+    video = await world.publish()
+    before = world.files()
+
+    def put(meanwhile: Callable[[], Awaitable[Any]], version: int | None = None) -> Awaitable[VideoCard]:
+        editing = evolve(world.core.editing(), videos=Between(world, meanwhile))
+        if what == "thumbnail":
+            return evolve(world.core.set_thumbnail(), editing=editing)(world.editor, video, picture(), version)
+        return evolve(world.core.put_caption(), editing=editing)(world.editor, video, "en", CUES, version=version)
+
+    card = await put(partial(world.core.edit_video(), world.owner, video, title="Faster"))
+    assert card.video.title == "Faster"
+    assert world.files() - before == card.video.files
+    with pytest.raises(VersionMismatch):
+        await put(partial(world.core.edit_video(), world.owner, video, title="Again"), card.video.version)
+    assert world.files() - before == card.video.files
+
+
+async def test_a_file_stays_whose_save_had_its_effect_and_failed(world: World) -> None:
+    """The answer was lost on its way; the video shows the picture."""
+    video = await world.publish()
+
+    class Unheard:
+        async def save(self, changed: Video, *events: Event) -> Video:
+            await world.raw.videos().save(changed, *events)
+            raise Unavailable("the connection is gone")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.raw.videos(), name)
+
+    editing = evolve(world.core.editing(), videos=Unheard())
+    with pytest.raises(Unavailable):
+        await evolve(world.core.set_thumbnail(), editing=editing)(world.editor, video, picture())
+    assert (await world.show(world.editor, video)).video.thumbnail in world.files()
 
 
 @pytest.mark.parametrize("what", ["thumbnail", "captions"])

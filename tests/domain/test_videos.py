@@ -16,7 +16,7 @@ from domain.access import ANONYMOUS, Actor, Role
 from domain.channels import Channel, Member
 from domain.errors import Invalid, NotFound
 from domain.ids import ChannelId, JobId, UploadId, UserId, VideoId
-from domain.media import Media, Rendition, progress
+from domain.media import FilesSuperseded, Media, Rendition, progress
 from domain.processing import TERMINAL, Failure, Processing, Report, State
 from domain.videos import (
     CAPTIONS_MOST,
@@ -444,20 +444,27 @@ def caption(tag: str, key: str = "k") -> Caption:
 
 def test_captions_are_one_for_each_language() -> None:
     """A second takes the place of the first, and what is not there cannot go."""
-    both = video().with_caption(caption("en")).with_caption(caption("de")).with_caption(caption("en", "new"))
+    en, nothing_gone = video().with_caption(caption("en", "old"), SOON)
+    assert nothing_gone == ()
+    two, nothing_gone = en.with_caption(caption("de"), SOON)
+    assert nothing_gone == ()
+    both, gone = two.with_caption(caption("en", "new"), SOON)
     assert both.captions == {"en": caption("en", "new"), "de": caption("de")}
-    assert both.without_caption("en").captions == {"de": caption("de")}
+    assert gone == (FilesSuperseded(("old",), SOON),)
+    left, gone = both.without_caption("en", SOON)
+    assert left.captions == {"de": caption("de")}
+    assert gone == (FilesSuperseded(("new",), SOON),)
     with pytest.raises(NotFound):
-        both.without_caption("fr")
+        both.without_caption("fr", SOON)
 
 
 def test_there_is_a_most_of_captions() -> None:
     """One that is there is still replaced."""
     full = video(captions={f"a{n:02}": caption(f"a{n:02}") for n in range(CAPTIONS_MOST)})
     with pytest.raises(Invalid) as caught:
-        full.with_caption(caption("en"))
+        full.with_caption(caption("en"), SOON)
     assert caught.value.code == "too_many_captions"
-    assert full.with_caption(caption("a00", "new")).captions["a00"].key == "new"
+    assert full.with_caption(caption("a00", "new"), SOON)[0].captions["a00"].key == "new"
 
 
 def test_a_thumbnail_is_part_of_the_listing() -> None:
@@ -465,6 +472,16 @@ def test_a_thumbnail_is_part_of_the_listing() -> None:
     assert video().with_thumbnail("img/1", SOON) == (video(thumbnail="img/1"), ())
     changed, events = listed().with_thumbnail("img/1", SOON)
     assert (changed.thumbnail, events) == ("img/1", (ListingChanged(VIDEO, CHANNEL, SOON),))
+
+
+def test_a_thumbnail_that_another_took_the_place_of_can_go() -> None:
+    """Beside the captions, which stay."""
+    before = video(thumbnail="img/1", captions={"en": caption("en", "cap/1")})
+    assert before.files == {"img/1", "cap/1"}
+    changed, events = before.with_thumbnail("img/2", SOON)
+    assert changed.files == {"img/2", "cap/1"}
+    assert events == (FilesSuperseded(("img/1",), SOON),)
+    assert changed.with_thumbnail("img/2", SOON) == (changed, ())
 
 
 def test_media_that_another_attempt_took_over_can_go() -> None:

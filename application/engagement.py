@@ -38,11 +38,14 @@ from domain.ids import COMMENT, ChannelId, CommentId, UserId, VideoId
 from domain.videos import Audience, Video
 
 FEED_CHANNELS = 1000
+_NO_REACTIONS = ReactionTally()
 
 
 @frozen
 class CommentCard:
-    """A comment as someone sees it. ``author`` is None when they left; ``signed_in`` says whether ``reaction`` means anything."""
+    """A comment as someone sees it. ``author`` is None when they left, and of a placeholder; ``signed_in`` says
+    whether ``reaction`` means anything.
+    """
 
     comment: Comment
     author: User | None
@@ -62,14 +65,15 @@ class CommentCards:
     reactions: Reactions
 
     async def of(self, actor: Actor, comments: Sequence[Comment]) -> Sequence[CommentCard]:
-        ids = [comment.id for comment in comments]
+        """Of placeholders nothing is told but how many replies there are."""
+        ids = [comment.id for comment in comments if comment.status is not CommentStatus.REMOVED]
         authors = await self.users.many(list({comment.author for comment in comments}))
         tallies = await self.reactions.tallies(ids)
         replies = await self.comments.reply_counts([each.id for each in comments if each.parent is None])
         mine: Mapping[str, Reaction] = await self.reactions.of(actor.user, ids) if actor.user else {}
         cards = []
         for comment in comments:
-            tally: ReactionTally = tallies[comment.id]
+            tally = tallies.get(comment.id, _NO_REACTIONS)
             cards.append(
                 CommentCard(
                     comment,
@@ -237,18 +241,19 @@ class ListComments:
     cards: CommentCards
 
     async def __call__(self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Discussion:
-        """The pinned one first, then newest first."""
+        """The pinned one first, then newest first; placeholders for those that are hidden but for their replies."""
         stored, _ = await self.seen.video(actor, video)
         page = await self.comments.on_video(video, cursor=cursor, limit=limit)
-        return await self._discussion(actor, stored, page)
+        items = [each if each.shown else each.placeholder() for each in page.items]
+        return await self._discussion(actor, stored, Page(items, page.next))
 
     async def replies(
         self, actor: Actor, comment: CommentId, *, cursor: str | None = None, limit: int = 20
     ) -> Discussion:
-        """Oldest first. Those to a comment that was removed stay; a comment that is held hides them."""
+        """Oldest first. They stay when the comment is hidden; one without any is then hidden whole."""
         parent = await self.comments.get(comment)
         stored, channel = await self.seen.video(actor, parent.video)
-        if parent.status is not CommentStatus.REMOVED and not parent.seen_by(actor, channel):
+        if not parent.seen_by(actor, channel) and not (await self.comments.reply_counts([comment]))[comment]:
             raise NotFound("there is no such comment")
         page = await self.comments.replies(comment, cursor=cursor, limit=limit)
         return await self._discussion(actor, stored, page)

@@ -121,11 +121,10 @@ class InMemoryComments:
         if comment.shown:
             self._counts[comment.video] += 1
             self._shown_of[comment.channel, comment.author] += 1
-            if comment.parent is None:
-                self._on_video.add((comment.video, comment.id))
-            else:
+            if comment.parent is not None:
                 self._replies.add((comment.parent, comment.id))
                 self._reply_counts[comment.parent] += 1
+        self._place(comment)
 
     def _unfile(self, comment: Comment) -> None:
         """Out of them again."""
@@ -138,11 +137,20 @@ class InMemoryComments:
         if comment.shown:
             _less(self._counts, comment.video)
             _less(self._shown_of, (comment.channel, comment.author))
-            if comment.parent is None:
-                self._on_video.remove((comment.video, comment.id))
-            else:
+            if comment.parent is not None:
                 self._replies.remove((comment.parent, comment.id))
                 _less(self._reply_counts, comment.parent)
+        self._place(comment)
+
+    def _place(self, comment: Comment) -> None:
+        """On the video, or off it, whichever the comment (or the one it replies to) is for now."""
+        top = self._comments.get(comment.parent or comment.id)
+        key = (comment.video, comment.parent or comment.id)
+        if top is not None and (top.shown or top.id in self._reply_counts):
+            if key not in self._on_video:
+                self._on_video.add(key)
+        else:
+            self._on_video.discard(key)
 
 
 class InMemoryReactions:

@@ -58,14 +58,34 @@ async def test_a_reply_to_a_reply_stands_beside_it(stage: Stage) -> None:
     assert beside.comment.parent == top.comment.id
 
 
-async def test_replies_to_a_removed_comment_stay(stage: Stage) -> None:
-    ann, ben = await stage.person("ann"), await stage.person("ben")
+@pytest.mark.parametrize("fate", ["removed", Ruling.HOLD, Ruling.REJECT])
+async def test_a_comment_that_is_gone_holds_the_place_of_its_replies(stage: Stage, fate: Ruling | str) -> None:
+    """To strangers and members alike it says nothing of itself; every comment that counts can be reached."""
+    ann, ben, cho = await stage.person("ann"), await stage.person("ben"), await stage.person("cho")
     video = await stage.video(await stage.channel(ann), ann)
-    top = await stage.says(ben, video, "top")
-    await stage.core.post_comment().reply(ann, top.comment.id, "reply")
-    await stage.core.remove_comment()(ben, top.comment.id)
-    assert texts(await stage.core.list_comments()(ann, video)) == []
-    assert texts(await stage.core.list_comments().replies(ann, top.comment.id)) == ["reply"]
+    await stage.says(ben, video, "before")
+    top = (await stage.says(ben, video, "top")).comment.id
+    reply = (await stage.core.post_comment().reply(cho, top, "reply")).comment.id
+    await stage.says(ben, video, "after")
+    await stage.core.react().to_comment(cho, top, Reaction.LIKE)
+    if isinstance(fate, Ruling):
+        await stage.core.rule_comment()(ann, top, fate)
+    else:
+        await stage.core.remove_comment()(ben, top)
+    for reader in (ann, cho, ANONYMOUS):
+        found = await stage.core.list_comments()(reader, video)
+        assert texts(found) == ["after", "", "before"]
+        gone = found.page.items[1]
+        assert (gone.comment.id, gone.comment.author, gone.comment.status) == (top, "", CommentStatus.REMOVED)
+        assert (gone.author, gone.likes, gone.replies, gone.reaction) == (None, 0, 1, None)
+        assert texts(await stage.core.list_comments().replies(reader, top)) == ["reply"]
+    assert (await stage.core.show_video()(cho, video)).comments == 3
+    with pytest.raises(NotFound):
+        await stage.core.post_comment().reply(cho, top, "to whom?")
+    await stage.core.remove_comment()(cho, reply)
+    assert texts(await stage.core.list_comments()(cho, video)) == ["after", "before"]
+    with pytest.raises(NotFound):
+        await stage.core.list_comments().replies(cho, top)
 
 
 async def test_who_left_is_shown_without_a_profile(stage: Stage) -> None:

@@ -133,7 +133,9 @@ class CommentsMachine(WalkingMachine):
         return lambda cursor, limit: self.port.held(channel, cursor=cursor, limit=limit)
 
     def on_video(self, video: VideoId) -> list[Comment]:
-        return [each for each in self.model.values() if each.video == video and each.parent is None and each.shown]
+        there = [each for each in self.model.values() if each.video == video]
+        answered = {each.parent for each in there if each.shown}
+        return [each for each in there if each.parent is None and (each.shown or each.id in answered)]
 
     def of_channel(self, channel: ChannelId) -> list[Comment]:
         there = [each for each in self.model.values() if each.channel == channel]
@@ -258,17 +260,38 @@ async def test_the_pinned_one_counts_for_its_page(opener: Opener[Comments], limi
 
 @openers
 async def test_replies_outlive_the_comment_they_answer(opener: Opener[Comments]) -> None:
-    """A removed comment leaves every list, its visible replies stay and count."""
+    """A removed comment keeps its place above visible replies, which stay and count, and is in no other list."""
     async with opener() as opened:
         top = await opened.port.save(comment(0))
         reply = await opened.port.save(comment(1, parent=top.id))
         await opened.port.save(comment(2, parent=top.id, status=CommentStatus.HELD))
-        await opened.port.save(top.remove())
-        assert list((await opened.port.on_video(FIRST)).items) == []
+        removed = await opened.port.save(top.remove())
+        assert list((await opened.port.on_video(FIRST)).items) == [removed]
         assert list((await opened.port.replies(top.id)).items) == [reply]
         assert await opened.port.reply_counts([top.id]) == {top.id: 1}
         assert await opened.port.counts([FIRST]) == {FIRST: 1}
         assert ids((await opened.port.of_channel(top.channel)).items) == ["cmt_02", "cmt_01"]
+
+
+@openers
+@pytest.mark.parametrize("status", [CommentStatus.HELD, CommentStatus.REJECTED, CommentStatus.REMOVED])
+async def test_a_hidden_comment_is_on_the_video_while_it_has_visible_replies(
+    opener: Opener[Comments], status: CommentStatus
+) -> None:
+    """It comes back with the first, in its old place, and goes with the last."""
+    async with opener() as opened:
+        first = await opened.port.save(comment(0))
+        hidden = await opened.port.save(comment(1, status=status))
+        last = await opened.port.save(comment(2))
+        waiting = [
+            await opened.port.save(comment(number, parent=hidden.id, status=CommentStatus.HELD)) for number in (3, 4)
+        ]
+        assert list((await opened.port.on_video(FIRST)).items) == [last, first]
+        replies = [await opened.port.save(evolve(each, status=CommentStatus.VISIBLE)) for each in waiting]
+        for reply in replies:
+            assert list((await opened.port.on_video(FIRST)).items) == [last, hidden, first]
+            await opened.port.save(reply.remove())
+        assert list((await opened.port.on_video(FIRST)).items) == [last, first]
 
 
 @openers

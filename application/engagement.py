@@ -38,6 +38,8 @@ from domain.ids import COMMENT, ChannelId, CommentId, UserId, VideoId
 from domain.videos import Audience, Video
 
 FEED_CHANNELS = 1000
+OWN_HELD = 20
+"""Held comments of one's own that come before a list of others'."""
 _NO_REACTIONS = ReactionTally()
 
 
@@ -241,22 +243,31 @@ class ListComments:
     cards: CommentCards
 
     async def __call__(self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Discussion:
-        """The pinned one first, then newest first; placeholders for those that are hidden but for their replies."""
+        """The pinned one first, then newest first; placeholders for those that are hidden but for their replies.
+        The first page begins with what the actor said that is held.
+        """
         stored, _ = await self.seen.video(actor, video)
-        page = await self.comments.on_video(video, cursor=cursor, limit=limit)
-        items = [each if each.shown else each.placeholder() for each in page.items]
+        mine = await self._held(actor, video, None, limit) if cursor is None else ()
+        # Those with replies have a place of their own in the list.
+        answered = await self.comments.reply_counts([each.id for each in mine])
+        mine = [each for each in mine if not answered[each.id]]
+        page = await self.comments.on_video(video, cursor=cursor, limit=limit - len(mine))
+        items = [*mine, *(each.in_place(actor) for each in page.items)]
         return await self._discussion(actor, stored, Page(items, page.next))
 
     async def replies(
         self, actor: Actor, comment: CommentId, *, cursor: str | None = None, limit: int = 20
     ) -> Discussion:
-        """Oldest first. They stay when the comment is hidden; one without any is then hidden whole."""
+        """Oldest first, after those of the actor's that are held. They stay when the comment is hidden; one without
+        any is then hidden whole.
+        """
         parent = await self.comments.get(comment)
         stored, channel = await self.seen.video(actor, parent.video)
         if not parent.seen_by(actor, channel) and not (await self.comments.reply_counts([comment]))[comment]:
             raise NotFound("there is no such comment")
-        page = await self.comments.replies(comment, cursor=cursor, limit=limit)
-        return await self._discussion(actor, stored, page)
+        mine = await self._held(actor, stored.id, comment, limit) if cursor is None else ()
+        page = await self.comments.replies(comment, cursor=cursor, limit=limit - len(mine))
+        return await self._discussion(actor, stored, Page([*reversed(mine), *page.items], page.next))
 
     async def of_channel(
         self, actor: Actor, channel: ChannelId, *, held_only: bool, cursor: str | None = None, limit: int = 20
@@ -266,6 +277,12 @@ class ListComments:
         listing = self.comments.held if held_only else self.comments.of_channel
         page = await listing(channel, cursor=cursor, limit=limit)
         return Page(await self.cards.of(actor, page.items), page.next)
+
+    async def _held(self, actor: Actor, video: VideoId, parent: CommentId | None, limit: int) -> Sequence[Comment]:
+        """The newest, as many as leave room for one comment of others: a page has to lead to the next."""
+        if actor.user is None or limit == 1:
+            return ()
+        return await self.comments.held_by(video, actor.user, parent=parent, limit=min(limit - 1, OWN_HELD))
 
     async def _discussion(self, actor: Actor, video: Video, page: Page[Comment]) -> Discussion:
         cards = await self.cards.of(actor, page.items)

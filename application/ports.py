@@ -463,6 +463,11 @@ class Comments(Protocol):
     async def replies(self, comment: CommentId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """Visible replies, oldest first."""
 
+    async def held_by(
+        self, video: VideoId, author: UserId, *, parent: CommentId | None = None, limit: int = 20
+    ) -> Sequence[Comment]:
+        """The author's that wait for a member, on the video itself or (``parent``) in reply to one; newest first."""
+
     async def held(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """Those that wait for a member, oldest first."""
 

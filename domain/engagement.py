@@ -76,6 +76,11 @@ class Comment:
             return False
         return channel.allows(actor, Task.MODERATE) or (actor.user == self.author and self.status is CommentStatus.HELD)
 
+    def in_place(self, actor: Actor) -> "Comment":
+        """As it stands under its video: whole if everyone sees it, or its author while it is held."""
+        mine = self.status is CommentStatus.HELD and actor.user == self.author
+        return self if self.shown or mine else self.placeholder()
+
     def placeholder(self) -> "Comment":
         """What keeps its place above replies that everyone sees: of whom and what it was it says nothing."""
         return evolve(

@@ -30,6 +30,7 @@ class InMemoryComments:
         self._on_video: SortedList[tuple[VideoId, CommentId]] = SortedList()
         self._replies: SortedList[tuple[CommentId, CommentId]] = SortedList()
         self._held: SortedList[tuple[ChannelId, CommentId]] = SortedList()
+        self._held_by: SortedList[tuple[VideoId, UserId, str, CommentId]] = SortedList()
         self._of_channel: SortedList[tuple[ChannelId, CommentId]] = SortedList()
         self._pinned: dict[VideoId, CommentId] = {}
         self._counts: Counter[VideoId] = Counter()
@@ -71,6 +72,12 @@ class InMemoryComments:
 
     async def replies(self, comment: CommentId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         return page(self._replies, self._find, within=(comment,), cursor=cursor, limit=limit)
+
+    async def held_by(
+        self, video: VideoId, author: UserId, *, parent: CommentId | None = None, limit: int = 20
+    ) -> Sequence[Comment]:
+        walked = walk(self._held_by, within=(video, author, parent or ""), descending=True)
+        return [self._comments[id_] for *_, id_ in islice(walked, limit)]
 
     async def held(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         return page(self._held, self._find, within=(channel,), cursor=cursor, limit=limit)
@@ -118,6 +125,7 @@ class InMemoryComments:
             self._of_channel.add((comment.channel, comment.id))
         if comment.status is CommentStatus.HELD:
             self._held.add((comment.channel, comment.id))
+            self._held_by.add((comment.video, comment.author, comment.parent or "", comment.id))
         if comment.shown:
             self._counts[comment.video] += 1
             self._shown_of[comment.channel, comment.author] += 1
@@ -132,6 +140,7 @@ class InMemoryComments:
             self._of_channel.remove((comment.channel, comment.id))
         if comment.status is CommentStatus.HELD:
             self._held.remove((comment.channel, comment.id))
+            self._held_by.remove((comment.video, comment.author, comment.parent or "", comment.id))
         if comment.pinned:
             self._pinned.pop(comment.video, None)
         if comment.shown:

@@ -208,6 +208,20 @@ async def test_held_comments_wait_for_the_channels_ruling(scene: Scene) -> None:
     assert problem(await scene.call("POST", path, {"action": "hold"}, by=ada)) == (409, "illegal_transition")
 
 
+async def test_its_author_finds_a_held_comment_under_the_video(scene: Scene) -> None:
+    """In an answer that is theirs alone: what everyone gets is not kept from it, nor it from that."""
+    ada, ben, channel, video = await shown(scene)
+    await scene.call("PATCH", f"/v1/channels/{channel}", {"comment_policy": {"hold": "all"}}, by=ada)
+    path = f"/v1/videos/{video}/comments"
+    held = await said(scene, ben, video)
+    for reader, ids in ((ben, [held["id"]]), (None, []), (ada, []), (ben, [held["id"]])):
+        answer = await scene.call("GET", path, by=reader)
+        assert [each["id"] for each in answer.json()["data"]] == ids
+        assert ("etag" in answer.headers) == (reader is None)
+    assert (await scene.call("GET", path, by=ben)).json()["data"] == [held]
+    assert (await scene.call("GET", f"/v1/videos/{video}")).json()["counts"]["comments"] == 0
+
+
 async def test_a_channels_comments_are_for_those_who_moderate_it(scene: Scene) -> None:
     ada, ben, channel, video = await shown(scene)
     for text in ("one", "two"):

@@ -20,7 +20,8 @@ def test_the_tour_works_as_printed(tmp_path: Path) -> None:
         shell = ["/bin/bash", "-eo", "pipefail", "-s"]
         ran = subprocess.run(shell, check=False, cwd=ROOT, input=script, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr + ran.stdout
-    assert "plays to the end" in ran.stdout
+    assert ran.stdout.count("plays to the end") == 4
+    assert "NAL" not in ran.stderr + ran.stdout
     assert '"type":"mention"' in ran.stdout
     assert '"type":"subscriber"' in ran.stdout
     assert '"title":"The first engine"' in ran.stdout.partition("plays to the end")[2]

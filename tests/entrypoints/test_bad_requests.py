@@ -39,7 +39,7 @@ def _with(value: str) -> Spoil:
 
 
 SPOILT: Mapping[str, tuple[Spoil, set[tuple[int, str]]]] = {
-    "nothing": (lambda _: b"", {(422, "invalid")}),
+    "nothing": (lambda _: b"", {(422, "body_required")}),
     "no JSON": (lambda _: b"hello", {(400, "malformed_json")}),
     "half of it": (_without_end, {(400, "malformed_json")}),
     "two of them": (lambda body: json.dumps(body).encode() * 2, {(400, "malformed_json")}),

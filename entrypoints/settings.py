@@ -28,7 +28,7 @@ class Settings:
     founders: Mapping[str, Role] = field(factory=dict)
     limits: Limits = field(factory=Limits)
     rate_limit: int = 1200
-    """Requests a minute that one client may make; writes take ten each, sign-ins sixty. 0: no limit."""
+    """Requests a minute that one client may make; writes take ten each, guesses at passwords and codes sixty. 0: no limit."""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "console"
     secret: str | None = None

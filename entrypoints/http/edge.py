@@ -31,6 +31,9 @@ _MEDIA = "/media/"
 _DOORS = frozenset({"/media/in", "/media/o", "/media/g"})
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SLASHES = re.compile("//+")
+_SIGN_IN = "/v1/auth/"
+_SIGNED_IN = frozenset({"/v1/auth/refresh", "/v1/auth/sign-out"})
+"""Under there too, but for those who are signed in: nothing is guessed with them, and no mail is sent."""
 _STREAM = "/v1/me/notifications/stream"
 """Read by browsers' EventSource, which sends no headers: here, the token may stand in the query, which is never logged."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -320,7 +323,7 @@ def _cost(method: str, path: str) -> int:
         return 0
     if method in _SAFE:
         return READ
-    return SIGN_IN if path.startswith("/v1/auth/") else WRITE
+    return SIGN_IN if path.startswith(_SIGN_IN) and path.rstrip("/") not in _SIGNED_IN else WRITE
 
 
 def _token_of(query: bytes) -> bytes | None:

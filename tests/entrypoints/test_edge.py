@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.access import ANONYMOUS
 from domain.engagement import Notify
+from entrypoints.http.app import CONTROLLERS
 from entrypoints.http.limits import CLIENTS_MOST, AnswerCache, Kept, RateLimit
 from entrypoints.settings import Settings
 from tests.entrypoints.platform import ORIGIN, Platform, open_platform
@@ -140,6 +141,19 @@ async def test_more_slashes_take_no_less(path: str) -> None:
     async with open_platform(limited(100)) as platform:
         answer = await platform.client.post(f"{ORIGIN}{path}", json={})
         assert answer.headers["ratelimit-remaining"] == "40"
+
+
+@pytest.mark.parametrize(
+    ("path", "cost"),
+    [
+        ("sign-up", 60), ("confirm", 60), ("resend-code", 60), ("sign-in", 60), ("forgot-password", 60),
+        ("reset-password", 60), ("refresh", 10), ("sign-out", 10), ("sign-in/", 60), ("refresh/", 10),
+    ],
+)  # fmt: skip
+async def test_what_can_be_guessed_with_or_sends_mail_takes_most(path: str, cost: int) -> None:
+    async with open_platform(limited(100), CONTROLLERS) as platform:
+        answer = await platform.client.post(f"/v1/auth/{path}", json={})
+        assert (answer.status_code, answer.headers["ratelimit-remaining"]) == (422, str(100 - cost))
 
 
 async def test_users_do_not_share_tokens_with_their_address() -> None:

@@ -9,6 +9,7 @@ from attrs import frozen
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
+from litestar.response import Redirect
 from msgspec import Meta, Struct
 
 from application.ports import Keys, Mail, Mailbox
@@ -122,7 +123,15 @@ def pages(settings: Settings, metrics: Metrics, keys: Callable[[], Keys], check:
         """The keys that tokens are signed with (RFC 7517)."""
         return await keys().jwks()
 
-    return [healthz, readyz, show_meta, show_metrics, show_keys]
+    @get("/", include_in_schema=False, status_code=307, sync_to_thread=False)
+    def home() -> Redirect:
+        return Redirect("/schema", status_code=307)
+
+    @get("/favicon.ico", include_in_schema=False, status_code=204, sync_to_thread=False)
+    def icon() -> None:
+        """Browsers ask for one wherever they are; there is none."""
+
+    return [healthz, readyz, show_meta, show_metrics, show_keys, home, icon]
 
 
 def dev_pages(

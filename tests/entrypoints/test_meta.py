@@ -99,6 +99,14 @@ async def test_the_description_is_shown_by_scalar_from_here(platform: Platform) 
     assert len(script.content) > 1_000_000
 
 
+async def test_a_browser_finds_the_description_at_the_root(platform: Platform) -> None:
+    answer = await platform.client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/schema")
+    assert "/" not in (await platform.client.get("/schema/openapi.json")).json()["paths"]
+    icon = await platform.client.get("/favicon.ico")
+    assert (icon.status_code, icon.content) == (204, b"")
+
+
 async def test_without_its_script_there_is_a_plain_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(description, "SCRIPT", None)
     async with open_platform() as platform:

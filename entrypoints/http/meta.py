@@ -1,8 +1,11 @@
 """What the process says of itself, and the tools that only a machine of one's own offers."""
 
+import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 from attrs import frozen
@@ -21,6 +24,7 @@ from entrypoints.settings import Settings
 
 LEAP_MOST_S = 10 * 365 * 24 * 3600
 OFFLINE = ("memory", "local")
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 Check = Callable[[], Awaitable[None]]
 """Raises when something that requests need is away."""
@@ -74,15 +78,24 @@ class PresentView:
     now: datetime
 
 
-def about(settings: Settings) -> MetaView:
+@cache
+def build(project: Path = _PROJECT) -> str:
+    """Which version this is: the installed package's, or else that of the checkout; ``unknown`` if neither says."""
     try:
-        installed = version("hexcast")
-    except PackageNotFoundError:  # run from a checkout
-        installed = "checkout"
+        return version("hexcast")
+    except PackageNotFoundError:
+        pass
+    try:
+        return str(tomllib.loads(project.read_text())["project"]["version"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return "unknown"
+
+
+def about(settings: Settings) -> MetaView:
     offline = ["dev_mailbox", "dev_clock"] if settings.profile in OFFLINE else []
     return MetaView(
         name="hexcast",
-        version=installed,
+        version=build(),
         profile=settings.profile,
         limits=LimitsView(
             max_file_bytes=settings.limits.file_bytes,

@@ -1,14 +1,19 @@
 """What the process says of itself, and the tools of the offline profiles."""
 
+import tomllib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from domain.errors import Unavailable
 from entrypoints.http import description
 from entrypoints.http.app import Running, create_app
+from entrypoints.http.meta import build
 from entrypoints.settings import Settings
 from tests.entrypoints.platform import ORIGIN, Platform, open_platform
+
+DECLARED = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
 
 
 async def test_the_process_serves_and_is_ready(platform: Platform) -> None:
@@ -38,6 +43,14 @@ async def test_it_says_what_it_lets_clients_do() -> None:
     assert shown["limits"]["requests_per_minute"] == 100
     assert shown["limits"]["max_file_bytes"] == Settings().limits.file_bytes
     assert {"uploads", "dev_clock"} <= set(shown["features"])
+
+
+async def test_a_checkout_knows_its_version(platform: Platform, tmp_path: Path) -> None:
+    assert (await platform.client.get("/v1/meta")).json()["version"] == DECLARED
+    assert (await platform.client.get("/schema/openapi.json")).json()["info"]["version"] == DECLARED
+    away, odd = tmp_path / "away.toml", tmp_path / "odd.toml"
+    odd.write_text("[project]")
+    assert [build(away), build(odd)] == ["unknown", "unknown"]
 
 
 async def test_the_offline_mailbox_shows_what_was_sent(platform: Platform) -> None:

@@ -23,7 +23,6 @@ from entrypoints.metrics import CONTENT_TYPE, Metrics
 from entrypoints.settings import Settings
 
 LEAP_MOST_S = 10 * 365 * 24 * 3600
-OFFLINE = ("memory", "local")
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 Check = Callable[[], Awaitable[None]]
@@ -92,7 +91,7 @@ def build(project: Path = _PROJECT) -> str:
 
 
 def about(settings: Settings) -> MetaView:
-    offline = ["dev_mailbox", "dev_clock"] if settings.profile in OFFLINE else []
+    offline = ["dev_mailbox", "dev_clock"] if settings.tools else []
     return MetaView(
         name="hexcast",
         version=build(),

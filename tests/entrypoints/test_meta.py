@@ -79,8 +79,9 @@ async def test_the_clock_does_not_go_back(platform: Platform, seconds: object) -
     assert answer.status_code == 422
 
 
-async def test_elsewhere_there_is_no_such_tool() -> None:
-    async with open_platform(Settings(profile="aws", rate_limit=0, public_url=ORIGIN)) as platform:
+@pytest.mark.parametrize("settings", [Settings(profile="aws"), Settings(profile="memory", dev=False)])
+async def test_elsewhere_and_switched_off_there_is_no_such_tool(settings: Settings) -> None:
+    async with open_platform(settings) as platform:
         assert (await platform.client.get("/v1/dev/mailbox?to=a@b.co")).status_code == 404
         assert (await platform.client.post("/v1/dev/clock/advance", json={"seconds": 1})).status_code == 404
         assert "dev_clock" not in (await platform.client.get("/v1/meta")).json()["features"]

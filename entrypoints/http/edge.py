@@ -95,7 +95,7 @@ class Edge:
             await self._answer(exchange, scope, receive)
         except Exception as error:  # noqa: BLE001  (the last to see it: logged, counted, answered if it still can be)
             if exchange.status:
-                _log.error("broke off", request_id=asking.id, path=asking.path, exc_info=error)
+                _log.error("broke off", request_id=asking.id, path=asking.shown, exc_info=error)
             else:
                 await exchange.refuse(of_unknown(asking, error))
         finally:
@@ -199,12 +199,11 @@ class Edge:
         method = exchange.method if exchange.method in _METHODS else "other"
         status = exchange.status or 499  # the client went away before there was an answer
         self._metrics.answered(route, method, status, seconds)
-        path = exchange.asking.path
-        if path not in QUIET:
+        if exchange.asking.path not in QUIET:
             _log.info(
                 "request",
                 method=exchange.method,
-                path=route if exchange.media else path,  # links to media carry secrets
+                path=exchange.asking.shown,
                 status=status,
                 ms=round(seconds * 1000, 2),
                 request_id=exchange.asking.id,

@@ -99,6 +99,19 @@ class Asking:
     actor: Actor = ANONYMOUS
     refusal: DomainError | None = None
 
+    @property
+    def shown(self) -> str:
+        """The path for logs: what stands for a token in links to media is left out."""
+        match self.path.lstrip("/").split("/", 3):
+            case ["media", "o", *_]:
+                return self.path
+            case ["media", door, _, key]:
+                return f"/media/{door}/…/{key}"
+            case ["media", door, _]:
+                return f"/media/{door}/…"
+            case _:
+                return self.path
+
     def require_actor(self) -> Actor:
         """Raises what the token was refused with."""
         if self.refusal is not None:
@@ -143,7 +156,7 @@ def of_domain(asking: Asking, error: DomainError) -> Refusal:
 
 def of_unknown(asking: Asking, error: Exception) -> Refusal:
     """Nothing of an error that nobody foresaw is shown; the log has it under the request's id."""
-    _log.error("failed", request_id=asking.id, path=asking.path, exc_info=error)
+    _log.error("failed", request_id=asking.id, path=asking.shown, exc_info=error)
     return refusal(asking, 500, "internal", "something went wrong here; the request id tells us what")
 
 

@@ -56,9 +56,30 @@ async def test_one_line_is_logged_a_request_without_secrets(platform: Platform) 
         await platform.client.get("/healthz")
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("GET", "/v1/meta", 200),
-        ("GET", "/media/g", 403),
+        ("GET", "/media/g/…/v/x/y", 403),
     ]
     assert lines[0]["request_id"] == "abc"
+    assert "swordfish" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/media/o/v/vid_x/a1/hls/main.m3u8", "/media/o/v/vid_x/a1/hls/main.m3u8"),
+        ("/media/g/swordfish/v/vid_x/a1/hls/main.m3u8", "/media/g/…/v/vid_x/a1/hls/main.m3u8"),
+        ("/media/g/swordfish", "/media/g/…"),
+        ("/media/in/swordfish", "/media/in/…"),
+        ("/media/in/swordfish/more", "/media/in/…/more"),
+        ("/media/G/swordfish/v", "/media/G/…/v"),
+        ("//media/g/swordfish/v", "/media/g/…/v"),
+        ("/media/o", "/media/o"),
+        ("/v1/media/in/x", "/v1/media/in/x"),
+    ],
+)
+async def test_logs_name_media_by_their_keys_and_never_a_token(platform: Platform, path: str, shown: str) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await platform.client.put(f"{ORIGIN}{path}", content=b"x")
+    assert [line["path"] for line in lines] == [shown]
     assert "swordfish" not in str(lines)
 
 

@@ -40,12 +40,11 @@ def decoded(body: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
-        wrong = _faults(str(error), body, kind)
-        if isinstance(body, dict) and isinstance(
-            inspect.type_info(kind), inspect.DictType
-        ):  # msgspec does not say which of its fields it is
-            name = next(name for name in body if not _fits({name: body[name]}, kind))
-            wrong = ((f"{name}{field.removeprefix('[...]')}", message) for field, message in wrong)
+        wrong = list(_faults(str(error), body, kind))
+        if isinstance(body, dict) and isinstance(inspect.type_info(kind), inspect.DictType):
+            # msgspec does not say which of its fields it is.
+            name = next((name for name in body if not _fits({name: body[name]}, kind)), "")
+            wrong = [(f"{name}{field.removeprefix('[...]')}", message) for field, message in wrong]
         found = [{"key": field, "message": message} for field, message in wrong]
         raise ValidationException(extra=found) from error
 
@@ -84,43 +83,40 @@ def _faults(message: str, body: Any, kind: Any) -> Iterator[Wrong]:
     value, expected = body, inspect.type_info(kind)
     for name, index in _STEP.findall(path):
         expected = _inner(expected, name)
-        value = value[name] if name else value[int(index)] if index != "..." else None
-    if at and at[1] and isinstance(expected := _known(expected, inspect.DictType), inspect.DictType):
-        expected = expected.key_type
+        value = None if value is None or index == "..." else value[name or int(index)]
+    if at and at[1]:
+        expected = getattr(_known(expected, inspect.DictType), "key_type", expected)
     if not (missing := _MISSING.fullmatch(said)):
         yield field, _plain(said, expected)
         return
     struct = _known(expected, inspect.StructType)
-    wanted = (
-        [each.encode_name for each in struct.fields if each.required] if isinstance(struct, inspect.StructType) else []
-    )
-    for name in [each for each in wanted if isinstance(value, dict) and each not in value] or [missing[1]]:
+    fields = struct.fields if isinstance(struct, inspect.StructType) and isinstance(value, dict) else ()
+    names = [each.encode_name for each in fields if each.required and each.encode_name not in value]
+    for name in names or [missing[1]]:
         yield f"{field}.{name}".removeprefix("."), REQUIRED
 
 
-def _known(expected: inspect.Type, wanted: type[inspect.Type]) -> inspect.Type:
-    """The one of the types expected that is of the wanted sort, if there is one."""
+def _known(expected: inspect.Type, *wanted: type[inspect.Type]) -> inspect.Type:
+    """The one of the types expected that is of a wanted sort, if there is one."""
     while isinstance(expected, inspect.Metadata):
         expected = expected.type
     if isinstance(expected, inspect.UnionType):
-        return next((each for each in map(_bare, expected.types) if isinstance(each, wanted)), expected)
+        return next((each for each in (_known(each) for each in expected.types) if isinstance(each, wanted)), expected)
     return expected
-
-
-def _bare(expected: inspect.Type) -> inspect.Type:
-    return expected.type if isinstance(expected, inspect.Metadata) else expected
 
 
 def _inner(expected: inspect.Type, name: str) -> inspect.Type:
     """What is expected one step further in."""
     if name:
-        struct = _known(expected, inspect.StructType)
-        fields = struct.fields if isinstance(struct, inspect.StructType) else ()
+        fields = getattr(_known(expected, inspect.StructType), "fields", ())
         return next((each.type for each in fields if each.encode_name == name), inspect.AnyType())
-    holder = _known(_known(expected, inspect.ListType), inspect.DictType)
-    if isinstance(holder, inspect.ListType):
-        return holder.item_type
-    return holder.value_type if isinstance(holder, inspect.DictType) else inspect.AnyType()
+    match _known(expected, inspect.ListType, inspect.VarTupleType, inspect.DictType):
+        case inspect.ListType(item_type=inner) | inspect.VarTupleType(item_type=inner):
+            return inner
+        case inspect.DictType(value_type=inner):
+            return inner
+        case _:
+            return inspect.AnyType()
 
 
 def _plain(message: str, expected: inspect.Type) -> str:
@@ -145,7 +141,10 @@ def _bounded(kind: str, of_length: str | None, sign: str, limit: str) -> str:
 
 
 def _allowed(expected: inspect.Type) -> Sequence[Any]:
-    expected = _known(_known(expected, inspect.EnumType), inspect.LiteralType)
-    if isinstance(expected, inspect.EnumType):
-        return [each.value for each in expected.cls]
-    return expected.values if isinstance(expected, inspect.LiteralType) else ()
+    match _known(expected, inspect.EnumType, inspect.LiteralType):
+        case inspect.EnumType(cls=names):
+            return [each.value for each in names]
+        case inspect.LiteralType(values=values):
+            return values
+        case _:
+            return ()

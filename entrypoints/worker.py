@@ -43,6 +43,7 @@ class Worker:
         self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[Any]]]] = (
             ("publish_due", core.publish_due()),
             ("expire_uploads", core.expire_uploads()),
+            ("expire_sign_ups", core.expire_sign_ups()),
             ("sweep_processing", core.sweep_processing()),
         )
         self._outbox: Outbox = core.adapters.outbox()

@@ -266,6 +266,8 @@ class InMemoryAccounts:
         self._check(account.reset_code, account, code)
         account.reset_code = None  # before the hashing, in which the same code may come again
         hashed = await self._hash(password)
+        if account.user not in self._by_user:  # closed meanwhile
+            raise _mismatch()
         account.password = hashed
         account.era += 1
         self._confirm(account)

@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -29,15 +30,16 @@ class Changes:
 
 @define
 class _Waiting:
-    """``free_at`` None: nobody holds it."""
+    """``turn`` ascends with arrival; ``free_at`` None: nobody holds it."""
 
     event: Event
+    turn: int
     attempts: int = 0
     free_at: datetime | None = None
 
 
 class InMemoryOutbox:
-    """Waiting events: a heap of the free by id, a heap of the held by when they come free.
+    """Waiting events: a heap of the free by arrival, a heap of the held by when they come free.
 
     What is done or failed stays in its heap until it comes to the top, where what ``_waiting`` says decides.
     One event loop, so an append beside a repository's own write is one step.
@@ -46,7 +48,8 @@ class InMemoryOutbox:
     def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
         self._waiting: dict[EventId, _Waiting] = {}
-        self._free: list[EventId] = []
+        self._free: list[tuple[int, EventId]] = []
+        self._turns = itertools.count()
         self._held: list[tuple[datetime, EventId]] = []
         self._known: dict[EventId, None] = {}
         self._dead: dict[EventId, tuple[Envelope, str]] = {}
@@ -65,7 +68,7 @@ class InMemoryOutbox:
         self._release(now)
         claimed: list[Envelope] = []
         while self._free and len(claimed) < limit:
-            id_ = heapq.heappop(self._free)
+            _, id_ = heapq.heappop(self._free)
             waiting = self._waiting.get(id_)
             if waiting is None or waiting.free_at is not None:
                 continue
@@ -100,11 +103,11 @@ class InMemoryOutbox:
             return
 
     def _add(self, id_: EventId, event: Event) -> None:
-        self._waiting[id_] = _Waiting(event)
+        waiting = self._waiting[id_] = _Waiting(event, next(self._turns))
         self._known[id_] = None
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
-        heapq.heappush(self._free, id_)
+        heapq.heappush(self._free, (waiting.turn, id_))
         self._claimable.set()
 
     def _hold(self, id_: EventId, waiting: _Waiting, until: datetime) -> None:
@@ -122,4 +125,4 @@ class InMemoryOutbox:
             waiting = self._waiting.get(id_)
             if waiting is not None and waiting.free_at == free_at:
                 waiting.free_at = None
-                heapq.heappush(self._free, id_)
+                heapq.heappush(self._free, (waiting.turn, id_))

@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import itertools
 import os
 import re
 import shutil
@@ -134,7 +135,7 @@ class DiskMedia:
         self._gather = gather_bytes
         self._sinks: dict[UploadId, dict[int, list[_Sink]]] = {}
         self._closing: WeakValueDictionary[UploadId, asyncio.Lock] = WeakValueDictionary()
-        self._count = 0
+        self._count = itertools.count(1)
         shutil.rmtree(self._tmp, ignore_errors=True)
         for folder in (self._raw, self._media, self._small, self._tmp):
             folder.mkdir(parents=True, exist_ok=True)
@@ -273,8 +274,7 @@ class DiskMedia:
 
     def scratch(self) -> Path:
         """A new folder on the same file system, seen by nobody, gone after a restart."""
-        self._count += 1
-        folder = self._tmp / str(self._count)
+        folder = self._tmp / str(next(self._count))
         with _room():
             folder.mkdir()
         return folder
@@ -293,8 +293,7 @@ class DiskMedia:
         marker = self._marker(folder / "parts" / str(number))
         taken = any(sink.place == _IN_PLACE for sink in sinks) or (marker is not None and marker[1] == _IN_PLACE)
         if taken:
-            self._count += 1
-            place = f"{number}.{self._now().timestamp():.0f}-{self._count}"
+            place = f"{number}.{self._now().timestamp():.0f}-{next(self._count)}"
             sink = _Sink((folder / "parts" / place).open("x+b", 0), 0, place)
         else:
             handle = os.open(folder / "source.partial", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

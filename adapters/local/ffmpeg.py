@@ -143,6 +143,9 @@ class FfmpegTranscoder:
             _log.warning("transcoding %s broke off: %s", job.report.job, error)
             detail = "the disk is full" if full else "the encoder could not be run"
             failure = Failure("encoder_failed", detail, transient=True)
+        except Exception:  # noqa: BLE001  (whatever it is, a job ends with a report)
+            _log.exception("transcoding %s failed", job.report.job)
+            failure = Failure("encoder_failed", "the encoder failed in a way nobody foresaw", transient=True)
         finally:
             if not finished:
                 await self._media.remove_prefix(prefix)

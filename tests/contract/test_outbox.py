@@ -141,6 +141,17 @@ async def test_the_longest_waiting_come_first(opener: Opener[Outbox]) -> None:
 
 
 @openers
+async def test_who_comes_late_waits_whatever_its_name(opener: Opener[Outbox]) -> None:
+    """The pages of a long fan-out are named after an old event, and let newer ones pass between them."""
+    async with opener() as opened:
+        await opened.port.put(event(1), named(5))
+        opened.clock.advance(INSTANT)
+        await opened.port.put(event(2), named(1))
+        first = await opened.port.claim(opened.clock.now(), 1)
+        assert [each.id for each in first] == [named(5)]
+
+
+@openers
 async def test_what_is_held_comes_again_after_a_minute(opener: Opener[Outbox]) -> None:
     """To nobody before; the same event under the same id, delivered once more."""
     async with opener() as opened:

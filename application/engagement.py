@@ -38,11 +38,16 @@ from domain.ids import COMMENT, ChannelId, CommentId, UserId, VideoId
 from domain.videos import Audience, Video
 
 FEED_CHANNELS = 1000
+OWN_HELD = 20
+"""Held comments of one's own that come before a list of others'."""
+_NO_REACTIONS = ReactionTally()
 
 
 @frozen
 class CommentCard:
-    """A comment as someone sees it. ``author`` is None when they left; ``signed_in`` says whether ``reaction`` means anything."""
+    """A comment as someone sees it. ``author`` is None when they left, and of a placeholder; ``signed_in`` says
+    whether ``reaction`` means anything.
+    """
 
     comment: Comment
     author: User | None
@@ -62,14 +67,15 @@ class CommentCards:
     reactions: Reactions
 
     async def of(self, actor: Actor, comments: Sequence[Comment]) -> Sequence[CommentCard]:
-        ids = [comment.id for comment in comments]
+        """Of placeholders nothing is told but how many replies there are."""
+        ids = [comment.id for comment in comments if comment.status is not CommentStatus.REMOVED]
         authors = await self.users.many(list({comment.author for comment in comments}))
         tallies = await self.reactions.tallies(ids)
         replies = await self.comments.reply_counts([each.id for each in comments if each.parent is None])
         mine: Mapping[str, Reaction] = await self.reactions.of(actor.user, ids) if actor.user else {}
         cards = []
         for comment in comments:
-            tally: ReactionTally = tallies[comment.id]
+            tally = tallies.get(comment.id, _NO_REACTIONS)
             cards.append(
                 CommentCard(
                     comment,
@@ -237,21 +243,31 @@ class ListComments:
     cards: CommentCards
 
     async def __call__(self, actor: Actor, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Discussion:
-        """The pinned one first, then newest first."""
+        """The pinned one first, then newest first; placeholders for those that are hidden but for their replies.
+        The first page begins with what the actor said that is held.
+        """
         stored, _ = await self.seen.video(actor, video)
-        page = await self.comments.on_video(video, cursor=cursor, limit=limit)
-        return await self._discussion(actor, stored, page)
+        mine = await self._held(actor, video, None, limit) if cursor is None else ()
+        # Those with replies have a place of their own in the list.
+        answered = await self.comments.reply_counts([each.id for each in mine])
+        mine = [each for each in mine if not answered[each.id]]
+        page = await self.comments.on_video(video, cursor=cursor, limit=limit - len(mine))
+        items = [*mine, *(each.in_place(actor) for each in page.items)]
+        return await self._discussion(actor, stored, Page(items, page.next))
 
     async def replies(
         self, actor: Actor, comment: CommentId, *, cursor: str | None = None, limit: int = 20
     ) -> Discussion:
-        """Oldest first. Those to a comment that was removed stay; a comment that is held hides them."""
+        """Oldest first, after those of the actor's that are held. They stay when the comment is hidden; one without
+        any is then hidden whole.
+        """
         parent = await self.comments.get(comment)
         stored, channel = await self.seen.video(actor, parent.video)
-        if parent.status is not CommentStatus.REMOVED and not parent.seen_by(actor, channel):
+        if not parent.seen_by(actor, channel) and not (await self.comments.reply_counts([comment]))[comment]:
             raise NotFound("there is no such comment")
-        page = await self.comments.replies(comment, cursor=cursor, limit=limit)
-        return await self._discussion(actor, stored, page)
+        mine = await self._held(actor, stored.id, comment, limit) if cursor is None else ()
+        page = await self.comments.replies(comment, cursor=cursor, limit=limit - len(mine))
+        return await self._discussion(actor, stored, Page([*reversed(mine), *page.items], page.next))
 
     async def of_channel(
         self, actor: Actor, channel: ChannelId, *, held_only: bool, cursor: str | None = None, limit: int = 20
@@ -261,6 +277,12 @@ class ListComments:
         listing = self.comments.held if held_only else self.comments.of_channel
         page = await listing(channel, cursor=cursor, limit=limit)
         return Page(await self.cards.of(actor, page.items), page.next)
+
+    async def _held(self, actor: Actor, video: VideoId, parent: CommentId | None, limit: int) -> Sequence[Comment]:
+        """The newest, as many as leave room for one comment of others: a page has to lead to the next."""
+        if actor.user is None or limit == 1:
+            return ()
+        return await self.comments.held_by(video, actor.user, parent=parent, limit=min(limit - 1, OWN_HELD))
 
     async def _discussion(self, actor: Actor, video: Video, page: Page[Comment]) -> Discussion:
         cards = await self.cards.of(actor, page.items)

@@ -465,10 +465,17 @@ class Comments(Protocol):
         """Raises Stale. A pinned comment takes the pin from the one that had it, whose version moves on too."""
 
     async def on_video(self, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
-        """Visible comments on the video itself: the pinned one first, then newest first."""
+        """Comments on the video itself that are visible or have visible replies: the pinned one first, then newest
+        first. Every visible reply is one to a comment in this list.
+        """
 
     async def replies(self, comment: CommentId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """Visible replies, oldest first."""
+
+    async def held_by(
+        self, video: VideoId, author: UserId, *, parent: CommentId | None = None, limit: int = 20
+    ) -> Sequence[Comment]:
+        """The author's that wait for a member, on the video itself or (``parent``) in reply to one; newest first."""
 
     async def held(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """Those that wait for a member, oldest first."""

@@ -27,7 +27,8 @@ from domain.ids import UPLOAD, VIDEO, ChannelId, UploadId, VideoId
 from domain.uploads import LIFE, OPEN, PART_LIFE, SIGN_AT_ONCE, Limits, Part, Status, Upload, UploadAbandoned
 from domain.videos import Video, VideoRemoved, Visibility
 
-FIRST_PARTS = 4
+FIRST_PARTS = 20
+"""Links given without being asked for."""
 TITLE_MOST = 100
 """Characters of a file's name that become a title."""
 _KINDS = ("video/", "audio/")
@@ -120,12 +121,20 @@ class ShowUpload:
     uploads: Uploads
     channels: Channels
     store: UploadStore
+    now: Now
 
     async def __call__(self, actor: Actor, upload: UploadId) -> UploadCard:
-        """With the parts that are here, so that a client can go on after a reload."""
+        """With the parts that are here and, for who may send them, links for the first that are not: a client can
+        go on after a reload.
+        """
         stored = await _mine(self.uploads, self.channels, actor, upload)
         received = await self.store.received(stored) if stored.status in OPEN else ()
-        return UploadCard(stored.having(received), received=received)
+        card = UploadCard(stored.having(received), received=received)
+        now = self.now()
+        if not stored.open(now) or not (await self.channels.get(stored.channel)).allows(actor, Task.EDIT):
+            return card
+        until = min(now + PART_LIFE, stored.expires_at)
+        return evolve(card, tickets=await self.store.sign(stored, stored.missing(received)[:FIRST_PARTS], until))
 
 
 @frozen

@@ -28,7 +28,7 @@ from domain.engagement import Reaction
 from domain.errors import NotFound, Stale, TooLarge
 from domain.ids import IMAGE, ChannelId, VideoId
 from domain.media import POSTER, STORYBOARD, attempt_prefix, video_prefix
-from domain.processing import TERMINAL
+from domain.processing import State
 from domain.text import line
 from domain.uploads import MIB
 from domain.videos import Audience, Caption, Change, Chapter, Video, VideoRemoved, Visibility, language
@@ -50,7 +50,7 @@ class Mine:
 
 @frozen(kw_only=True)
 class VideoCard:
-    """A video as someone sees it. ``progress_percent`` is of the attempt under way, 100 when nothing is."""
+    """A video as someone sees it. ``progress_percent`` is of the last attempt: how far it is, or got."""
 
     video: Video
     channel: Channel
@@ -86,8 +86,8 @@ class VideoCards:
         views = await self.sessions.views(ids)
         tallies = await self.reactions.tallies(ids)
         comments = await self.comments.counts(ids)
-        busy = [video.id for video in videos if video.state not in TERMINAL]
-        processings = await self.processings.many(busy) if busy else {}
+        unready = [video.id for video in videos if video.state is not State.READY]
+        processings = await self.processings.many(unready) if unready else {}
         reactions = await self.reactions.of(actor.user, ids) if actor.user else {}
         watched = await self.history.of(actor.user, ids) if actor.user else {}
         cards = []
@@ -111,7 +111,7 @@ class VideoCards:
                     likes=tally.likes,
                     dislikes=tally.dislikes,
                     comments=comments[video.id],
-                    progress_percent=processing.percent if processing else 100 if video.state in TERMINAL else 0,
+                    progress_percent=100 if video.state is State.READY else processing.percent if processing else 0,
                     audience=audience,
                     mine=Mine(reactions.get(video.id), watched.get(video.id)) if actor.user else None,
                 )

@@ -19,7 +19,7 @@ class CommentStatus(StrEnum):
     """Waits for a member of the channel; its author and the members see it."""
     REJECTED = "rejected"
     REMOVED = "removed"
-    """Taken back by its author or taken down. Replies to it stay; its text goes."""
+    """Taken back by its author or taken down. Replies to it stay, under a placeholder; its text goes."""
 
 
 NEXT: Mapping[CommentStatus, frozenset[CommentStatus]] = {
@@ -75,6 +75,17 @@ class Comment:
         if self.status is CommentStatus.REMOVED:
             return False
         return channel.allows(actor, Task.MODERATE) or (actor.user == self.author and self.status is CommentStatus.HELD)
+
+    def in_place(self, actor: Actor) -> "Comment":
+        """As it stands under its video: whole if everyone sees it, or its author while it is held."""
+        mine = self.status is CommentStatus.HELD and actor.user == self.author
+        return self if self.shown or mine else self.placeholder()
+
+    def placeholder(self) -> "Comment":
+        """What keeps its place above replies that everyone sees: of whom and what it was it says nothing."""
+        return evolve(
+            self, author=UserId(""), text="", status=CommentStatus.REMOVED, approved=False, pinned=False, edited_at=None
+        )
 
     @staticmethod
     def post(draft: "Comment", policy: CommentPolicy, *, trusted: bool, newcomer: bool) -> "CommentChange":

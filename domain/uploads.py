@@ -134,12 +134,22 @@ class Upload:
         """Whether what is here is the whole file in one part, though it was sent in several."""
         return [part.size_bytes for part in parts] == [self.size_bytes] and self.parts > 1
 
+    def missing(self, parts: Sequence[Part]) -> Sequence[int]:
+        """The numbers of those that are not here, ascending."""
+        here = {part.number for part in parts}
+        return [] if self.assembled(parts) else [number for number in range(1, self.parts + 1) if number not in here]
+
+    def open(self, now: datetime) -> bool:
+        """Whether bytes may still come."""
+        return self.status in OPEN and now < self.expires_at
+
     def require_open(self, now: datetime) -> None:
         """Raises Conflict (``upload_expired``, ``upload_closed``) when no byte may come any more."""
-        if self.status is Status.EXPIRED or (self.status in OPEN and self.expires_at <= now):
+        if self.open(now):
+            return
+        if self.status in OPEN or self.status is Status.EXPIRED:
             raise Conflict("this upload expired; start another", code="upload_expired")
-        if self.status not in OPEN:
-            raise Conflict(f"this upload is {self.status.value}", code="upload_closed")
+        raise Conflict(f"this upload is {self.status.value}", code="upload_closed")
 
     def begin(self, now: datetime) -> "Upload":
         """The client has started to send."""
@@ -157,12 +167,10 @@ class Upload:
         self.require_open(now)
         if self.assembled(parts):
             return self._to(Status.COMPLETED), UploadCompleted(self.id, self.video, self.source, now)
-        here = {part.number: part for part in parts}
-        missing = [number for number in range(1, self.parts + 1) if number not in here]
-        if missing:
+        if missing := self.missing(parts):
             shown = ", ".join(map(str, missing[:20]))
             raise Invalid(f"parts not here yet: {shown}", code="parts_missing", field="parts")
-        wrong = [number for number, part in here.items() if part.size_bytes != self.size_of(number)]
+        wrong = [part.number for part in parts if part.size_bytes != self.size_of(part.number)]
         if wrong:
             shown = ", ".join(map(str, wrong[:20]))
             raise Invalid(f"parts of another size than announced: {shown}", code="size_mismatch", field="parts")

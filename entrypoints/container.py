@@ -186,7 +186,9 @@ class Core(DeclarativeContainer):
         now=adapters.now,
         new_id=adapters.new_id,
     )
-    show_upload = Singleton(ShowUpload, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store)
+    show_upload = Singleton(
+        ShowUpload, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store, now=adapters.now
+    )
     list_uploads = Singleton(ListUploads, uploads=adapters.uploads)
     sign_parts = Singleton(
         SignParts, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store, now=adapters.now

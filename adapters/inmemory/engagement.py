@@ -30,6 +30,7 @@ class InMemoryComments:
         self._on_video: SortedList[tuple[VideoId, CommentId]] = SortedList()
         self._replies: SortedList[tuple[CommentId, CommentId]] = SortedList()
         self._held: SortedList[tuple[ChannelId, CommentId]] = SortedList()
+        self._held_by: SortedList[tuple[VideoId, UserId, str, CommentId]] = SortedList()
         self._of_channel: SortedList[tuple[ChannelId, CommentId]] = SortedList()
         self._pinned: dict[VideoId, CommentId] = {}
         self._counts: Counter[VideoId] = Counter()
@@ -71,6 +72,12 @@ class InMemoryComments:
 
     async def replies(self, comment: CommentId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         return page(self._replies, self._find, within=(comment,), cursor=cursor, limit=limit)
+
+    async def held_by(
+        self, video: VideoId, author: UserId, *, parent: CommentId | None = None, limit: int = 20
+    ) -> Sequence[Comment]:
+        walked = walk(self._held_by, within=(video, author, parent or ""), descending=True)
+        return [self._comments[id_] for *_, id_ in islice(walked, limit)]
 
     async def held(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         return page(self._held, self._find, within=(channel,), cursor=cursor, limit=limit)
@@ -118,14 +125,14 @@ class InMemoryComments:
             self._of_channel.add((comment.channel, comment.id))
         if comment.status is CommentStatus.HELD:
             self._held.add((comment.channel, comment.id))
+            self._held_by.add((comment.video, comment.author, comment.parent or "", comment.id))
         if comment.shown:
             self._counts[comment.video] += 1
             self._shown_of[comment.channel, comment.author] += 1
-            if comment.parent is None:
-                self._on_video.add((comment.video, comment.id))
-            else:
+            if comment.parent is not None:
                 self._replies.add((comment.parent, comment.id))
                 self._reply_counts[comment.parent] += 1
+        self._place(comment)
 
     def _unfile(self, comment: Comment) -> None:
         """Out of them again."""
@@ -133,16 +140,26 @@ class InMemoryComments:
             self._of_channel.remove((comment.channel, comment.id))
         if comment.status is CommentStatus.HELD:
             self._held.remove((comment.channel, comment.id))
+            self._held_by.remove((comment.video, comment.author, comment.parent or "", comment.id))
         if comment.pinned:
             self._pinned.pop(comment.video, None)
         if comment.shown:
             _less(self._counts, comment.video)
             _less(self._shown_of, (comment.channel, comment.author))
-            if comment.parent is None:
-                self._on_video.remove((comment.video, comment.id))
-            else:
+            if comment.parent is not None:
                 self._replies.remove((comment.parent, comment.id))
                 _less(self._reply_counts, comment.parent)
+        self._place(comment)
+
+    def _place(self, comment: Comment) -> None:
+        """On the video, or off it, whichever the comment (or the one it replies to) is for now."""
+        top = self._comments.get(comment.parent or comment.id)
+        key = (comment.video, comment.parent or comment.id)
+        if top is not None and (top.shown or top.id in self._reply_counts):
+            if key not in self._on_video:
+                self._on_video.add(key)
+        else:
+            self._on_video.discard(key)
 
 
 class InMemoryReactions:

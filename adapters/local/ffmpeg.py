@@ -39,6 +39,9 @@ _log = logging.getLogger(__name__)
 _KNOWN_MOST = 10_000
 _SILENT_S = 300.0
 _STOP_S = 3.0
+FIRST, REST = 0, 1
+NICE, NICEST = 10, 19
+"""Below what serves requests; and the rest of a ladder below its first rung, which someone waits for."""
 _TOO_MANY_ERRORS = 69
 """ffmpeg's own status when it could not decode most of what it read."""
 _M3U8 = "application/vnd.apple.mpegurl"
@@ -69,6 +72,8 @@ class _Work:
     scratch: Path
     prefix: str
     share: float
+    done: list[float] = field(factory=lambda: [0.0, 0.0])
+    """How much of each run is done, 0 to 1."""
 
 
 class FfmpegTranscoder:
@@ -90,8 +95,8 @@ class FfmpegTranscoder:
         self._ffmpeg = ffmpeg or imageio_ffmpeg.get_ffmpeg_exe()
         self._before = [
             *(["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []),
-            *(["nice", "-n", "10"] if shutil.which("nice") else []),
         ]
+        self._nice = shutil.which("nice")
         self._jobs: dict[JobId, _Job] = {}
 
     async def start(self, order: TranscodeOrder) -> JobId:
@@ -163,14 +168,22 @@ class FfmpegTranscoder:
         self._say(job, State.TRANSCODING)
         share = 100 * encode.first_share(found, outputs)
         work = _Work(found, source, self._media.scratch(), prefix, share)
+        # Both runs at once: the first has the machine when it wants it, the rest takes what that leaves idle.
+        rest = asyncio.create_task(self._encode_rest(job, work, outputs[1:])) if len(outputs) > 1 else None
         try:
             await self._first(job, work, outputs[0])
-            if len(outputs) > 1:
+            if rest is not None:
                 media = await self._publish(job, work, FIRST_MANIFEST)
-                self._say(job, State.TRANSCODING, int(share), media)
-                await self._rest(job, work, outputs[1:])
+                self._say(job, State.TRANSCODING, self._percent(work), media)
+                await rest
+                for output in outputs[1:]:
+                    self._measure(job, work.scratch, output)
+                    self._adopt(work.scratch / output.name, f"{work.prefix}hls/{output.name}")
             media = await self._publish(job, work, MANIFEST)
         finally:
+            if rest is not None:
+                rest.cancel()
+                await asyncio.gather(rest, return_exceptions=True)
             await asyncio.to_thread(shutil.rmtree, work.scratch)
         self._say(job, State.READY, 100, media)
 
@@ -180,7 +193,7 @@ class FfmpegTranscoder:
         for name in names:
             (scratch / name).mkdir()
         command = encode.rungs(self._ffmpeg, probed, work.source, scratch, [output], first=True)
-        await self._ffmpeg_run(command, self._progress(job, probed, 0.0, work.share))
+        await self._ffmpeg_run(command, self._progress(job, work, FIRST))
         if probed.audio is not None:
             job.audio = encode.measured(scratch / "audio").stream
         self._measure(job, scratch, output)
@@ -188,14 +201,11 @@ class FfmpegTranscoder:
         for name in names:
             self._adopt(scratch / name, f"{work.prefix}hls/{name}")
 
-    async def _rest(self, job: _Job, work: _Work, outputs: Sequence[Output]) -> None:
+    async def _encode_rest(self, job: _Job, work: _Work, outputs: Sequence[Output]) -> None:
         for output in outputs:
             (work.scratch / output.name).mkdir()
         command = encode.rungs(self._ffmpeg, work.probed, work.source, work.scratch, outputs, first=False)
-        await self._ffmpeg_run(command, self._progress(job, work.probed, work.share, 100 - work.share))
-        for output in outputs:
-            self._measure(job, work.scratch, output)
-            self._adopt(work.scratch / output.name, f"{work.prefix}hls/{output.name}")
+        await self._ffmpeg_run(command, self._progress(job, work, REST), NICEST)
 
     async def _pictures(self, job: _Job, work: _Work) -> None:
         """The storyboard that the first run left, and the poster by what is to be seen in it."""
@@ -258,18 +268,23 @@ class FfmpegTranscoder:
         )  # fmt: skip
         self._reports.tell(job.report)
 
-    def _progress(self, job: _Job, probed: Probed, base: float, share: float) -> Callable[[float], None]:
-        """Tells of each further percent, by how far the encoder says it is."""
+    def _progress(self, job: _Job, work: _Work, run: int) -> Callable[[float], None]:
+        """Tells of each further percent of the whole, by how far the encoders say they are."""
+        whole_s = work.probed.source.duration_s
 
         def heard(at_s: float) -> None:
             if at_s > self._max_duration_s + 60:
                 raise Refused("too_long", f"a video may last {self._max_duration_s:.0f} s")
-            done = min(1.0, at_s / probed.source.duration_s) if probed.source.duration_s > 0 else 0.0
-            percent = min(99, int(base + share * done))
+            work.done[run] = min(1.0, at_s / whole_s) if whole_s > 0 else 0.0
+            percent = self._percent(work)
             if percent > job.report.percent:
                 self._say(job, State.TRANSCODING, percent, job.report.media)
 
         return heard
+
+    @staticmethod
+    def _percent(work: _Work) -> int:
+        return min(99, int(work.share * work.done[FIRST] + (100 - work.share) * work.done[REST]))
 
     def _forget(self) -> None:
         over = len(self._jobs) - _KNOWN_MOST
@@ -278,9 +293,10 @@ class FfmpegTranscoder:
 
     # --- the process
 
-    async def _ffmpeg_run(self, command: Sequence[str], heard: Callable[[float], None]) -> None:
+    async def _ffmpeg_run(self, command: Sequence[str], heard: Callable[[float], None], nice: int = NICE) -> None:
         """Run ffmpeg to its end. Raises _Broke, or Refused when it finds nothing to decode."""
-        process = await asyncio.create_subprocess_exec(*self._before, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+        before = [*self._before, *([self._nice, "-n", str(nice)] if self._nice else [])]
+        process = await asyncio.create_subprocess_exec(*before, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
         errors: deque[bytes] = deque(maxlen=4)
         listening = asyncio.get_running_loop().create_task(_keep_last(process, errors))
         try:

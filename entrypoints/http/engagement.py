@@ -108,7 +108,9 @@ class EngagementController(Controller):
     ) -> Response[Listing[CommentView]]:
         """List the comments on a video.
 
-        The pinned one first, then the newest first. Comments that are held or rejected are not among them.
+        The pinned one first, then the newest first. A comment that was removed, held or rejected is not among them
+        unless it has replies: then a placeholder keeps its place, of the status ``removed``, without text or author.
+        Your own that are held come first on the first page (if ``limit`` is more than 1): at most 20, newest first.
         """
         of = scope("comments", video_id)
         return _said(await list_comments(actor, video_id, cursor=cursors.read(cursor, of), limit=limit), cursors, of)
@@ -151,7 +153,8 @@ class EngagementController(Controller):
     ) -> Response[Listing[CommentView]]:
         """List the replies to a comment.
 
-        The oldest first. Replies to a comment that was removed stay.
+        The oldest first. Replies to a comment that was removed, held or rejected stay.
+        Your own that are held come before the others, on the first page.
         """
         of = scope("replies", comment_id)
         return _said(

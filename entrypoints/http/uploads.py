@@ -46,7 +46,7 @@ class NewUpload(Struct, frozen=True, kw_only=True):
 
 
 class PartNumbers(Struct, frozen=True):
-    numbers: Annotated[Sequence[int], Meta(examples=[[5, 6, 7, 8]])]
+    numbers: Annotated[Sequence[int], Meta(examples=[[21, 22, 23, 24]], description="From 1 to `part_count`.")]
 
 
 class SentPart(Struct, frozen=True):
@@ -74,7 +74,9 @@ class UploadController(Controller):
     ) -> Response[UploadView]:
         """Announce a file.
 
-        The answer has links for the first parts; PUT each part's bytes to its link.
+        The answer has links for the first 20 parts (``parts``), which work for 15 minutes; PUT each part's bytes to
+        its link. Each part is of ``part_size_bytes`` but the last, and there are ``part_count`` of them. For links of
+        more parts ask ``POST /v1/uploads/{id}/parts``, or read the upload again.
         """
         card = await start_upload(
             actor,
@@ -118,7 +120,11 @@ class UploadController(Controller):
         actor: NamedDependency[Actor],
         show_upload: NamedDependency[ShowUpload],
     ) -> Response[UploadView]:
-        """An upload with the parts that are here, so that a client can go on after a reload."""
+        """An upload, so that a client can go on after a reload.
+
+        ``received`` are the parts that are here. While it is open, ``parts`` are fresh links for the first 20 that
+        are not.
+        """
         card = await show_upload(actor, upload_id)
         return versioned(UploadView.of(card), card.upload.version)
 
@@ -135,7 +141,11 @@ class UploadController(Controller):
         actor: NamedDependency[Actor],
         sign_parts: NamedDependency[SignParts],
     ) -> TicketsView:
-        """Get links for more parts, or new ones for parts whose link ran out."""
+        """Get links for more parts, or new ones for parts whose link ran out.
+
+        For 1 to 100 parts by their numbers, whatever is here of them: a part that is sent again takes the place of
+        what was.
+        """
         return TicketsView.of(await sign_parts(actor, upload_id, data.numbers))
 
     @post(

@@ -199,7 +199,7 @@ class PartView(Struct, gc=False):
 
 
 class UploadView(Struct, gc=False):
-    """An upload. ``parts`` are links for the parts to send next, ``received`` the parts that are here."""
+    """An upload. ``parts`` are links for the first 20 parts that are not here, ``received`` the parts that are."""
 
     id: str
     video_id: str

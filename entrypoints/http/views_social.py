@@ -34,7 +34,9 @@ PROVIDER = "Hexcast"
 
 
 class PersonView(Struct, gc=False):
-    """Someone as others see them. Who closed their account keeps only the id."""
+    """Someone as others see them. Who closed their account keeps only the id; the author of a comment of which
+    nothing is shown any more has none (``""``).
+    """
 
     id: UserId
     handle: str

@@ -58,14 +58,84 @@ async def test_a_reply_to_a_reply_stands_beside_it(stage: Stage) -> None:
     assert beside.comment.parent == top.comment.id
 
 
-async def test_replies_to_a_removed_comment_stay(stage: Stage) -> None:
+async def test_its_author_sees_what_is_held_before_the_rest(stage: Stage) -> None:
+    """On the first page only, which is no longer for it; nobody else does, whatever they may."""
     ann, ben = await stage.person("ann"), await stage.person("ben")
+    video = await stage.video(await stage.channel(ann, policy=CommentPolicy(words=("spam",))), ann)
+    for text in ("one", "spam 1", "two", "spam 2", "three"):
+        await stage.says(ben, video, text)
+    first = await stage.core.list_comments()(ben, video, limit=4)
+    rest = await stage.core.list_comments()(ben, video, limit=4, cursor=first.page.next)
+    assert texts(first) == ["spam 2", "spam 1", "three", "two"]
+    assert [each.comment.status.value for each in first.page.items] == ["held", "held", "visible", "visible"]
+    assert (texts(rest), rest.page.next) == (["one"], None)
+    for reader in (ann, await stage.person("cho"), ANONYMOUS):
+        assert texts(await stage.core.list_comments()(reader, video)) == ["three", "two", "one"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_held_comments_leave_room_to_go_on(stage: Stage, limit: int) -> None:
+    """However short the pages and many the held, every page is within its limit and everyone's comments all come."""
+    ann, ben = await stage.person("ann"), await stage.person("ben")
+    video = await stage.video(await stage.channel(ann, policy=CommentPolicy(words=("spam",))), ann)
+    for number in range(3):
+        await stage.says(ben, video, f"spam {number}")
+        await stage.says(ann, video, f"fine {number}")
+    found: list[str] = []
+    cursor = None
+    while not found or cursor is not None:
+        page = (await stage.core.list_comments()(ben, video, limit=limit, cursor=cursor)).page
+        assert len(page.items) <= limit
+        found += [each.comment.text for each in page.items]
+        cursor = page.next
+    assert found == [*["spam 2", "spam 1"][: limit - 1], "fine 2", "fine 1", "fine 0"]
+
+
+async def test_a_held_comment_with_replies_is_seen_by_its_author_where_it_stands(stage: Stage) -> None:
+    """Once, and whole; its author's held replies come before the others' as well."""
+    ann, ben = await stage.person("ann"), await stage.person("ben")
+    video = await stage.video(await stage.channel(ann, policy=CommentPolicy(words=("spam",))), ann)
+    top = (await stage.says(ben, video, "top")).comment.id
+    await stage.says(ann, video, "newer")
+    for text in ("fine", "spam 1", "spam 2"):
+        await stage.core.post_comment().reply(ben, top, text)
+    assert texts(await stage.core.list_comments().replies(ben, top)) == ["spam 1", "spam 2", "fine"]
+    assert texts(await stage.core.list_comments().replies(ann, top)) == ["fine"]
+    await stage.core.rule_comment()(ann, top, Ruling.HOLD)
+    assert texts(await stage.core.list_comments()(ben, video)) == ["newer", "top"]
+    assert texts(await stage.core.list_comments()(ann, video)) == ["newer", ""]
+    await stage.core.rule_comment()(ann, top, Ruling.REJECT)
+    assert texts(await stage.core.list_comments()(ben, video)) == ["newer", ""]
+
+
+@pytest.mark.parametrize("fate", ["removed", Ruling.HOLD, Ruling.REJECT])
+async def test_a_comment_that_is_gone_holds_the_place_of_its_replies(stage: Stage, fate: Ruling | str) -> None:
+    """To strangers and members alike it says nothing of itself; every comment that counts can be reached."""
+    ann, ben, cho = await stage.person("ann"), await stage.person("ben"), await stage.person("cho")
     video = await stage.video(await stage.channel(ann), ann)
-    top = await stage.says(ben, video, "top")
-    await stage.core.post_comment().reply(ann, top.comment.id, "reply")
-    await stage.core.remove_comment()(ben, top.comment.id)
-    assert texts(await stage.core.list_comments()(ann, video)) == []
-    assert texts(await stage.core.list_comments().replies(ann, top.comment.id)) == ["reply"]
+    await stage.says(ben, video, "before")
+    top = (await stage.says(ben, video, "top")).comment.id
+    reply = (await stage.core.post_comment().reply(cho, top, "reply")).comment.id
+    await stage.says(ben, video, "after")
+    await stage.core.react().to_comment(cho, top, Reaction.LIKE)
+    if isinstance(fate, Ruling):
+        await stage.core.rule_comment()(ann, top, fate)
+    else:
+        await stage.core.remove_comment()(ben, top)
+    for reader in (ann, cho, ANONYMOUS):
+        found = await stage.core.list_comments()(reader, video)
+        assert texts(found) == ["after", "", "before"]
+        gone = found.page.items[1]
+        assert (gone.comment.id, gone.comment.author, gone.comment.status) == (top, "", CommentStatus.REMOVED)
+        assert (gone.author, gone.likes, gone.replies, gone.reaction) == (None, 0, 1, None)
+        assert texts(await stage.core.list_comments().replies(reader, top)) == ["reply"]
+    assert (await stage.core.show_video()(cho, video)).comments == 3
+    with pytest.raises(NotFound):
+        await stage.core.post_comment().reply(cho, top, "to whom?")
+    await stage.core.remove_comment()(cho, reply)
+    assert texts(await stage.core.list_comments()(cho, video)) == ["after", "before"]
+    with pytest.raises(NotFound):
+        await stage.core.list_comments().replies(cho, top)
 
 
 async def test_who_left_is_shown_without_a_profile(stage: Stage) -> None:

@@ -102,13 +102,25 @@ async def test_a_file_becomes_a_video(world: World) -> None:
 async def test_a_file_that_is_none(world: World) -> None:
     video = await world.publish(BROKEN)
     card = await world.show(world.owner, video)
-    assert (card.video.state, card.progress_percent) == (State.FAILED, 100)
+    assert (card.video.state, card.progress_percent) == (State.FAILED, 0)
     assert card.video.failure is not None
     assert card.video.failure.code == "unreadable"
     assert await world.told_of(world.owner) == {"video_failed": 1}
     assert (await world.core.show_processing()(world.owner, video))[-1].error == "unreadable"
     with pytest.raises(NotFound):
         await world.show(ANONYMOUS, video)
+
+
+async def test_a_job_that_fails_half_way(world: World) -> None:
+    """Its video says how far it got, and of another attempt how far that is."""
+    video, _ = await set_up(world)
+    await world.settle()
+    await say(world, video, State.TRANSCODING, percent=40)
+    await say(world, video, State.FAILED, failure=Failure("unreadable", "it breaks off"))
+    card = await world.show(world.owner, video)
+    assert (card.video.state, card.progress_percent) == (State.FAILED, 40)
+    await world.core.retry_processing()(world.owner, video)
+    assert (await world.show(world.owner, video)).progress_percent == 0
 
 
 async def test_two_workers_start_one_job(world: World) -> None:

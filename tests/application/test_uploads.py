@@ -62,7 +62,9 @@ async def test_a_large_file_comes_in_parts_and_goes_on_after_a_break(world: Worl
     assert (upload.method, upload.parts) == (Method.MULTIPART, 3)
     assert [ticket.number for ticket in card.tickets] == [1, 2, 3]
     last = await world.put(card.tickets[2].url, LARGE[16 * MIB :])
-    assert list((await world.core.show_upload()(world.owner, upload.id)).received) == [last]
+    shown = await world.core.show_upload()(world.owner, upload.id)
+    assert list(shown.received) == [last]
+    assert [ticket.number for ticket in shown.tickets] == [1, 2]
     assert await refused(world.core.complete_upload()(world.owner, upload.id, [])) == "parts_missing"
     world.clock.advance(timedelta(hours=23, minutes=50))
     tickets = await world.core.sign_parts()(world.owner, upload.id, [2, 1, 2])
@@ -74,6 +76,46 @@ async def test_a_large_file_comes_in_parts_and_goes_on_after_a_break(world: Worl
     assert await refused(world.core.complete_upload()(world.owner, upload.id, wrong)) == "etag_mismatch"
     assert (await world.core.complete_upload()(world.owner, upload.id, claimed)).upload.status is Status.COMPLETED
     assert world.raw.media().source(upload.source) == LARGE
+
+
+async def test_the_first_parts_that_are_missing_have_links(world: World) -> None:
+    """Fresh ones, each time an open upload is read, and for 20 parts at once; nothing is stored for it."""
+    content = bytes(25 * 8 * MIB)
+    card = await world.announce(content)
+    upload = card.upload
+    assert upload.parts == 25
+    assert [ticket.number for ticket in card.tickets] == list(range(1, 21))
+    for number in (1, 3):
+        await world.put(card.tickets[number - 1].url, content[: 8 * MIB])
+    world.clock.advance(PART_LIFE)
+    shown = await world.core.show_upload()(world.owner, upload.id)
+    assert [ticket.number for ticket in shown.tickets] == [2, *range(4, 23)]
+    assert {ticket.expires_at for ticket in shown.tickets} == {world.clock.now() + PART_LIFE}
+    assert shown.upload.version == upload.version
+    assert (await world.put(shown.tickets[0].url, content[: 8 * MIB])).number == 2
+    world.clock.advance(LIFE - PART_LIFE - timedelta(minutes=1))
+    late = await world.core.show_upload()(world.owner, upload.id)
+    assert {ticket.expires_at for ticket in late.tickets} == {upload.expires_at}
+    world.clock.advance(timedelta(minutes=1))
+    assert (await world.core.show_upload()(world.owner, upload.id)).tickets == ()
+
+
+async def test_an_upload_that_is_over_has_no_links(world: World) -> None:
+    """Whether it was completed or cancelled."""
+    done, let_go = await world.upload(), (await world.announce()).upload
+    await world.core.cancel_upload()(world.owner, let_go.id)
+    for upload in (done.id, let_go.id):
+        assert (await world.core.show_upload()(world.owner, upload)).tickets == ()
+
+
+async def test_who_may_edit_the_channel_no_more_gets_no_links(world: World) -> None:
+    """Though they may still see what they announced."""
+    card = await world.announce(by=world.editor)
+    assert (await world.core.show_upload()(world.editor, card.upload.id)).tickets
+    channel = await world.raw.channels().get(world.channel)
+    await world.raw.channels().save(channel.dismiss(world.editor.require_user()))
+    assert (await world.core.show_upload()(world.editor, card.upload.id)).tickets == ()
+    assert (await world.core.show_upload()(world.owner, card.upload.id)).tickets
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from typing import Any, TypeVar
 
 import pytest
@@ -26,6 +26,7 @@ CHANNEL_OF = {VideoId("vid_0"): ChannelId("chn_arts"), VideoId("vid_1"): Channel
               VideoId("vid_2"): ChannelId("chn_boats")}  # fmt: skip
 VIDEOS = list(CHANNEL_OF)
 FIRST, OTHER = VIDEOS[0], VIDEOS[2]
+AUTHORS = [UserId("usr_ann"), UserId("usr_ben"), UserId("usr_zoe")]
 
 
 def comment(number: int, **changes: Any) -> Comment:
@@ -133,7 +134,9 @@ class CommentsMachine(WalkingMachine):
         return lambda cursor, limit: self.port.held(channel, cursor=cursor, limit=limit)
 
     def on_video(self, video: VideoId) -> list[Comment]:
-        return [each for each in self.model.values() if each.video == video and each.parent is None and each.shown]
+        there = [each for each in self.model.values() if each.video == video]
+        answered = {each.parent for each in there if each.shown}
+        return [each for each in there if each.parent is None and (each.shown or each.id in answered)]
 
     def of_channel(self, channel: ChannelId) -> list[Comment]:
         there = [each for each in self.model.values() if each.channel == channel]
@@ -141,6 +144,11 @@ class CommentsMachine(WalkingMachine):
 
     def held_on(self, channel: ChannelId) -> list[Comment]:
         return [each for each in self.of_channel(channel) if each.status is CommentStatus.HELD]
+
+    def held_by(self, video: VideoId, author: UserId, parent: CommentId | None) -> list[Comment]:
+        there = [each for each in self.model.values() if each.status is CommentStatus.HELD]
+        theirs = [each for each in there if (each.video, each.author, each.parent) == (video, author, parent)]
+        return sorted(theirs, key=lambda each: each.id, reverse=True)
 
     @invariant()
     def lists_and_counts_as_the_model(self) -> None:
@@ -160,9 +168,14 @@ class CommentsMachine(WalkingMachine):
             same(found, self.of_channel(channel), lambda each: each.id, descending=True)
             found = await walked(self.read_held(channel), 1)
             same(found, self.held_on(channel), lambda each: each.id)
-            for author in ("usr_ann", "usr_ben", "usr_zoe"):
+            for author in AUTHORS:
                 known = any(each.channel == channel and each.author == author for each in shown)
-                assert await self.port.known(channel, UserId(author)) is known
+                assert await self.port.known(channel, author) is known
+        for video, author, parent in product(VIDEOS, AUTHORS, [None, *parents]):
+            assert (
+                list(await self.port.held_by(video, author, parent=parent, limit=2))
+                == self.held_by(video, author, parent)[:2]
+            )
         assert await self.port.counts(VIDEOS) == {video: sum(each.video == video for each in shown) for video in VIDEOS}
         asked = [CommentId("cmt_none"), *parents]
         assert await self.port.reply_counts(asked) == {
@@ -258,17 +271,57 @@ async def test_the_pinned_one_counts_for_its_page(opener: Opener[Comments], limi
 
 @openers
 async def test_replies_outlive_the_comment_they_answer(opener: Opener[Comments]) -> None:
-    """A removed comment leaves every list, its visible replies stay and count."""
+    """A removed comment keeps its place above visible replies, which stay and count, and is in no other list."""
     async with opener() as opened:
         top = await opened.port.save(comment(0))
         reply = await opened.port.save(comment(1, parent=top.id))
         await opened.port.save(comment(2, parent=top.id, status=CommentStatus.HELD))
-        await opened.port.save(top.remove())
-        assert list((await opened.port.on_video(FIRST)).items) == []
+        removed = await opened.port.save(top.remove())
+        assert list((await opened.port.on_video(FIRST)).items) == [removed]
         assert list((await opened.port.replies(top.id)).items) == [reply]
         assert await opened.port.reply_counts([top.id]) == {top.id: 1}
         assert await opened.port.counts([FIRST]) == {FIRST: 1}
         assert ids((await opened.port.of_channel(top.channel)).items) == ["cmt_02", "cmt_01"]
+
+
+@openers
+@pytest.mark.parametrize("status", [CommentStatus.HELD, CommentStatus.REJECTED, CommentStatus.REMOVED])
+async def test_a_hidden_comment_is_on_the_video_while_it_has_visible_replies(
+    opener: Opener[Comments], status: CommentStatus
+) -> None:
+    """It comes back with the first, in its old place, and goes with the last."""
+    async with opener() as opened:
+        first = await opened.port.save(comment(0))
+        hidden = await opened.port.save(comment(1, status=status))
+        last = await opened.port.save(comment(2))
+        waiting = [
+            await opened.port.save(comment(number, parent=hidden.id, status=CommentStatus.HELD)) for number in (3, 4)
+        ]
+        assert list((await opened.port.on_video(FIRST)).items) == [last, first]
+        replies = [await opened.port.save(evolve(each, status=CommentStatus.VISIBLE)) for each in waiting]
+        for reply in replies:
+            assert list((await opened.port.on_video(FIRST)).items) == [last, hidden, first]
+            await opened.port.save(reply.remove())
+        assert list((await opened.port.on_video(FIRST)).items) == [last, first]
+
+
+@openers
+async def test_what_someone_said_and_is_held_is_found_by_its_place(opener: Opener[Comments]) -> None:
+    """Newest first, as many as asked for: not what others said, nor elsewhere, nor what is held no more."""
+    async with opener() as opened:
+        ann = UserId("usr_ann")
+        held = [await opened.port.save(comment(number, status=CommentStatus.HELD)) for number in range(4)]
+        reply = await opened.port.save(comment(5, parent=held[0].id, status=CommentStatus.HELD))
+        await opened.port.save(comment(6, author=UserId("usr_ben"), status=CommentStatus.HELD))
+        await opened.port.save(comment(7, video=VIDEOS[1], status=CommentStatus.HELD))
+        await opened.port.save(comment(8))
+        await opened.port.save(evolve(held[2], status=CommentStatus.REJECTED))
+        assert ids(await opened.port.held_by(FIRST, ann)) == ["cmt_03", "cmt_01", "cmt_00"]
+        assert ids(await opened.port.held_by(FIRST, ann, limit=2)) == ["cmt_03", "cmt_01"]
+        assert list(await opened.port.held_by(FIRST, ann, parent=held[0].id)) == [reply]
+        assert list(await opened.port.held_by(FIRST, UserId("usr_zoe"))) == []
+        assert await opened.port.remove_all(FIRST)
+        assert list(await opened.port.held_by(FIRST, ann)) == []
 
 
 @openers

@@ -35,6 +35,26 @@ def at(status: CommentStatus) -> Comment:
     return evolve(DRAFT, status=status)
 
 
+@pytest.mark.parametrize("status", CommentStatus)
+def test_what_stands_in_place_of_a_comment(status: CommentStatus) -> None:
+    """All see what is visible, its author what is held too; members and moderators have the queue."""
+    said = at(status)
+    for actor in (Actor(AUTHOR), Actor(OWNER), Actor(OTHER, frozenset({Role.ADMIN})), ANONYMOUS):
+        whole = status is V or (status is H and actor == Actor(AUTHOR))
+        assert said.in_place(actor) == (said if whole else said.placeholder())
+
+
+@pytest.mark.parametrize("status", CommentStatus)
+def test_a_placeholder_says_nothing_but_where_it_stands(status: CommentStatus) -> None:
+    """The same whatever became of the comment, whoever said whatever."""
+    said = evolve(at(status), approved=True, pinned=status is V, edited_at=SOON)
+    other = evolve(at(X), author=OTHER, text="")
+    assert said.placeholder() == other.placeholder()
+    place = said.placeholder()
+    assert (place.author, place.text, place.status, place.edited_at) == ("", "", X, None)
+    assert (place.id, place.video, place.created_at) == (said.id, said.video, said.created_at)
+
+
 @pytest.mark.parametrize(("current", "wanted"), PAIRS)
 def test_a_comment_moves_along_the_table_only(current: CommentStatus, wanted: CommentStatus) -> None:
     """What is not in the table raises, and says from where to where."""

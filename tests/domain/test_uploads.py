@@ -200,6 +200,15 @@ def test_parts_may_be_told_in_any_order(parts: list[Part]) -> None:
     assert at(U).complete([*parts, parts[0]], T0)[0] == at(C)
 
 
+@pytest.mark.parametrize(
+    ("parts", "missing"),
+    [([], [1, 2, 3]), (PARTS[::-2], [2]), (PARTS, []), ([Part(1, UPLOAD.size_bytes, "e")], [])],
+)
+def test_what_is_missing(parts: list[Part], missing: list[int]) -> None:
+    """Nothing, once all are there or made one."""
+    assert list(UPLOAD.missing(parts)) == missing
+
+
 def test_a_long_list_of_missing_parts_is_cut() -> None:
     """The first twenty will do."""
     with pytest.raises(Invalid) as caught:

@@ -111,6 +111,28 @@ async def test_replies_are_listed_oldest_first_and_have_no_replies(scene: Scene)
     assert listed["counts"] == {"likes": 0, "replies": 2}
 
 
+@pytest.mark.parametrize("fate", ["remove", "hold", "reject"])
+async def test_a_comment_that_is_gone_is_shown_as_a_placeholder_above_its_replies(scene: Scene, fate: str) -> None:
+    ada, ben, _, video = await shown(scene)
+    top = await said(scene, ben, video)
+    await scene.call("POST", f"/v1/comments/{top['id']}/replies", {"text": "one"}, by=ada)
+    await scene.call("PUT", f"/v1/comments/{top['id']}/reaction", {"value": "like"}, by=ada)
+    path = f"/v1/comments/{top['id']}"
+    if fate == "remove":
+        await scene.call("DELETE", path, by=ben)
+    else:
+        await scene.call("POST", f"{path}/moderation", {"action": fate}, by=ada)
+    for reader, viewer in ((None, None), (ada, {"reaction": None})):
+        (gone,) = (await scene.call("GET", f"/v1/videos/{video}/comments", by=reader)).json()["data"]
+        assert gone == top | {
+            "author": {"id": "", "handle": "deleted", "display_name": "Deleted user", "avatar_url": None},
+            "text": "", "status": "removed", "counts": {"likes": 0, "replies": 1}, "viewer": viewer, "version": 2,
+        }  # fmt: skip
+        replies = (await scene.call("GET", f"{path}/replies", by=reader)).json()["data"]
+        assert [each["text"] for each in replies] == ["one"]
+    assert (await scene.call("GET", f"/v1/videos/{video}")).json()["counts"]["comments"] == 1
+
+
 async def test_who_closed_their_account_is_shown_as_deleted(scene: Scene) -> None:
     _, ben, _, video = await shown(scene)
     await said(scene, ben, video)
@@ -184,6 +206,20 @@ async def test_held_comments_wait_for_the_channels_ruling(scene: Scene) -> None:
     assert [each["id"] for each in (await scene.call("GET", queue, by=ada)).json()["data"]] == [held["id"]]
     await scene.call("POST", path, {"action": "reject"}, by=ada)
     assert problem(await scene.call("POST", path, {"action": "hold"}, by=ada)) == (409, "illegal_transition")
+
+
+async def test_its_author_finds_a_held_comment_under_the_video(scene: Scene) -> None:
+    """In an answer that is theirs alone: what everyone gets is not kept from it, nor it from that."""
+    ada, ben, channel, video = await shown(scene)
+    await scene.call("PATCH", f"/v1/channels/{channel}", {"comment_policy": {"hold": "all"}}, by=ada)
+    path = f"/v1/videos/{video}/comments"
+    held = await said(scene, ben, video)
+    for reader, ids in ((ben, [held["id"]]), (None, []), (ada, []), (ben, [held["id"]])):
+        answer = await scene.call("GET", path, by=reader)
+        assert [each["id"] for each in answer.json()["data"]] == ids
+        assert ("etag" in answer.headers) == (reader is None)
+    assert (await scene.call("GET", path, by=ben)).json()["data"] == [held]
+    assert (await scene.call("GET", f"/v1/videos/{video}")).json()["counts"]["comments"] == 0
 
 
 async def test_a_channels_comments_are_for_those_who_moderate_it(scene: Scene) -> None:

@@ -48,24 +48,28 @@ async def test_a_file_in_many_parts(scene: Scene) -> None:
     """The first links come with the announcement, more are signed on demand, and what is here can be read again."""
     ada = await scene.person("ada")
     channel = await scene.channel(ada)
-    body = BODY | {"channel_id": channel, "size_bytes": 70 * MIB}
+    body = BODY | {"channel_id": channel, "size_bytes": 206 * MIB}
     upload = (await scene.call("POST", "/v1/uploads", body, by=ada)).json()
-    assert (upload["method"], upload["part_size_bytes"], upload["part_count"]) == ("multipart", 8 * MIB, 9)
-    assert [part["number"] for part in upload["parts"]] == [1, 2, 3, 4]
+    assert (upload["method"], upload["part_size_bytes"], upload["part_count"]) == ("multipart", 8 * MIB, 26)
+    assert [part["number"] for part in upload["parts"]] == list(range(1, 21))
     path = f"/v1/uploads/{upload['id']}"
-    signed = await scene.call("POST", f"{path}/parts", {"numbers": [9, 5, 5]}, by=ada)
+    signed = await scene.call("POST", f"{path}/parts", {"numbers": [26, 5, 5]}, by=ada)
     assert signed.status_code == 200
     parts = signed.json()["parts"]
-    assert [part["number"] for part in parts] == [5, 9]
+    assert [part["number"] for part in parts] == [5, 26]
     last = b"x" * (6 * MIB)
     assert problem(await scene.http.put(parts[0]["url"], content=last)) == (422, "size_mismatch")
     assert (await scene.http.put(parts[1]["url"], content=last)).status_code == 200
     read = (await scene.call("GET", path, by=ada)).json()
     assert read["status"] == "uploading"
-    assert [(part["number"], part["size_bytes"]) for part in read["received"]] == [(9, 6 * MIB)]
+    assert [(part["number"], part["size_bytes"]) for part in read["received"]] == [(26, 6 * MIB)]
+    assert [part["number"] for part in read["parts"]] == list(range(1, 21))
+    assert (await scene.http.put(read["parts"][0]["url"], content=b"x" * (8 * MIB))).status_code == 200
+    resumed = (await scene.call("GET", path, by=ada)).json()["parts"]
+    assert [part["number"] for part in resumed] == list(range(2, 22))
 
     assert problem(await scene.call("POST", f"{path}/complete", {}, by=ada)) == (422, "parts_missing")
-    assert problem(await scene.call("POST", f"{path}/parts", {"numbers": [10]}, by=ada)) == (422, "no_such_part")
+    assert problem(await scene.call("POST", f"{path}/parts", {"numbers": [27]}, by=ada)) == (422, "no_such_part")
     assert problem(await scene.call("POST", f"{path}/parts", {"numbers": []}, by=ada)) == (422, "too_many_parts")
     assert problem(await scene.call("POST", f"{path}/parts", {"numbers": ["one"]}, by=ada)) == (422, "invalid")
 

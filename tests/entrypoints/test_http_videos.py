@@ -215,6 +215,7 @@ async def test_processing_that_failed(scene: Scene) -> None:
     path = f"/v1/videos/{video}"
     failed = (await scene.call("GET", path, by=ada)).json()["processing"]
     assert (failed["state"], failed["attempt"], failed["error"]["code"]) == ("failed", 1, "unreadable")
+    assert failed["progress_percent"] == 0
     assert set(failed["error"]) == {"code", "detail"}
     retried = await scene.call("POST", f"{path}/retry-processing", by=ada)
     assert retried.status_code == 202

@@ -16,10 +16,12 @@ def test_the_tour_works_as_printed(tmp_path: Path) -> None:
     with Server(tmp_path / "data", env={"HEXCAST_RATE_LIMIT": ""}).running() as server:
         assert "http://127.0.0.1:8000" in commands
         script = commands.replace("http://127.0.0.1:8000", server.url).replace(".venv/bin/python", sys.executable)
-        shell = ["/bin/bash", "-eo", "pipefail", "-c", script]
-        ran = subprocess.run(shell, check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        # Read from its input, as what is pasted is: a command that reads along would swallow the next ones.
+        shell = ["/bin/bash", "-eo", "pipefail", "-s"]
+        ran = subprocess.run(shell, check=False, cwd=ROOT, input=script, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr + ran.stdout
-    assert "plays to the end" in ran.stdout
+    assert ran.stdout.count("plays to the end") == 4
+    assert "NAL" not in ran.stderr + ran.stdout
     assert '"type":"mention"' in ran.stdout
     assert '"type":"subscriber"' in ran.stdout
     assert '"title":"The first engine"' in ran.stdout.partition("plays to the end")[2]

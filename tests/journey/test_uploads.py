@@ -1,5 +1,8 @@
 """Uploads that are cut off, repeated, or met by a server's end."""
 
+import os
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import httpx
 import pytest
 
 from tests.journey import clips
-from tests.journey.server import Person, Server, sign_up
+from tests.journey.server import ROOT, Person, Server, sign_up
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +53,30 @@ def test_an_upload_cut_off_goes_on_from_what_is_there(sender: Person, large: Pat
     early = sender.http.post(f"/v1/uploads/{upload['id']}/complete", json={"parts": []})
     assert (early.status_code, early.json()["code"]) == (422, "parts_missing")
     with sender.told() as notices:
-        sender.send(again | {"parts": []}, large, range(2, parts + 1))
+        sender.send(again, large, range(2, parts + 1))
         first = sender.complete(upload)
         assert sender.complete(upload)["status"] == first["status"] == "completed"
         assert sender.wait_processed(notices, {upload["video_id"]}) == {upload["video_id"]: "ready"}
     assert len(sender.get(f"/v1/channels/{channel}/videos")["data"]) == 1
     assert sender.get(f"/v1/videos/{upload['video_id']}")["processing"]["attempt"] == 1
+
+
+def test_the_loop_of_the_api_page_sends_what_is_missing(server: Server, sender: Person, large: Path) -> None:
+    """As it is printed, on an upload of which one part is here already."""
+    page = (ROOT / "docs" / "api.md").read_text().partition("**Uploads.**")[2].partition("\n**")[0]
+    (loop,) = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    upload = sender.announce(sender.channel("loopers"), large)
+    sender.send(upload, large, range(2, 3))
+    settings = {
+        "API": f"{server.url}/v1", "UPLOAD": upload["id"], "FILE": str(large),
+        "TOKEN": sender.http.headers["Authorization"].removeprefix("Bearer "),
+    }  # fmt: skip
+    shell = ["/bin/bash", "-eo", "pipefail", "-c", loop]
+    with sender.told() as notices:
+        ran = subprocess.run(shell, check=False, env=os.environ | settings, capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, ran.stderr + ran.stdout
+        assert '"status":"completed"' in ran.stdout
+        assert sender.wait_processed(notices, {upload["video_id"]}) == {upload["video_id"]: "ready"}
 
 
 def test_a_replaced_source_plays_on_until_the_new_one_is_ready(sender: Person, clips_folder: Path) -> None:

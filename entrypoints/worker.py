@@ -42,6 +42,7 @@ class Worker:
         self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[int]]]] = (
             ("publish_due", core.publish_due()),
             ("expire_uploads", core.expire_uploads()),
+            ("expire_sign_ups", core.expire_sign_ups()),
             ("sweep_processing", core.sweep_processing()),
         )
         self._outbox: Outbox = core.adapters.outbox()

@@ -137,6 +137,14 @@ async def test_a_report_nobody_knows_comes_again_a_few_times(platform: Platform)
     assert reports._given == {}
 
 
+async def test_a_sweep_lets_go_of_sign_ups_that_nobody_confirmed(platform: Platform) -> None:
+    join = platform.core.sign_up()
+    first = await join("ada@mail.test", "correct horse battery", "ada", "Ada")
+    platform.clock.advance(timedelta(hours=24))
+    await platform.worker.sweep()
+    assert (await join("ada@mail.test", "correct horse battery", "ada", "Ada")).id != first.id
+
+
 async def test_a_sweep_that_fails_is_counted_and_leaves_the_others(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ help: ## print this list
 run: setup-run ## start the server on this machine
 	@exec $(PY) -m entrypoints.http.serve
 
-demo: setup-run ## show the platform at work, start to finish
+demo: setup-run ## start the server with people and videos already there
 	@exec $(PY) -m entrypoints.demo
 
 test: setup ## run every test; the core must be covered in full
@@ -51,7 +51,7 @@ setup: ## make .venv for work on the code
 setup-run: ## make .venv for running only; a .venv for work will do
 	@$(call install,run)
 
-clean: ## remove everything that the other targets made
+clean: ## remove everything that the other targets made (keeps .hexcast-data)
 	@rm -rf .venv dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from application.ports import Accounts, Channels, History, Inbox, Now, Subscriptions, Tokens, Users
 from application.retry import expect, settled
@@ -27,16 +27,34 @@ class SignUp:
     founders: Mapping[str, Role]
 
     async def __call__(self, address: str, secret: str, handle: str, display_name: str) -> User:
-        """The new user. Raises Taken (``email_taken``, ``handle_taken``)."""
+        """The new user. Raises Taken (``email_taken``, ``confirmation_pending``, ``handle_taken``)."""
         roles = frozenset({Role.USER} | {role for who, role in self.founders.items() if who == email(address)})
         draft = User(
             id=UserId(""), handle=handle, display_name=display_name, email=address, roles=roles, created_at=self.now()
         )
         await self._require_free(draft)
-        user = await self.accounts.sign_up(draft.email, password(secret), draft.handle)
-        if len(roles) > 1:
-            await self.accounts.grant(user, roles)
-        return await settled(lambda: self._save(user, draft))
+        try:
+            user = await self.accounts.sign_up(draft.email, password(secret), draft.handle)
+        except Taken:
+            await self._complete(draft)
+            raise
+        await self._grant(user, draft)
+        try:
+            return await settled(lambda: self._save(user, draft))
+        except Taken:
+            await self.accounts.close(user)
+            raise
+
+    async def _complete(self, draft: User) -> None:
+        """A sign-up that stopped halfway left an account without a profile, which the code sent would confirm."""
+        user = await self.accounts.unconfirmed(draft.email)
+        if user is not None and not await self.users.many([user]):
+            await self._grant(user, draft)
+            await settled(lambda: self._save(user, draft))
+
+    async def _grant(self, user: UserId, draft: User) -> None:
+        if len(draft.roles) > 1:
+            await self.accounts.grant(user, draft.roles)
 
     async def _require_free(self, draft: User) -> None:
         """Look before an e-mail goes out; the save decides."""
@@ -49,18 +67,9 @@ class SignUp:
 
     async def _save(self, user: UserId, draft: User) -> User:
         try:
-            known = await self.users.get(user)
+            return await self.users.get(user)
         except NotFound:
-            fresh = User(
-                id=user, handle=draft.handle, display_name=draft.display_name, email=draft.email, roles=draft.roles,
-                created_at=draft.created_at,
-            )  # fmt: skip
-            try:
-                return await self.users.save(fresh, SignedUp(user, self.now()))
-            except Taken:
-                await self.accounts.close(user)
-                raise
-        return await self.users.save(known.edit(handle=draft.handle, display_name=draft.display_name))
+            return await self.users.save(evolve(draft, id=user), SignedUp(user, self.now()))
 
 
 @frozen
@@ -78,6 +87,29 @@ class ResendCode:
 
     async def __call__(self, address: str) -> None:
         await self.accounts.resend_code(email(address))
+
+
+@frozen
+class ExpireSignUps:
+    """Let go of accounts that nobody confirmed in time: their addresses and handles are free again."""
+
+    accounts: Accounts
+    users: Users
+    now: Now
+
+    async def __call__(self) -> int:
+        """How many were due."""
+        now = self.now()
+        expired = await self.accounts.expired(now)
+        for user in expired:
+            try:
+                await self.users.remove(await self.users.get(user), AccountClosed(user, now))
+            except NotFound:  # the sign-up, or the sweep before, stopped halfway
+                pass
+            except Stale:  # the next sweep sees to it
+                continue
+            await self.accounts.close(user)  # last: while the account is there, its profile is found again
+        return len(expired)
 
 
 @frozen

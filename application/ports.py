@@ -89,8 +89,17 @@ class Accounts(Protocol):
     """
 
     async def sign_up(self, email: str, password: str, handle: str) -> UserId:
-        """An unconfirmed account; sends a code. Raises Taken (``email_taken``) if the address has a confirmed
-        account. Signing up again before confirmation replaces the password, keeps the user and sends a new code.
+        """An unconfirmed account; sends a code. Raises Taken if the address has an account: ``email_taken`` for a
+        confirmed one, ``confirmation_pending`` for one that waits for its code. That one stays as it is, or whoever
+        signs up last with another's address would choose the password that the other's code confirms.
+        """
+
+    async def unconfirmed(self, email: str) -> UserId | None:
+        """Whose account waits to be confirmed by a code sent to this address, live or not; None if there is none."""
+
+    async def expired(self, now: datetime, limit: int = 100) -> Sequence[UserId]:
+        """Whose account was not confirmed before its last code ran out, the one that ran out first first. They hold
+        their addresses until ``close``.
         """
 
     async def confirm(self, email: str, code: str) -> None:
@@ -99,7 +108,7 @@ class Accounts(Protocol):
         """
 
     async def resend_code(self, email: str) -> None:
-        """Silent about addresses that are unknown or confirmed."""
+        """A new code for the same account and password. Silent about addresses that are unknown or confirmed."""
 
     async def sign_in(self, email: str, password: str) -> Tokens:
         """Raises Unauthenticated (``wrong_credentials``, also for unknown addresses), or Forbidden

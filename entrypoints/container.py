@@ -42,6 +42,7 @@ from application.identity import (
     CloseAccount,
     ConfirmAccount,
     EditMe,
+    ExpireSignUps,
     ForgotPassword,
     RefreshTokens,
     ResendCode,
@@ -116,6 +117,7 @@ class Core(DeclarativeContainer):
     )
     confirm_account = Singleton(ConfirmAccount, accounts=adapters.accounts)
     resend_code = Singleton(ResendCode, accounts=adapters.accounts)
+    expire_sign_ups = Singleton(ExpireSignUps, accounts=adapters.accounts, users=adapters.users, now=adapters.now)
     sign_in = Singleton(SignIn, accounts=adapters.accounts)
     refresh_tokens = Singleton(RefreshTokens, accounts=adapters.accounts)
     sign_out = Singleton(SignOut, accounts=adapters.accounts)

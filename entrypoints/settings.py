@@ -1,6 +1,8 @@
 """What a process may be told by its environment. Every name has a default, and a wrong value is said at start."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +14,8 @@ from domain.identity import email
 from domain.uploads import Limits
 
 PROFILES = ("memory", "local", "aws")
+OFFLINE = ("memory", "local")
+_PREFIX = "HEXCAST_"
 T = TypeVar("T")
 
 
@@ -28,11 +32,23 @@ class Settings:
     founders: Mapping[str, Role] = field(factory=dict)
     limits: Limits = field(factory=Limits)
     rate_limit: int = 1200
-    """Requests a minute that one client may make; writes take ten each, sign-ins sixty. 0: no limit."""
+    """Requests a minute that one client may make; writes take ten each, guesses at passwords and codes sixty. 0: no limit."""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "console"
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
+    dev: bool = True
+    """Whether the offline profiles offer their tools: everyone's mail, and the clock."""
+
+    @property
+    def tools(self) -> bool:
+        """Whether those tools are offered."""
+        return self.dev and self.profile in OFFLINE
+
+    @property
+    def tools_exposed(self) -> bool:
+        """Whether those tools are offered to other machines."""
+        return self.tools and not _loopback(self.host)
 
     @property
     def url(self) -> str:
@@ -43,16 +59,18 @@ class Settings:
     def read(cls, env: Mapping[str, str]) -> "Settings":
         """From variables named ``HEXCAST_…``. Raises Invalid, naming every variable that is wrong."""
         wrong: list[str] = []
+        known: list[str] = []
         nobody: dict[str, Role] = {}
 
-        def get(name: str, parse: Callable[[str], T], default: T) -> T:
-            text = env.get(f"HEXCAST_{name}", "").strip()
+        def get(name: str, parse: Callable[[str], T], default: T, *, shown: bool = True) -> T:
+            known.append(f"{_PREFIX}{name}")
+            text = env.get(f"{_PREFIX}{name}", "").strip()
             if not text:
                 return default
             try:
                 return parse(text)
             except ValueError as error:
-                wrong.append(f"HEXCAST_{name}={text!r}: {error}")
+                wrong.append(f"{_PREFIX}{name}{f'={text!r}' if shown else ''}: {error}")
                 return default
 
         host = get("HOST", str, _DEFAULT.host)
@@ -75,8 +93,10 @@ class Settings:
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
             log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
-            secret=get("SECRET", _secret, None),
+            secret=get("SECRET", _secret, None, shown=False),
+            dev=get("DEV", _one_of(("on", "off")), "on") == "on",
         )
+        wrong += [_unknown(name, known) for name in env if name.startswith(_PREFIX) and name not in known]
         if not settings.public_url:
             settings = evolve(settings, public_url=settings.url)
         if wrong:
@@ -87,9 +107,25 @@ class Settings:
 _DEFAULT = Settings()
 
 
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name.removeprefix(_PREFIX), [each.removeprefix(_PREFIX) for each in known], 1)
+    return f"{name}: there is no such setting{f' (did you mean {_PREFIX}{close[0]}?)' if close else ''}"
+
+
 def _between(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        number = int(text)
+        try:
+            number = int(text)
+        except ValueError:
+            message = "must be a whole number"
+            raise ValueError(message) from None
         if not least <= number <= most:
             message = f"must lie between {least} and {most}"
             raise ValueError(message)

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import structlog
 
-from application.ports import Outbox, Reports
+from application.ports import Outbox, Processings, Reports
 from domain.errors import NotFound
-from domain.processing import Report
+from domain.processing import ProcessingMoved, Report
 from entrypoints.container import Core
 from entrypoints.metrics import Metrics
 
@@ -40,12 +39,14 @@ class Worker:
     ) -> None:
         self._deliver = core.deliver_events()
         self._apply = core.apply_report()
-        self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[Any]]]] = (
+        self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[int]]]] = (
             ("publish_due", core.publish_due()),
             ("expire_uploads", core.expire_uploads()),
+            ("expire_sign_ups", core.expire_sign_ups()),
             ("sweep_processing", core.sweep_processing()),
         )
         self._outbox: Outbox = core.adapters.outbox()
+        self._processings: Processings = core.adapters.processings()
         self._reports: Reports | None = core.adapters.reports()
         self._metrics = metrics
         self._sweep_s = sweep_s
@@ -99,6 +100,8 @@ class Worker:
         for each in delivered:
             if each.error is None:
                 self._metrics.events["delivered"] += 1
+                if isinstance(each.envelope.event, ProcessingMoved):
+                    await self._tell(each.envelope.event)
                 continue
             self._metrics.events["dead" if each.dead else "failed"] += 1
             _log.warning(
@@ -109,6 +112,19 @@ class Worker:
                 exc_info=each.error,
             )
         return len(delivered)
+
+    async def _tell(self, moved: ProcessingMoved) -> None:
+        """Log the states that were entered then: none if it was only that more can be played."""
+        processing = (await self._processings.many([moved.video])).get(moved.video)
+        for entry in processing.log if processing else ():
+            if entry.at == moved.at:
+                _log.info(
+                    "processing",
+                    video=moved.video,
+                    attempt=entry.attempt,
+                    state=entry.state.value,
+                    failure=entry.error,
+                )
 
     async def _report_round(self, reports: Reports) -> None:
         await self.hear(reports, await reports.next())
@@ -139,7 +155,8 @@ class Worker:
         """Do what is overdue. One sweep that fails does not keep the others from it."""
         for name, once in self._sweeps:
             try:
-                await once()
+                if done := await once():
+                    _log.info("swept", task=name, done=done)
             except Exception as error:  # noqa: BLE001  (the next sweep may go well)
                 self._failed(name, error)
 

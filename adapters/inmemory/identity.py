@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -173,19 +174,26 @@ class InMemoryAccounts:
         self._pepper = secrets.token_bytes(32)
         self._by_email: dict[str, _Account] = {}
         self._by_user: dict[UserId, _Account] = {}
+        self._unconfirmed: dict[UserId, datetime] = {}  # until when their codes are good, the first first
         self._sign_ins: dict[bytes, _SignIn] = {}  # oldest first
 
     async def sign_up(self, email: str, password: str, handle: str) -> UserId:
         email, password = address(email), acceptable(password)
         self._require_free(email)
         hashed = await self._hash(password)
-        account = self._require_free(email)  # again: someone may have been faster
-        if account is None:
-            account = _Account(UserId(self._new_id(USER)), email, hashed, handle)
-            self._by_email[email] = self._by_user[account.user] = account
-        account.password, account.handle = hashed, handle
+        self._require_free(email)  # again: someone may have been faster
+        account = _Account(UserId(self._new_id(USER)), email, hashed, handle)
+        self._by_email[email] = self._by_user[account.user] = account
         self._send_sign_up_code(account)
         return account.user
+
+    async def unconfirmed(self, email: str) -> UserId | None:
+        account = self._by_email.get(_stored(email))
+        return None if account is None or account.confirmed else account.user
+
+    async def expired(self, now: datetime, limit: int = 100) -> Sequence[UserId]:
+        over = takewhile(lambda waiting: waiting[1] <= now, self._unconfirmed.items())
+        return [user for user, _ in islice(over, limit)]
 
     async def confirm(self, email: str, code: str) -> None:
         account = self._by_email.get(_stored(email))
@@ -196,7 +204,7 @@ class InMemoryAccounts:
                 raise _mismatch()
             return
         self._check(account.sign_up_code, account, code)
-        account.confirmed = True
+        self._confirm(account)
 
     async def resend_code(self, email: str) -> None:
         account = self._by_email.get(_stored(email))
@@ -258,8 +266,11 @@ class InMemoryAccounts:
         self._check(account.reset_code, account, code)
         account.reset_code = None  # before the hashing, in which the same code may come again
         hashed = await self._hash(password)
-        account.password, account.confirmed = hashed, True
+        if account.user not in self._by_user:  # closed meanwhile
+            raise _mismatch()
+        account.password = hashed
         account.era += 1
+        self._confirm(account)
 
     async def grant(self, user: UserId, roles: frozenset[Role]) -> None:
         account = self._by_user.get(user)
@@ -271,6 +282,7 @@ class InMemoryAccounts:
         account = self._by_user.pop(user, None)
         if account is not None:
             del self._by_email[account.email]
+            self._unconfirmed.pop(user, None)
             account.era += 1
 
     # --- passwords
@@ -286,21 +298,35 @@ class InMemoryAccounts:
             return False, None
         return True, self._passwords.hash(password) if self._passwords.check_needs_rehash(hashed) else None
 
-    def _require_free(self, email: str) -> _Account | None:
-        """The unconfirmed account with the address, if any. Raises Taken for a confirmed one."""
+    def _require_free(self, email: str) -> None:
+        """Raises Taken."""
         account = self._by_email.get(email)
-        if account is not None and account.confirmed:
+        if account is None:
+            return
+        if account.confirmed:
             raise Taken("there is an account with this e-mail address", code="email_taken")
-        return account
+        message = (
+            "an account with this e-mail address waits for the code that was sent there; ask for another if need be"
+        )
+        raise Taken(message, code="confirmation_pending")
 
     # --- codes
 
     def _send_sign_up_code(self, account: _Account) -> None:
-        account.sign_up_code = self._send_code(account, "Your Hexcast code", SIGN_UP_CODE)
+        code = account.sign_up_code = self._send_code(account, "Your Hexcast code", SIGN_UP_CODE)
+        self._unconfirmed.pop(account.user, None)  # to the end: this code runs out last
+        self._unconfirmed[account.user] = code.expires_at
+
+    def _confirm(self, account: _Account) -> None:
+        account.confirmed = True
+        self._unconfirmed.pop(account.user, None)
 
     def _send_code(self, account: _Account, subject: str, lifetime: timedelta) -> _Code:
         now, code = self._now(), f"{secrets.randbelow(1_000_000):06}"
-        text = f"Hello {account.handle}, your code is {code}. It works once, within {lifetime // timedelta(hours=1)} h."
+        text = (
+            f"Hello {account.handle}, your code is {code}. It works once, within {lifetime // timedelta(hours=1)} h."
+            " If it was not you who asked for it, do not use it."
+        )
         self._mailbox.send(Mail(account.email, subject, text, code, now))
         return _Code(self._code_digest(account, code), now + lifetime)
 

@@ -27,7 +27,7 @@ from entrypoints.http.idempotency import BODY_BYTES, Repeats
 from entrypoints.http.identity import AuthController, MeController
 from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
-from entrypoints.http.meta import OFFLINE, about, dev_pages, pages
+from entrypoints.http.meta import about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
 from entrypoints.http.requests import Cursors, JsonRequest, if_match
 from entrypoints.http.subscriptions import SubscriptionController
@@ -76,7 +76,7 @@ def create_app(
         await adapters.videos().listed(limit=1)
 
     own: list[HTTPRouteHandler] = pages(settings, running.metrics, adapters.keys, check)
-    if settings.profile in OFFLINE:
+    if settings.tools:
         own.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
     for handler in own:
         _describe(handler)

@@ -31,6 +31,9 @@ _MEDIA = "/media/"
 _DOORS = frozenset({"/media/in", "/media/o", "/media/g"})
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SLASHES = re.compile("//+")
+_SIGN_IN = "/v1/auth/"
+_SIGNED_IN = frozenset({"/v1/auth/refresh", "/v1/auth/sign-out"})
+"""Under there too, but for those who are signed in: nothing is guessed with them, and no mail is sent."""
 _STREAM = "/v1/me/notifications/stream"
 """Read by browsers' EventSource, which sends no headers: here, the token may stand in the query, which is never logged."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -92,7 +95,7 @@ class Edge:
             await self._answer(exchange, scope, receive)
         except Exception as error:  # noqa: BLE001  (the last to see it: logged, counted, answered if it still can be)
             if exchange.status:
-                _log.error("broke off", request_id=asking.id, path=asking.path, exc_info=error)
+                _log.error("broke off", request_id=asking.id, path=asking.shown, exc_info=error)
             else:
                 await exchange.refuse(of_unknown(asking, error))
         finally:
@@ -196,12 +199,11 @@ class Edge:
         method = exchange.method if exchange.method in _METHODS else "other"
         status = exchange.status or 499  # the client went away before there was an answer
         self._metrics.answered(route, method, status, seconds)
-        path = exchange.asking.path
-        if path not in QUIET:
+        if exchange.asking.path not in QUIET:
             _log.info(
                 "request",
                 method=exchange.method,
-                path=route if exchange.media else path,  # links to media carry secrets
+                path=exchange.asking.shown,
                 status=status,
                 ms=round(seconds * 1000, 2),
                 request_id=exchange.asking.id,
@@ -320,7 +322,7 @@ def _cost(method: str, path: str) -> int:
         return 0
     if method in _SAFE:
         return READ
-    return SIGN_IN if path.startswith("/v1/auth/") else WRITE
+    return SIGN_IN if path.startswith(_SIGN_IN) and path.rstrip("/") not in _SIGNED_IN else WRITE
 
 
 def _token_of(query: bytes) -> bytes | None:

@@ -9,6 +9,7 @@ import structlog
 from attrs import define, frozen
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from litestar.typing import FieldDefinition
 
 from domain.access import ANONYMOUS, Actor
 from domain.errors import (
@@ -22,6 +23,7 @@ from domain.errors import (
     Unavailable,
     VersionMismatch,
 )  # fmt: skip
+from entrypoints.http.validation import NO_BODY, found_wrong
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -97,6 +99,19 @@ class Asking:
     actor: Actor = ANONYMOUS
     refusal: DomainError | None = None
 
+    @property
+    def shown(self) -> str:
+        """The path for logs: what stands for a token in links to media is left out."""
+        match self.path.lstrip("/").split("/", 3):
+            case ["media", "o", *_]:
+                return self.path
+            case ["media", door, _, key]:
+                return f"/media/{door}/…/{key}"
+            case ["media", door, _]:
+                return f"/media/{door}/…"
+            case _:
+                return self.path
+
     def require_actor(self) -> Actor:
         """Raises what the token was refused with."""
         if self.refusal is not None:
@@ -141,16 +156,20 @@ def of_domain(asking: Asking, error: DomainError) -> Refusal:
 
 def of_unknown(asking: Asking, error: Exception) -> Refusal:
     """Nothing of an error that nobody foresaw is shown; the log has it under the request's id."""
-    _log.error("failed", request_id=asking.id, path=asking.path, exc_info=error)
+    _log.error("failed", request_id=asking.id, path=asking.shown, exc_info=error)
     return refusal(asking, 500, "internal", "something went wrong here; the request id tells us what")
 
 
-def of_framework(asking: Asking, error: HTTPException) -> Refusal:
-    """What Litestar finds wrong with a request."""
+def of_framework(
+    asking: Asking, error: HTTPException, parameters: Mapping[str, FieldDefinition] | None = None
+) -> Refusal:
+    """What Litestar finds wrong with a request; ``parameters`` are those of the handler that it was for."""
     if isinstance(error, ValidationException):
-        found = error.extra if isinstance(error.extra, list) else []
-        errors = [FieldProblem(each.get("key", ""), each["message"]) for each in found]
-        detail = "; ".join(f"{each.field}: {each.message}" for each in errors) or error.detail
+        wrong = found_wrong(error, parameters or {})
+        if ("", NO_BODY) in wrong:
+            return refusal(asking, 422, "body_required", NO_BODY)
+        errors = [FieldProblem(field, message) for field, message in wrong if field]
+        detail = "; ".join(f"{field or 'the body'} {message}" for field, message in wrong) or error.detail
         return refusal(asking, 422, "invalid", detail, errors=errors)
     status = error.status_code
     if status >= 500:
@@ -179,7 +198,9 @@ def _on_domain_error(request: AnyRequest, error: DomainError) -> Response[bytes]
 
 
 def _on_http_exception(request: AnyRequest, error: HTTPException) -> Response[bytes]:
-    return _response(of_framework(asking_of(request.scope), error))
+    handler = request.scope.get("route_handler")
+    parameters = handler.parsed_fn_signature.parameters if handler is not None else None
+    return _response(of_framework(asking_of(request.scope), error, parameters))
 
 
 def _on_exception(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -81,7 +81,9 @@ class AuthController(Controller):
     async def sign_up(self, data: JSONBody[NewAccount], sign_up: NamedDependency[SignUp]) -> Response[SignedUpView]:
         """Open an account.
 
-        A code goes to the address; the account works once it is confirmed.
+        A code goes to the address; the account works once it is confirmed. Signing up again before that is refused
+        (`confirmation_pending`): the code that was sent confirms the account, and another may be asked for. An account
+        whose last code ran out is gone, and its address and handle are free.
         """
         user = await sign_up(data.email, data.password, data.handle, data.display_name)
         return Response(SignedUpView.of(user), headers={"location": "/v1/me"})
@@ -93,7 +95,7 @@ class AuthController(Controller):
 
     @post("/resend-code", operation_id="resendCode", status_code=202, responses=problems(Invalid))
     async def resend_code(self, data: JSONBody[Address], resend_code: NamedDependency[ResendCode]) -> CodeSent:
-        """Send a new code.
+        """Send a new code, for the same account and password.
 
         The answer is the same whether there is an account to confirm or not.
         """

@@ -49,10 +49,10 @@ def doors(receive_part: ReceivePart, open_file: OpenFile) -> list[ASGIRouteHandl
     """The handlers for bytes."""
 
     @put("/media/in/{token:str}", status_code=200, request_max_body_size=None, include_in_schema=False)
-    async def receive_media(request: Request[Any, Any, Any], token: FromPath[str]) -> Response[None]:
+    async def receive_media(request: Request[Any, Any, Any], token: FromPath[str]) -> Response[bytes]:
         """Bytes of a part, as they come."""
         part = await receive_part(token, _length(request.headers.get("content-length")), _body(request))
-        return Response(None, status_code=200, headers={"etag": f'"{part.etag}"'})
+        return Response(b"", status_code=200, headers={"etag": f'"{part.etag}"'})
 
     @asgi(_OPEN, is_mount=True, copy_scope=True)
     async def open_media(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  (ASGI's signature)

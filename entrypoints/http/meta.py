@@ -1,14 +1,18 @@
 """What the process says of itself, and the tools that only a machine of one's own offers."""
 
+import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 from attrs import frozen
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
+from litestar.response import Redirect
 from msgspec import Meta, Struct
 
 from application.ports import Keys, Mail, Mailbox
@@ -19,7 +23,7 @@ from entrypoints.metrics import CONTENT_TYPE, Metrics
 from entrypoints.settings import Settings
 
 LEAP_MOST_S = 10 * 365 * 24 * 3600
-OFFLINE = ("memory", "local")
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 Check = Callable[[], Awaitable[None]]
 """Raises when something that requests need is away."""
@@ -73,15 +77,24 @@ class PresentView:
     now: datetime
 
 
-def about(settings: Settings) -> MetaView:
+@cache
+def build(project: Path = _PROJECT) -> str:
+    """Which version this is: the installed package's, or else that of the checkout; ``unknown`` if neither says."""
     try:
-        installed = version("hexcast")
-    except PackageNotFoundError:  # run from a checkout
-        installed = "checkout"
-    offline = ["dev_mailbox", "dev_clock"] if settings.profile in OFFLINE else []
+        return version("hexcast")
+    except PackageNotFoundError:
+        pass
+    try:
+        return str(tomllib.loads(project.read_text())["project"]["version"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return "unknown"
+
+
+def about(settings: Settings) -> MetaView:
+    offline = ["dev_mailbox", "dev_clock"] if settings.tools else []
     return MetaView(
         name="hexcast",
-        version=installed,
+        version=build(),
         profile=settings.profile,
         limits=LimitsView(
             max_file_bytes=settings.limits.file_bytes,
@@ -122,7 +135,15 @@ def pages(settings: Settings, metrics: Metrics, keys: Callable[[], Keys], check:
         """The keys that tokens are signed with (RFC 7517)."""
         return await keys().jwks()
 
-    return [healthz, readyz, show_meta, show_metrics, show_keys]
+    @get("/", include_in_schema=False, status_code=307, sync_to_thread=False)
+    def home() -> Redirect:
+        return Redirect("/schema", status_code=307)
+
+    @get("/favicon.ico", include_in_schema=False, status_code=204, sync_to_thread=False)
+    def icon() -> None:
+        """Browsers ask for one wherever they are; there is none."""
+
+    return [healthz, readyz, show_meta, show_metrics, show_keys, home, icon]
 
 
 def dev_pages(

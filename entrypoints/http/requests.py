@@ -17,6 +17,7 @@ from msgspec import UNSET, Struct
 from application.ports import Page
 from domain.errors import DomainError, Invalid
 from entrypoints.http.errors import MEDIA_TYPE, Problem, status_of
+from entrypoints.http.validation import decoded
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -48,16 +49,22 @@ class JsonRequest(Request[Any, Any, Any]):
     """A request whose body is JSON where a handler takes ``data``, whatever comes in its place."""
 
     async def json(self) -> Any:
-        """Raises what is answered with 415 for another type of content, and with 400 for what cannot be read."""
+        """The body as the handler takes it.
+
+        Raises what is answered with 415 for another type of content, with 400 for what cannot be read, and with
+        422 for what is not as it should be.
+        """
         kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind != "application/json" and not kind.endswith("+json"):
             raise HTTPException("send the body as application/json", status_code=415)
         try:
-            return await super().json()
+            body = await super().json()
         except UnicodeDecodeError as error:
             raise SerializationException("this is not UTF-8") from error
         except RecursionError as error:
             raise SerializationException("this is nested too deeply") from error
+        taken = self.route_handler.parsed_data_field
+        return body if taken is None else decoded(body, taken.annotation)
 
 
 class Cursors:

@@ -134,6 +134,10 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         gc.enable()
         await asyncio.sleep(0)  # the server's first step is to bind its socket
         log.info("serving", url=settings.url, profile=settings.profile)
+        if settings.tools_exposed:
+            log.warning(
+                "/v1/dev/mailbox and /v1/dev/clock are open to whoever reaches the port; HEXCAST_DEV=off removes them"
+            )
         helping = asyncio.create_task(_help(beside, core, log)) if beside else None
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)

@@ -1,7 +1,11 @@
 """Sign-up to farewell, over the identity provider of the offline profiles."""
 
+import asyncio
+import base64
 import contextlib
+import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +27,12 @@ ADDRESS, SECRET = "nora@hexcast.test", "correct horse battery"
 async def sign_up(world: World, address: str = ADDRESS, handle: str = "nora") -> User:
     user: User = await world.core.sign_up()(address, SECRET, handle, "Nora")
     return user
+
+
+def jwt_claims(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
 
 
 async def code(world: World, address: str = ADDRESS) -> str:
@@ -77,15 +87,111 @@ async def test_a_sign_up_that_is_refused_sends_no_mail(world: World, changed: Ma
     assert not await world.raw.mailbox().sent_to(ADDRESS)
 
 
-async def test_signing_up_again_before_the_code_came_changes_the_profile(world: World) -> None:
+async def test_signing_up_again_is_refused_and_changes_nothing(world: World) -> None:
+    """Neither before the code came nor after; or the code would confirm what someone else chose."""
     first = await sign_up(world)
-    assert (await sign_up(world)).id == first.id
-    again = await sign_up(world, handle="noreen")
-    assert (again.id, again.handle) == (first.id, "noreen")
-    await world.core.confirm_account()(ADDRESS, await code(world))
+    sent = await code(world)
+    for handle in ("nora", "mallory"):
+        with pytest.raises(Taken, match="code") as refused:
+            await world.core.sign_up()(ADDRESS, "another password", handle, "Mallory")
+        assert refused.value.code == "confirmation_pending"
+    await world.core.confirm_account()(ADDRESS, sent)
+    assert await world.raw.users().get(first.id) == first
+    assert (await world.core.sign_in()(ADDRESS, SECRET)).access
     with pytest.raises(Taken) as refused:
         await sign_up(world)
     assert refused.value.code == "email_taken"
+
+
+async def test_of_several_who_sign_up_at_once_with_one_address_one_does(world: World) -> None:
+    results = await asyncio.gather(
+        *(world.core.sign_up()(ADDRESS, f"{SECRET} {number}", "nora", "Nora") for number in range(5)),
+        return_exceptions=True,
+    )
+    (won,) = [number for number, result in enumerate(results) if isinstance(result, User)]
+    assert [getattr(result, "code", "") for result in results if not isinstance(result, User)] == [
+        "confirmation_pending"
+    ] * 4
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    claims = jwt_claims((await world.core.sign_in()(ADDRESS, f"{SECRET} {won}")).access)
+    user = await world.raw.users().by_handle("nora")
+    assert user == results[won]
+    assert claims["sub"] == user.id
+
+
+async def test_a_sign_up_that_nobody_confirmed_is_let_go(world: World) -> None:
+    """With its handle, and with what others gave that person."""
+    first = await sign_up(world)
+    await world.core.enroll_member()(world.owner, world.channel, first.id, Member.EDITOR)
+    world.clock.advance(timedelta(hours=24) - timedelta(seconds=1))
+    assert await world.core.expire_sign_ups()() == 0
+    with pytest.raises(Taken) as refused:
+        await sign_up(world, "other@hexcast.test")
+    assert refused.value.code == "handle_taken"
+    world.clock.advance(timedelta(seconds=1))
+    assert await world.core.expire_sign_ups()() == 1
+    assert await world.core.expire_sign_ups()() == 0
+    await world.settle()
+    assert first.id not in (await world.raw.channels().get(world.channel)).members
+    assert (await sign_up(world, "other@hexcast.test")).handle == "nora", "the handle is free"
+    again: User = await world.core.sign_up()(ADDRESS, "another password", "noreen", "Nora")
+    assert again.id != first.id
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    assert (await world.core.sign_in()(ADDRESS, "another password")).access
+
+
+async def test_a_confirmed_account_is_not_let_go(world: World) -> None:
+    user = await sign_up(world)
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    await world.days_later()
+    assert await world.core.show_me()(Actor(user.id)) == user
+
+
+async def test_a_sign_up_is_let_go_wholly() -> None:
+    """Whichever call fails: the sweeps after it see to the rest."""
+    async with new_world() as world:
+        await sign_up(world)
+        world.clock.advance(timedelta(hours=24))
+        with world.faults.counted():
+            await world.core.expire_sign_ups()()
+        calls = len(world.faults.calls)
+    assert calls == 4
+    for number in range(calls):
+        for late in (False, True):
+            async with new_world() as world:
+                user = await sign_up(world)
+                world.clock.advance(timedelta(hours=24))
+                world.faults.at[number] = late
+                with world.faults.counted(), pytest.raises(Crash):
+                    await world.core.expire_sign_ups()()
+                await world.core.expire_sign_ups()()
+                assert not await world.raw.users().many([user.id])
+                assert (await sign_up(world)).id != user.id, "the address and the handle are free"
+
+
+async def test_a_profile_that_changes_meanwhile_is_let_go_by_the_next_sweep(world: World) -> None:
+    user = await sign_up(world)
+    world.clock.advance(timedelta(hours=24))
+
+    class Busy:
+        changed = False
+
+        async def remove(self, profile: User, *events: Event) -> None:
+            if not self.changed:
+                self.changed = True
+                await world.raw.users().save(profile.edit(display_name="Renamed"))
+            await world.raw.users().remove(profile, *events)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.raw.users(), name)
+
+    expire = evolve(world.core.expire_sign_ups(), users=Busy())
+    await expire()
+    assert await world.raw.users().many([user.id])
+    assert await world.raw.accounts().unconfirmed(ADDRESS) == user.id
+    await expire()
+    assert not await world.raw.users().many([user.id])
+    assert await world.raw.accounts().unconfirmed(ADDRESS) is None
 
 
 async def test_founders_get_their_role() -> None:
@@ -124,7 +230,7 @@ async def test_a_handle_taken_at_the_last_moment_leaves_no_account(world: World)
 
 
 async def test_a_sign_up_that_crashed_is_done_again() -> None:
-    """Whichever call failed: asking again ends in one account with one profile."""
+    """Whichever call failed: asking again ends in one account with one profile, which the last code confirms."""
     async with new_world(founders={ADDRESS: Role.ADMIN}) as world:
         with world.faults.counted():
             await sign_up(world)
@@ -136,10 +242,13 @@ async def test_a_sign_up_that_crashed_is_done_again() -> None:
                 world.faults.at[number] = late
                 with world.faults.counted(), pytest.raises(Crash):
                     await sign_up(world)
-                user = await sign_up(world)
+                with contextlib.suppress(Taken):  # it waits for its code already
+                    await sign_up(world)
                 await world.core.confirm_account()(ADDRESS, await code(world))
-                assert (await world.core.sign_in()(ADDRESS, SECRET)).access
-                assert await world.core.show_me()(Actor(user.id)) == user
+                claims = jwt_claims((await world.core.sign_in()(ADDRESS, SECRET)).access)
+                assert claims["cognito:groups"] == ["admin"], world.faults.calls[number]
+                user = await world.core.show_me()(Actor(UserId(claims["sub"])))
+                assert (user.handle, user.roles) == ("nora", frozenset({Role.USER, Role.ADMIN}))
 
 
 async def test_a_profile_is_edited(world: World) -> None:

@@ -259,7 +259,8 @@ class World:
             return True
 
     async def sweep(self) -> None:
-        for step in (self.core.publish_due(), self.core.expire_uploads(), self.core.sweep_processing()):
+        core = self.core
+        for step in (core.publish_due(), core.expire_uploads(), core.expire_sign_ups(), core.sweep_processing()):
             with contextlib.suppress(Crash):
                 await step()
 

@@ -42,6 +42,7 @@ async def refusal(call: Coroutine[object, object, object]) -> tuple[type[DomainE
 
 
 MISMATCH, EXPIRED = (Invalid, "code_mismatch"), (Invalid, "code_expired")
+PENDING = (Taken, "confirmation_pending")
 WRONG_CREDENTIALS = (Unauthenticated, "wrong_credentials")
 INVALID_REFRESH_TOKEN = (Unauthenticated, "invalid_refresh_token")
 
@@ -92,24 +93,96 @@ async def test_an_address_with_a_confirmed_account_is_taken(identity: Identity) 
     await identity.accounts.sign_in(ANN, PASSWORD)
 
 
-async def test_signing_up_again_replaces_password_and_code_and_keeps_the_user(identity: Identity) -> None:
-    accounts = identity.accounts
+async def test_an_address_that_waits_for_its_code_is_taken(identity: Identity) -> None:
+    """Whoever signs up last must not choose the password that the code confirms."""
+    accounts, clock = identity.accounts, identity.clock
+    await accounts.sign_up(ANN, PASSWORD, "ann")
+    code = await identity.sent_code(ANN)
+    for password in (OTHER, PASSWORD):
+        assert await refusal(accounts.sign_up(ANN, password, "mallory")) == PENDING
+    clock.advance(CODE_LIFETIME - SECOND)
+    assert await refusal(accounts.sign_up(" Ann@Example.ORG ", OTHER, "mallory")) == PENDING
+    await accounts.confirm(ANN, code)  # still the last one
+    assert await refusal(accounts.sign_in(ANN, OTHER)) == WRONG_CREDENTIALS
+    await accounts.sign_in(ANN, PASSWORD)
+
+
+async def test_an_account_that_nobody_confirmed_in_time_is_expired(identity: Identity) -> None:
+    accounts, clock = identity.accounts, identity.clock
     first = await accounts.sign_up(ANN, PASSWORD, "ann")
-    old = await identity.sent_code(ANN)
-    again = await accounts.sign_up(ANN, OTHER, "ann")
-    new = await identity.sent_code(ANN)
-    assert first == again
-    if old != new:  # one time in a million they are the same
-        assert await refusal(accounts.confirm(ANN, old)) == MISMATCH
-    await accounts.confirm(ANN, new)
+    clock.advance(CODE_LIFETIME - SECOND)
+    assert list(await accounts.expired(clock.now())) == []
+    clock.advance(SECOND)
+    assert list(await accounts.expired(clock.now())) == [first]
+    assert await refusal(accounts.sign_up(ANN, OTHER, "ann")) == PENDING
+    await accounts.close(first)
+    assert list(await accounts.expired(clock.now())) == []
+    assert await accounts.sign_up(ANN, OTHER, "ann") != first
+    await accounts.confirm(ANN, await identity.sent_code(ANN))
     assert await refusal(accounts.sign_in(ANN, PASSWORD)) == WRONG_CREDENTIALS
     await accounts.sign_in(ANN, OTHER)
 
 
+async def test_expired_accounts_come_the_first_to_run_out_first(identity: Identity) -> None:
+    accounts, clock = identity.accounts, identity.clock
+    users = []
+    for name in ("ann", "bob", "cleo", "dora"):
+        users.append(await accounts.sign_up(f"{name}@example.org", PASSWORD, name))
+        clock.advance(SECOND)
+    ann, bob, _, dora = users
+    await accounts.resend_code(ANN)
+    await accounts.confirm("cleo@example.org", await identity.sent_code("cleo@example.org"))
+    clock.advance(CODE_LIFETIME)
+    assert list(await accounts.expired(clock.now())) == [bob, dora, ann]
+    assert list(await accounts.expired(clock.now(), limit=2)) == [bob, dora]
+
+
+async def test_a_new_code_keeps_the_account_for_as_long_as_it_is_good(identity: Identity) -> None:
+    accounts, clock = identity.accounts, identity.clock
+    user = await accounts.sign_up(ANN, PASSWORD, "ann")
+    clock.advance(timedelta(hours=23))
+    await accounts.resend_code(ANN)
+    clock.advance(timedelta(hours=23))
+    assert list(await accounts.expired(clock.now())) == []
+    clock.advance(timedelta(hours=1))
+    assert list(await accounts.expired(clock.now())) == [user]
+
+
+@pytest.mark.parametrize("by_reset", [False, True])
+async def test_a_confirmed_account_never_expires(identity: Identity, *, by_reset: bool) -> None:
+    accounts, clock = identity.accounts, identity.clock
+    if by_reset:
+        await accounts.sign_up(ANN, PASSWORD, "ann")
+        await accounts.forgot_password(ANN)
+        await accounts.reset_password(ANN, await identity.sent_code(ANN), OTHER)
+    else:
+        await confirmed(identity)
+    clock.advance(timedelta(days=400))
+    assert list(await accounts.expired(clock.now())) == []
+
+
+async def test_who_waits_to_be_confirmed_is_known_by_the_address(identity: Identity) -> None:
+    accounts = identity.accounts
+    assert await accounts.unconfirmed(ANN) is None
+    user = await accounts.sign_up(ANN, PASSWORD, "ann")
+    assert await accounts.unconfirmed(" Ann@Example.ORG ") == user
+    await accounts.confirm(ANN, await identity.sent_code(ANN))
+    assert await accounts.unconfirmed(ANN) is None
+
+
 async def test_signing_up_at_the_same_time_makes_one_account(identity: Identity) -> None:
-    users = await asyncio.gather(*(identity.accounts.sign_up(ANN, PASSWORD, "ann") for _ in range(5)))
-    assert len(set(users)) == 1
-    await identity.accounts.confirm(ANN, await identity.sent_code(ANN))
+    """It has the password of the one who got it."""
+    accounts, passwords = identity.accounts, [f"{PASSWORD} {number}" for number in range(5)]
+    results = await asyncio.gather(
+        *(accounts.sign_up(ANN, password, "ann") for password in passwords), return_exceptions=True
+    )
+    assert [type(result) for result in results if not isinstance(result, str)] == [Taken] * 4
+    await accounts.confirm(ANN, await identity.sent_code(ANN))
+    for password, result in zip(passwords, results, strict=True):
+        if isinstance(result, str):
+            await accounts.sign_in(ANN, password)
+        else:
+            assert await refusal(accounts.sign_in(ANN, password)) == WRONG_CREDENTIALS
 
 
 async def test_any_text_of_fair_length_is_a_password(identity: Identity) -> None:
@@ -458,16 +531,32 @@ class AccountsMachine(RuleBasedStateMachine):
     def sign_up(self, email: str, password: str) -> None:
         account = self.model.get(email)
         result = self.run(self.accounts.sign_up(email, password, "handle"))
-        if account is not None and account.confirmed:
-            assert result == "email_taken"
+        if account is not None:
+            assert result == ("email_taken" if account.confirmed else "confirmation_pending")
             return
-        if account is None:
-            account = self.model[email] = Account(password)
-            assert result not in self.users.values()
-            self.users[email] = UserId(result)
-        assert result == self.users[email]
-        account.password = password
-        account.sign_up = self.sent(email, CODE_LIFETIME)
+        assert result not in self.users.values()
+        self.users[email] = UserId(result)
+        self.model[email] = Account(password, sign_up=self.sent(email, CODE_LIFETIME))
+
+    @rule(email=EMAILS)
+    def look_who_waits(self, email: str) -> None:
+        account = self.model.get(email)
+        waits = account is not None and not account.confirmed
+        assert self.run(self.accounts.unconfirmed(email)) == (self.users[email] if waits else None)
+
+    @rule(limit=st.integers(1, 2))
+    def expire(self, limit: int) -> None:
+        now, due = self.identity.clock.now(), {}
+        for email, account in self.model.items():
+            if not account.confirmed and account.sign_up is not None and account.sign_up.until <= now:
+                due[self.users[email]] = (account.sign_up.until, email)
+        expired = self.run(self.accounts.expired(now, limit))
+        assert not isinstance(expired, str)
+        assert len(expired) == min(limit, len(due))
+        assert [due[user][0] for user in expired] == sorted(until for until, _ in due.values())[: len(expired)]
+        for user in expired:
+            assert self.run(self.accounts.close(user)) is None
+            del self.model[due[user][1]]
 
     @rule(email=EMAILS)
     def resend(self, email: str) -> None:

@@ -15,7 +15,7 @@ from argon2.low_level import Type
 from adapters.inmemory.identity import OWASP_LEAST, InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.system import Ulids
 from application.ports import Mail
-from domain.errors import Unauthenticated
+from domain.errors import Invalid, Unauthenticated
 from domain.ids import UserId
 from tests.identities import CHEAP, CLIENT, ISSUER, signing_keys
 from tests.worlds import FakeClock
@@ -95,6 +95,16 @@ async def test_the_event_loop_serves_while_a_password_is_verified(opened: Opened
     await asyncio.to_thread(gated.at_it.wait, 10)
     gated.gate.set()
     assert (await signing_in).refresh
+
+
+async def test_a_reset_of_an_account_that_closes_meanwhile_is_refused(opened: Opened, mailbox: InMemoryMailbox) -> None:
+    accounts = opened(CHEAP)
+    user = await confirmed(accounts, mailbox)
+    await accounts.forgot_password(ANN)
+    reset, _ = await asyncio.gather(
+        accounts.reset_password(ANN, await last_code(mailbox), OTHER), accounts.close(user), return_exceptions=True
+    )
+    assert isinstance(reset, Invalid)
 
 
 async def test_a_sign_in_begun_before_a_reset_does_not_outlive_it(opened: Opened, mailbox: InMemoryMailbox) -> None:

@@ -229,6 +229,8 @@ OTHERS = [
     Row("GET /metrics", ANYONE),
     Row("GET /v1/meta", ANYONE),
     Row("GET /.well-known/jwks.json", ANYONE),
+    Row("GET /", ANYONE, well=(307,)),
+    Row("GET /favicon.ico", ANYONE),
     Row("GET /schema", ANYONE),
     Row("GET /schema/openapi.json", ANYONE),
     Row("GET /schema/scalar.js", ANYONE),

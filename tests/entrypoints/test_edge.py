@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.access import ANONYMOUS
 from domain.engagement import Notify
+from entrypoints.http.app import CONTROLLERS
 from entrypoints.http.limits import CLIENTS_MOST, AnswerCache, Kept, RateLimit
 from entrypoints.settings import Settings
 from tests.entrypoints.platform import ORIGIN, Platform, open_platform
@@ -55,9 +56,30 @@ async def test_one_line_is_logged_a_request_without_secrets(platform: Platform) 
         await platform.client.get("/healthz")
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("GET", "/v1/meta", 200),
-        ("GET", "/media/g", 403),
+        ("GET", "/media/g/…/v/x/y", 403),
     ]
     assert lines[0]["request_id"] == "abc"
+    assert "swordfish" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/media/o/v/vid_x/a1/hls/main.m3u8", "/media/o/v/vid_x/a1/hls/main.m3u8"),
+        ("/media/g/swordfish/v/vid_x/a1/hls/main.m3u8", "/media/g/…/v/vid_x/a1/hls/main.m3u8"),
+        ("/media/g/swordfish", "/media/g/…"),
+        ("/media/in/swordfish", "/media/in/…"),
+        ("/media/in/swordfish/more", "/media/in/…/more"),
+        ("/media/G/swordfish/v", "/media/G/…/v"),
+        ("//media/g/swordfish/v", "/media/g/…/v"),
+        ("/media/o", "/media/o"),
+        ("/v1/media/in/x", "/v1/media/in/x"),
+    ],
+)
+async def test_logs_name_media_by_their_keys_and_never_a_token(platform: Platform, path: str, shown: str) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await platform.client.put(f"{ORIGIN}{path}", content=b"x")
+    assert [line["path"] for line in lines] == [shown]
     assert "swordfish" not in str(lines)
 
 
@@ -140,6 +162,19 @@ async def test_more_slashes_take_no_less(path: str) -> None:
     async with open_platform(limited(100)) as platform:
         answer = await platform.client.post(f"{ORIGIN}{path}", json={})
         assert answer.headers["ratelimit-remaining"] == "40"
+
+
+@pytest.mark.parametrize(
+    ("path", "cost"),
+    [
+        ("sign-up", 60), ("confirm", 60), ("resend-code", 60), ("sign-in", 60), ("forgot-password", 60),
+        ("reset-password", 60), ("refresh", 10), ("sign-out", 10), ("sign-in/", 60), ("refresh/", 10),
+    ],
+)  # fmt: skip
+async def test_what_can_be_guessed_with_or_sends_mail_takes_most(path: str, cost: int) -> None:
+    async with open_platform(limited(100), CONTROLLERS) as platform:
+        answer = await platform.client.post(f"/v1/auth/{path}", json={})
+        assert (answer.status_code, answer.headers["ratelimit-remaining"]) == (422, str(100 - cost))
 
 
 async def test_users_do_not_share_tokens_with_their_address() -> None:

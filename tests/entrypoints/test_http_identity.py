@@ -53,6 +53,22 @@ async def test_sign_ups_that_are_refused(scene: Scene, changed: dict[str, str], 
     assert problem(await scene.call("POST", "/v1/auth/sign-up", ADA | changed)) == (status, code)
 
 
+async def test_an_address_is_not_taken_over_before_it_is_confirmed(scene: Scene) -> None:
+    """Who signs up last does not choose the password that the code confirms; a day later the address is free."""
+    first = await scene.call("POST", "/v1/auth/sign-up", ADA)
+    code = await scene.code_for("ada@example.org")
+    theirs = ADA | {"password": "chosen by another", "handle": "mallory"}
+    refused = await scene.call("POST", "/v1/auth/sign-up", theirs)
+    assert problem(refused) == (409, "confirmation_pending")
+    assert "ask for another" in refused.json()["detail"]
+    assert await scene.code_for("ada@example.org") == code
+    scene.clock.advance(timedelta(hours=24))
+    await scene.core.expire_sign_ups()()
+    again = await scene.call("POST", "/v1/auth/sign-up", ADA)
+    assert again.status_code == 201
+    assert again.json()["user_id"] != first.json()["user_id"]
+
+
 async def test_a_code_that_is_over(scene: Scene) -> None:
     """A day later another one must be asked for; the answer is the same for addresses that nobody has."""
     await scene.call("POST", "/v1/auth/sign-up", ADA)

@@ -297,7 +297,7 @@ async def test_chapters(scene: Scene) -> None:
         ([{"start_s": 1, "title": "Late"}], "chapters_disordered"),
         ([{"start_s": 0, "title": "a"}, {"start_s": 0, "title": "b"}], "chapters_disordered"),
         ([{"start_s": 0, "title": "a"}, {"start_s": 60, "title": "b"}], "chapters_beyond_end"),
-        ([{"start_s": 0, "title": "a"}, {"start_s": "nan", "title": "b"}], "chapters_disordered"),
+        ([{"start_s": 0, "title": "a"}, {"start_s": "nan", "title": "b"}], "invalid"),
         ([{"start_s": 0, "title": ""}], "invalid"),
         ([{"start_s": 0}], "invalid"),
     ],

@@ -44,6 +44,7 @@ async def test_a_part_is_taken_under_its_link(platform: Platform) -> None:
     answer = await platform.client.put(card.tickets[0].url, content=b"hello")
     here = (await platform.core.show_upload()(ada.actor, card.upload.id)).received
     assert answer.status_code == 200
+    assert (answer.content, answer.headers["content-length"]) == (b"", "0")
     assert answer.headers["etag"] == f'"{here[0].etag}"'
     assert here[0].size_bytes == 5
 

@@ -1,14 +1,19 @@
 """What the process says of itself, and the tools of the offline profiles."""
 
+import tomllib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from domain.errors import Unavailable
 from entrypoints.http import description
 from entrypoints.http.app import Running, create_app
+from entrypoints.http.meta import build
 from entrypoints.settings import Settings
 from tests.entrypoints.platform import ORIGIN, Platform, open_platform
+
+DECLARED = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
 
 
 async def test_the_process_serves_and_is_ready(platform: Platform) -> None:
@@ -40,6 +45,14 @@ async def test_it_says_what_it_lets_clients_do() -> None:
     assert {"uploads", "dev_clock"} <= set(shown["features"])
 
 
+async def test_a_checkout_knows_its_version(platform: Platform, tmp_path: Path) -> None:
+    assert (await platform.client.get("/v1/meta")).json()["version"] == DECLARED
+    assert (await platform.client.get("/schema/openapi.json")).json()["info"]["version"] == DECLARED
+    away, odd = tmp_path / "away.toml", tmp_path / "odd.toml"
+    odd.write_text("[project]")
+    assert [build(away), build(odd)] == ["unknown", "unknown"]
+
+
 async def test_the_offline_mailbox_shows_what_was_sent(platform: Platform) -> None:
     await platform.person("ada")
     shown = (await platform.client.get("/v1/dev/mailbox", params={"to": "Ada@Mail.Test"})).json()
@@ -66,8 +79,9 @@ async def test_the_clock_does_not_go_back(platform: Platform, seconds: object) -
     assert answer.status_code == 422
 
 
-async def test_elsewhere_there_is_no_such_tool() -> None:
-    async with open_platform(Settings(profile="aws", rate_limit=0, public_url=ORIGIN)) as platform:
+@pytest.mark.parametrize("settings", [Settings(profile="aws"), Settings(profile="memory", dev=False)])
+async def test_elsewhere_and_switched_off_there_is_no_such_tool(settings: Settings) -> None:
+    async with open_platform(settings) as platform:
         assert (await platform.client.get("/v1/dev/mailbox?to=a@b.co")).status_code == 404
         assert (await platform.client.post("/v1/dev/clock/advance", json={"seconds": 1})).status_code == 404
         assert "dev_clock" not in (await platform.client.get("/v1/meta")).json()["features"]
@@ -97,6 +111,14 @@ async def test_the_description_is_shown_by_scalar_from_here(platform: Platform) 
     script = await platform.client.get("/schema/scalar.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert len(script.content) > 1_000_000
+
+
+async def test_a_browser_finds_the_description_at_the_root(platform: Platform) -> None:
+    answer = await platform.client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/schema")
+    assert "/" not in (await platform.client.get("/schema/openapi.json")).json()["paths"]
+    icon = await platform.client.get("/favicon.ico")
+    assert (icon.status_code, icon.content) == (204, b"")
 
 
 async def test_without_its_script_there_is_a_plain_page(monkeypatch: pytest.MonkeyPatch) -> None:

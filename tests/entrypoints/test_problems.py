@@ -10,6 +10,7 @@ from entrypoints.http.errors import MEDIA_TYPE, status_of
 from entrypoints.http.requests import problems
 from tests.entrypoints.platform import Platform, open_platform
 from tests.entrypoints.probes import ERRORS, Probes
+from tests.entrypoints.scenes import Scene
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ async def test_an_unforeseen_error_is_logged_and_not_shown(probed: Platform) -> 
         ("DELETE", "/v1/probes/thing", None, (405, "method_not_allowed")),
         ("PATCH", "/v1/probes/thing", b"{", (400, "malformed_json")),
         ("PATCH", "/v1/probes/thing", b'{"a": "b"}', (422, "invalid")),
-        ("PATCH", "/v1/probes/thing", b"", (422, "invalid")),
+        ("PATCH", "/v1/probes/thing", b"", (422, "body_required")),
         ("PATCH", "/v1/probes/thing", b" " * (1024 * 1024 + 1), (413, "too_large")),
         ("GET", "/v1/probes/numbers?limit=0", None, (422, "invalid")),
         ("GET", "/v1/probes/numbers?limit=101", None, (422, "invalid")),
@@ -74,9 +75,57 @@ async def test_what_the_framework_refuses(
     assert answer.headers["content-type"] == MEDIA_TYPE
 
 
-async def test_a_validation_error_names_the_parameter(probed: Platform) -> None:
-    answer = await probed.client.get("/v1/probes/numbers?limit=0")
-    assert [each["field"] for each in answer.json()["errors"]] == ["limit"]
+UPLOAD = {"channel_id": "chn_x", "filename": "a.mp4", "content_type": "video/mp4", "size_bytes": 12}
+
+
+@pytest.mark.parametrize(
+    ("request_line", "body", "errors"),
+    [
+        ("GET /v1/search", None, {"q": "is required"}),
+        ("GET /v1/search?q=", None, {"q": "must not be empty"}),
+        ("GET /v1/search?q=a&type=x&limit=101", None,
+         {"type": "must be one of video, channel", "limit": "must be at most 100"}),
+        ("GET /v1/oembed?url=a&maxwidth=x", None, {"maxwidth": "must be a whole number"}),
+        ("POST /v1/auth/sign-in", {}, {"email": "is required", "password": "is required"}),
+        ("POST /v1/uploads", UPLOAD | {"size_bytes": "12"}, {"size_bytes": "must be a whole number"}),
+        ("POST /v1/uploads", UPLOAD | {"filename": 1}, {"filename": "must be text"}),
+        ("POST /v1/auth/forgot-password", {"email": "x" * 321}, {"email": "must have at most 320 characters"}),
+        ("POST /v1/uploads", UPLOAD | {"publish_at": "soon"},
+         {"publish_at": "must be a time such as 2026-01-31T12:00:00Z"}),
+        ("POST /v1/uploads", UPLOAD | {"visibility": "odd"},
+         {"visibility": "must be one of public, unlisted, private, scheduled"}),
+        ("PATCH /v1/channels/chn_x", {"comment_policy": {"hold": "some"}},
+         {"comment_policy.hold": "must be one of none, links, newcomers, all"}),
+        ("POST /v1/uploads/upl_x/complete", {"parts": [{"number": 1, "etag": "a"}, {}]},
+         {"parts[1].number": "is required", "parts[1].etag": "is required"}),
+        ("PUT /v1/me/notification-settings", {"reply": True, "comment": 1}, {"comment": "must be true or false"}),
+        ("PUT /v1/me/notification-settings", {"reply": True, "odd": True},
+         {"odd": "must be one of comment, reply, video_published, video_failed, video_ready, went_live, subscriber, mention"}),
+        ("POST /v1/me/notifications/read", {"ids": ["ntf_1", 2]}, {"ids[1]": "must be text"}),
+        ("POST /v1/dev/clock/advance", {"seconds": -1}, {"seconds": "must be at least 0"}),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_said_by_field_and_in_plain_words(
+    scene: Scene, request_line: str, body: dict[str, object] | None, errors: dict[str, str]
+) -> None:
+    ada = await scene.person("ada")
+    method, path = request_line.split()
+    answer = await scene.call(method, path, body, by=ada)
+    shown = answer.json()
+    assert (answer.status_code, shown["code"]) == (422, "invalid")
+    assert {each["field"]: each["message"] for each in shown["errors"]} == errors
+    assert shown["detail"] == "; ".join(f"{field} {message}" for field, message in errors.items())
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b'"text"'])
+async def test_a_body_that_is_no_object_is_wrong_as_a_whole(scene: Scene, content: bytes) -> None:
+    shown = (await scene.http.post("/v1/auth/sign-in", content=content)).json()
+    assert (shown["code"], shown["detail"], shown["errors"]) == ("invalid", "the body must be an object", [])
+
+
+async def test_a_body_that_is_missing_is_asked_for(scene: Scene) -> None:
+    shown = (await scene.http.post("/v1/auth/sign-in")).json()
+    assert (shown["code"], shown["detail"], shown["errors"]) == ("body_required", "a JSON body is required", [])
 
 
 async def test_cursors_walk_a_list_and_fit_no_other(probed: Platform) -> None:

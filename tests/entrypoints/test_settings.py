@@ -32,6 +32,7 @@ def test_everything_can_be_said() -> None:
             "HEXCAST_CORS_ORIGINS": "https://a.test/, http://b.test",
             "HEXCAST_LOG_FORMAT": "json",
             "HEXCAST_SECRET": "s" * 32,
+            "HEXCAST_DEV": "off",
         }
     )
     assert settings.public_url == "http://[::1]:9000"
@@ -42,6 +43,7 @@ def test_everything_can_be_said() -> None:
     assert (settings.limits.file_bytes, settings.limits.user_bytes, settings.limits.open_uploads) == (10, 20, 3)
     assert settings.cors_origins == ("https://a.test", "http://b.test")
     assert (settings.rate_limit, settings.log_format, settings.secret) == (0, "json", "s" * 32)
+    assert not settings.dev
 
 
 def test_every_wrong_one_is_named() -> None:
@@ -52,9 +54,44 @@ def test_every_wrong_one_is_named() -> None:
         assert name in str(caught.value)
 
 
+def test_what_is_wrong_is_said_in_plain_words_and_without_secrets() -> None:
+    with pytest.raises(Invalid) as caught:
+        Settings.read({"HEXCAST_PORT": "abc", "HEXCAST_SECRET": "swordfish"})
+    assert str(caught.value) == (
+        "HEXCAST_PORT='abc': must be a whole number; HEXCAST_SECRET: must have at least 32 characters"
+    )
+
+
+def test_a_name_that_is_not_known_is_wrong() -> None:
+    with pytest.raises(Invalid) as caught:
+        Settings.read({"HEXCAST_PROT": "80", "HEXCAST_QQQQQ": "", "OTHER": "x"})
+    assert str(caught.value) == (
+        "HEXCAST_PROT: there is no such setting (did you mean HEXCAST_PORT?); HEXCAST_QQQQQ: there is no such setting"
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_tools_are_not_exposed_on_the_loopback(host: str) -> None:
+    assert not Settings(host=host).tools_exposed
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "127.example.org"])  # noqa: S104  (nothing is bound)
+def test_tools_are_exposed_elsewhere_if_there_are_any(host: str) -> None:
+    assert Settings(host=host).tools_exposed
+    assert not Settings(host=host, dev=False).tools_exposed
+    assert not Settings(host=host, profile="aws").tools_exposed
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "65536"), ("PUBLIC_URL", "ftp://x"), ("CORS_ORIGINS", "x"), ("ADMINS", "nobody"), ("RATE_LIMIT", "-1")],
+    [
+        ("PORT", "65536"),
+        ("PUBLIC_URL", "ftp://x"),
+        ("CORS_ORIGINS", "x"),
+        ("ADMINS", "nobody"),
+        ("RATE_LIMIT", "-1"),
+        ("DEV", "yes"),
+    ],
 )
 def test_values_out_of_range_are_wrong(name: str, value: str) -> None:
     with pytest.raises(Invalid, match=f"HEXCAST_{name}"):

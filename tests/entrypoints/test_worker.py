@@ -11,7 +11,7 @@ from application.ports import Document, Envelope
 from domain.channels import ChannelOpened
 from domain.errors import NotFound
 from domain.ids import ChannelId, EventId, JobId, VideoId
-from domain.processing import Report, State
+from domain.processing import Failure, Report, State
 from domain.videos import Visibility
 from entrypoints.worker import UNKNOWN_TRIES, Worker
 from tests.entrypoints.platform import Platform
@@ -49,6 +49,40 @@ async def test_an_upload_becomes_a_video_that_plays(platform: Platform) -> None:
         await running
     assert not platform.worker.alive()
     assert all(task.done() for task in platform.worker._tasks)
+
+
+async def test_what_becomes_of_a_video_is_logged(platform: Platform) -> None:
+    ada = await platform.person("ada")
+    channel = (await platform.channel(ada)).channel.id
+    card = await platform.core.start_upload()(
+        ada.actor, channel, filename="a.mp4", content_type="video/mp4", size_bytes=5
+    )
+    await platform.client.put(card.tickets[0].url, content=b"hello")
+    await platform.core.complete_upload()(ada.actor, card.upload.id, [])
+    video = card.upload.video
+    why = Failure("unreadable_source", "there is no video in it")
+    with structlog.testing.capture_logs() as lines:
+        await platform.settle()
+        platform.clock.advance(timedelta(seconds=1))
+        job = (await platform.adapters.processings().get(video)).job
+        assert job is not None
+        await platform.core.apply_report()(Report(video=video, attempt=1, job=job, state=State.FAILED, failure=why))
+        await platform.settle()
+    assert [line for line in lines if line["event"] == "processing"] == [
+        {"event": "processing", "log_level": "info", "video": video, "attempt": 1, "state": state, "failure": failure}
+        for state, failure in (("pending", None), ("failed", why.code))
+    ]
+
+
+async def test_a_sweep_says_what_it_did_and_nothing_else(platform: Platform) -> None:
+    ada = await platform.person("ada")
+    channel = (await platform.channel(ada)).channel.id
+    await platform.core.start_upload()(ada.actor, channel, filename="a.mp4", content_type="video/mp4", size_bytes=1)
+    platform.clock.advance(timedelta(days=30))
+    with structlog.testing.capture_logs() as lines:
+        await platform.worker.sweep()
+        await platform.worker.sweep()
+    assert lines == [{"event": "swept", "log_level": "info", "task": "expire_uploads", "done": 1}]
 
 
 async def test_an_event_that_fails_comes_again_and_is_given_up_at_last(
@@ -103,6 +137,14 @@ async def test_a_report_nobody_knows_comes_again_a_few_times(platform: Platform)
     assert reports._given == {}
 
 
+async def test_a_sweep_lets_go_of_sign_ups_that_nobody_confirmed(platform: Platform) -> None:
+    join = platform.core.sign_up()
+    first = await join("ada@mail.test", "correct horse battery", "ada", "Ada")
+    platform.clock.advance(timedelta(hours=24))
+    await platform.worker.sweep()
+    assert (await join("ada@mail.test", "correct horse battery", "ada", "Ada")).id != first.id
+
+
 async def test_a_sweep_that_fails_is_counted_and_leaves_the_others(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +161,10 @@ async def test_a_sweep_that_fails_is_counted_and_leaves_the_others(
     with structlog.testing.capture_logs() as lines:
         await platform.worker.sweep()
     assert platform.metrics.failures == {"publish_due": 1}
-    assert [line["task"] for line in lines] == ["publish_due"]
+    assert [(line["event"], line["task"]) for line in lines] == [
+        ("background work failed", "publish_due"),
+        ("swept", "expire_uploads"),
+    ]
     assert (await platform.adapters.uploads().get(card.upload.id)).status.value == "expired"
 
 

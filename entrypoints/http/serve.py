@@ -23,7 +23,7 @@ from entrypoints.settings import Settings
 STOP_S = 10
 """How long requests under way may take after the signal to stop; event streams are cut off then."""
 BACKLOG = 1024
-SWITCH_S = 0.0005
+SWITCH_S = 0.002
 
 
 Beside = Callable[[Any], Awaitable[None]]

@@ -145,9 +145,6 @@ class VideoCards:
 
 
 def _audience(video: Video, actor: Actor, channel: Channel | None) -> Audience | None:
-    if video.listable:
-        member = actor.moderates or (channel is not None and channel.role(actor.user) is not None)
-        return Audience.MEMBER if member else Audience.ANYONE
     try:
         return video.audience(actor, channel) if channel else None
     except NotFound:

@@ -45,6 +45,11 @@ class Audience(StrEnum):
     MEMBER = "member"
 
 
+_SHOWN_TO: Mapping[Visibility, Audience] = {
+    Visibility.PUBLIC: Audience.ANYONE, Visibility.UNLISTED: Audience.LINK
+}  # fmt: skip
+
+
 @frozen
 class Chapter:
     start_s: float
@@ -169,7 +174,7 @@ class Video:
         """As whom ``actor`` may see it. Raises NotFound, so that a stranger learns nothing."""
         if channel.role(actor.user) is not None or actor.moderates:
             return Audience.MEMBER
-        shown = {Visibility.PUBLIC: Audience.ANYONE, Visibility.UNLISTED: Audience.LINK}.get(self.visibility)
+        shown = _SHOWN_TO.get(self.visibility)
         if shown is None or not self.admits(shown):
             raise NotFound("there is no such video")
         return shown

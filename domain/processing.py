@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from attrs import Factory, evolve, field, frozen
+from attrs import evolve, frozen
 
 from domain.errors import Conflict, IllegalTransition, Invalid
 from domain.ids import JobId, UploadId, VideoId
@@ -108,15 +108,11 @@ class Entry:
     error: str | None = None
 
 
-def _first(processing: "Processing") -> tuple[Entry, ...]:
-    return (Entry(processing.updated_at, processing.attempt, processing.state),)
-
-
 @frozen(kw_only=True)
 class Processing:
     """All attempts at one video, of which the last counts. ``upload`` is whose bytes are the source.
 
-    ``log`` holds the last ``ENTRIES_MOST`` states that attempts entered, oldest first.
+    ``log`` holds the last ``ENTRIES_MOST`` states that attempts entered, oldest first; a new one begins with its own.
     """
 
     video: VideoId
@@ -130,8 +126,13 @@ class Processing:
     media: Media | None = None
     failure: Failure | None = None
     updated_at: datetime
-    log: tuple[Entry, ...] = field(default=Factory(_first, takes_self=True))
+    log: tuple[Entry, ...] = ()
     version: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if not self.log:
+            first = Entry(self.updated_at, self.attempt, self.state)
+            object.__setattr__(self, "log", (first,))  # as attrs itself does while a frozen value is made
 
     @property
     def done(self) -> bool:

@@ -1,8 +1,10 @@
 """Every port on every family of adapters. A test takes what it is given and cannot tell which family it is."""
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from attrs import define, frozen
@@ -18,6 +20,9 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.local.database import Database
+from adapters.local.outbox import SqliteOutbox
+from adapters.local.users import SqliteUsers
 from adapters.system import Ulids
 from application.ports import (
     Channels,
@@ -102,6 +107,34 @@ def in_memory(build: Callable[[InMemory], P]) -> Opener[P]:
 
 
 @frozen
+class Sqlite:
+    """What the adapters over one SQLite file share."""
+
+    database: Database
+    outbox: SqliteOutbox
+    clock: FakeClock
+    new_id: NewId
+
+
+def sqlite(build: Callable[[Sqlite], P]) -> Opener[P]:
+    """Without waiting for the disk: what a power cut leaves is tested elsewhere."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[P]]:
+        clock = FakeClock()
+        new_id = Ulids(clock.now)
+        with tempfile.TemporaryDirectory(prefix="hexcast-") as folder:
+            database = Database(Path(folder) / "hexcast.db", durable=False)
+            try:
+                shared = Sqlite(database, SqliteOutbox(database, new_id), clock, new_id)
+                yield Opened(build(shared), shared.outbox, clock)
+            finally:
+                database.close()
+
+    return opened
+
+
+@frozen
 class Watching:
     """Two ports over the same records: a session's save writes the history."""
 
@@ -176,7 +209,10 @@ async def _search() -> AsyncIterator[Opened[Search]]:
 
 
 # One table a port; one line a family.
-USERS: list[tuple[str, Opener[Users]]] = [("in_memory", in_memory(_users))]
+USERS: list[tuple[str, Opener[Users]]] = [
+    ("in_memory", in_memory(_users)),
+    ("sqlite", sqlite(lambda world: SqliteUsers(world.database, world.outbox))),
+]
 CHANNELS: list[tuple[str, Opener[Channels]]] = [("in_memory", in_memory(_channels))]
 VIDEOS: list[tuple[str, Opener[Videos]]] = [("in_memory", in_memory(_videos))]
 UPLOADS: list[tuple[str, Opener[Uploads]]] = [("in_memory", in_memory(_uploads))]
@@ -188,5 +224,8 @@ SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [("in_memory", in_memor
 INBOXES: list[tuple[str, Opener[Inbox]]] = [("in_memory", in_memory(_inbox))]
 LIVE: list[tuple[str, Opener[Live]]] = [("in_memory", in_memory(_live))]
 SEARCHES: list[tuple[str, Opener[Search]]] = [("sqlite", _search)]
-OUTBOXES: list[tuple[str, Opener[Outbox]]] = [("in_memory", in_memory(_outbox))]
+OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
+    ("in_memory", in_memory(_outbox)),
+    ("sqlite", sqlite(lambda world: world.outbox)),
+]
 IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [("in_memory", in_memory(_idempotency))]

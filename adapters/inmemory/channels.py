@@ -5,9 +5,10 @@ from itertools import islice
 
 from sortedcontainers import SortedList
 
+from adapters.cursors import Key
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
-from adapters.inmemory.paging import Key, walk
-from adapters.inmemory.versions import next_version
+from adapters.inmemory.paging import walk
+from adapters.versions import next_version
 from application.ports import Event
 from domain.channels import Channel
 from domain.errors import NotFound, Stale, Taken

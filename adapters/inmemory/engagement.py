@@ -8,9 +8,10 @@ from typing import TypeVar
 from attrs import evolve
 from sortedcontainers import SortedList
 
+from adapters.cursors import decoded, encoded
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
-from adapters.inmemory.paging import decoded, encoded, page, walk
-from adapters.inmemory.versions import next_version
+from adapters.inmemory.paging import page, walk
+from adapters.versions import next_version
 from application.ports import Event, Page, ReactionTally
 from domain.engagement import Comment, CommentStatus, Reaction, Subscription
 from domain.errors import NotFound, Stale

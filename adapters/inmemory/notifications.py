@@ -9,8 +9,8 @@ from operator import attrgetter
 
 from attrs import define, evolve, field
 
+from adapters.cursors import decoded, encoded
 from adapters.inmemory.outbox import Changes
-from adapters.inmemory.paging import decoded, encoded
 from application.ports import UNREAD_MOST, Page, Unread
 from domain.ids import NotificationId, UserId
 from domain.notifications import Notification, Settings

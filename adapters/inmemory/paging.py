@@ -5,17 +5,13 @@ of (a channel, a user), so that one index serves every such list. A cursor is th
 it stays good whatever is added or removed, and finding the place again takes O(log n).
 """
 
-import json
-from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
+from adapters.cursors import Key, decoded, encoded, garbled
 from application.ports import Page
-from domain.errors import Invalid
 
-Key = tuple[Any, ...]
 T = TypeVar("T")
 
 
@@ -45,25 +41,6 @@ BEYOND = _Beyond()
 """Ends a key that comes after all keys with the same beginning."""
 
 
-def encoded(tail: Key) -> str:
-    """A cursor that says: after this."""
-    text = json.dumps(tail, default=_instant, separators=(",", ":"))
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def decoded(cursor: str) -> Key:
-    """The tail that ``encoded`` was given. Raises Invalid (``invalid_cursor``)."""
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        parts = json.loads(b64decode(padded, altchars=b"-_", validate=True))
-        tail = tuple(datetime.fromisoformat(part["at"]) if isinstance(part, dict) else part for part in parts)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise _garbled() from None
-    if not tail or not all(isinstance(part, (str, int, float, datetime)) for part in tail):
-        raise _garbled()
-    return tail
-
-
 def walk(
     keys: Sorted, *, within: Key = (), cursor: str | None = None, tail: Key = (), descending: bool = False
 ) -> Iterator[Key]:
@@ -80,7 +57,7 @@ def walk(
         return keys.irange(last or first, end, inclusive=(False, True))
     except TypeError:
         # The parts of this cursor do not compare with those of these keys.
-        raise _garbled() from None
+        raise garbled() from None
 
 
 def page_of(walked: Iterator[Key], find: Callable[[Key], T], limit: int, *, beginning: int = 0) -> Page[T]:
@@ -99,13 +76,3 @@ def page(
     """One page of the keys that begin with ``within``; ``find`` gives the value of a key."""
     walked = walk(keys, within=within, cursor=cursor, descending=descending)
     return page_of(walked, find, limit, beginning=len(within))
-
-
-def _instant(part: object) -> dict[str, str]:
-    if isinstance(part, datetime):
-        return {"at": part.isoformat()}
-    raise TypeError(f"no cursor can hold {part!r}")
-
-
-def _garbled() -> Invalid:
-    return Invalid("this cursor is none of ours", code="invalid_cursor", field="cursor")

@@ -7,7 +7,7 @@ from itertools import islice
 from sortedcontainers import SortedList
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
-from adapters.inmemory.versions import next_version
+from adapters.versions import next_version
 from application.ports import Event
 from domain.errors import NotFound, Stale
 from domain.ids import VideoId

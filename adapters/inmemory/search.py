@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from adapters.cursors import decoded, encoded
 from adapters.inmemory.outbox import Changes
-from adapters.inmemory.paging import decoded, encoded
 from application.ports import Document, Found, Page
 from domain.errors import Invalid
 

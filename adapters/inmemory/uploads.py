@@ -7,9 +7,10 @@ from itertools import islice
 from attrs import define
 from sortedcontainers import SortedList
 
+from adapters.cursors import Key
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
-from adapters.inmemory.paging import BEYOND, Key, page, walk
-from adapters.inmemory.versions import next_version
+from adapters.inmemory.paging import BEYOND, page, walk
+from adapters.versions import next_version
 from application.ports import Event, Page
 from domain.errors import Forbidden, NotFound, Stale
 from domain.ids import UploadId, UserId, VideoId

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
-from adapters.inmemory.versions import next_version
+from adapters.versions import next_version
 from application.ports import Event
 from domain.errors import NotFound, Stale, Taken
 from domain.identity import User

@@ -8,9 +8,10 @@ from operator import itemgetter
 
 from sortedcontainers import SortedList
 
+from adapters.cursors import Key, decoded
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
-from adapters.inmemory.paging import BEYOND, Key, decoded, page, page_of, walk
-from adapters.inmemory.versions import next_version
+from adapters.inmemory.paging import BEYOND, page, page_of, walk
+from adapters.versions import next_version
 from application.ports import Event, Order, Page
 from domain.errors import NotFound, Stale
 from domain.ids import ChannelId, VideoId

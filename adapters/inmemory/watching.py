@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sortedcontainers import SortedList
 
+from adapters.cursors import Key
 from adapters.inmemory.outbox import Changes
-from adapters.inmemory.paging import Key, page
-from adapters.inmemory.versions import next_version
+from adapters.inmemory.paging import page
+from adapters.versions import next_version
 from application.ports import Now, Page
 from domain.errors import NotFound, Stale
 from domain.ids import SessionId, UserId, VideoId

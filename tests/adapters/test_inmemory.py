@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sortedcontainers import SortedDict, SortedList
 
+from adapters.cursors import Key, decoded, encoded
 from adapters.inmemory.outbox import Changes
-from adapters.inmemory.paging import Key, decoded, encoded, page
+from adapters.inmemory.paging import page
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from domain.errors import Invalid
 from domain.ids import SessionId

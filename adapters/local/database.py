@@ -1,0 +1,371 @@
+"""The one SQLite file of this machine: how it is opened, read, written to and kept from harm.
+
+Reads run on the thread that asks, on a connection of their own. In write-ahead mode they wait for nobody, and what
+they read lies in the page cache nearly always: handing them to a thread takes five times as long as they do.
+
+Writes run in one thread, and all that wait while it is busy make one transaction, each in a savepoint: whoever is
+refused takes nothing of the others along, and one wait for the disk serves them all. The level is FULL: when a write
+is answered, it is on the disk, and a power cut takes nothing back. NORMAL would be four times as fast for one writer
+alone, and lose the last writes.
+
+Several processes may open the file. Of their writers one has the turn, the others wait in line (``TURN_S``).
+"""
+
+import asyncio
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+import apsw
+from attrs import define, field
+
+from adapters.local.schema import APPLICATION, MIGRATIONS
+from domain.errors import Invalid, Unavailable
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Values = Sequence[Any]
+
+TURN_S = 30.0
+"""How long a writer waits for the turn: far beyond what a transaction takes, short of what a client bears."""
+BATCH_MOST = 256
+CACHE_KIB = 32 * 1024
+"""Pages kept by each connection."""
+CHECKPOINT_PAGES = 4000
+"""The log grows to 16 MiB before its pages are moved to the file."""
+STATEMENTS_MOST = 400
+_USER_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
+"""Offsets in the file's header (sqlite.org/fileformat.html)."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+
+DECLARED: list[str] = []
+"""Every statement that repositories run: a test explains each, and finds that none reads a whole table."""
+
+
+def sql(text: str) -> str:
+    """A statement, declared."""
+    DECLARED.append(text)
+    return text
+
+
+def micros(at: datetime) -> int:
+    """A time as it is stored: whole microseconds since 1970."""
+    return (at - _EPOCH) // _MICRO
+
+
+def moment(stored: int) -> datetime:
+    """The time back, aware UTC."""
+    return _EPOCH + stored * _MICRO
+
+
+class Transaction:
+    """What work in the writer's thread may do. All of it is stored, or nothing."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._then: list[Callable[[], object]] = []
+
+    def rows(self, statement: str, values: Values = ()) -> list[Row]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def row(self, statement: str, values: Values = ()) -> Row | None:
+        """The first, if there is one."""
+        rows = self.rows(statement, values)
+        return rows[0] if rows else None
+
+    def run(self, statement: str, values: Values = ()) -> int:
+        """How many rows it changed."""
+        self._connection.execute(statement, values).fetchall()
+        return self._connection.changes()
+
+    def many(self, statement: str, each: Sequence[Values]) -> None:
+        self._connection.executemany(statement, each).fetchall()
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call this on the event loop once it is all stored."""
+        self._then.append(call)
+
+
+@define(eq=False)
+class _Job:
+    work: Callable[[Transaction], Any]
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+    then: Sequence[Callable[[], object]] = ()
+
+    def resolve(self) -> None:
+        if self.error is None:
+            for call in self.then:
+                call()
+        if self.future.cancelled():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+@define
+class _Threads:
+    """Those that a database made: the writer's, and one that reads aside."""
+
+    writer: Thread
+    aside: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="sqlite-aside"))
+
+
+class Database:
+    """An open file. ``close`` it; whoever opens it next finds all that was acknowledged.
+
+    Raises Invalid: ``database_newer`` for one that a later version has written, ``database_unusable`` for what is no
+    database of ours or cannot be opened. Neither is touched.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True, vfs: str | None = None) -> None:
+        """``durable`` False leaves it to the operating system when to write: for tests."""
+        self.path = path
+        self._vfs = vfs
+        check_header(path)
+        with _opening(path):
+            created = not path.exists()
+            self._write = self._connect()
+            if created:
+                path.chmod(0o600)  # passwords' hashes and keys are in it
+            self._write.execute("PRAGMA journal_mode = WAL").fetchall()
+            self._write.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}").fetchall()
+            self._write.wal_autocheckpoint(CHECKPOINT_PAGES)
+            migrate(self._write)
+            self._read = self._connect(reading=True)
+            self._aside_read: apsw.Connection | None = None
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closed = False
+        self._threads = _Threads(Thread(target=self._serve, name="sqlite-writer", daemon=True))
+        self._threads.writer.start()
+
+    # --- reading
+
+    def rows(self, statement: str, values: Values = ()) -> list[Row]:
+        """As of the last commit, whosever it was."""
+        with _translated():
+            return self._read.execute(statement, values).fetchall()
+
+    def row(self, statement: str, values: Values = ()) -> Row | None:
+        """The first, if there is one."""
+        rows = self.rows(statement, values)
+        return rows[0] if rows else None
+
+    def changes(self) -> int:
+        """A number that is another one after every commit, of any process."""
+        with _translated():
+            return _number(self._read, "PRAGMA data_version")
+
+    async def aside(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Work that takes long, on a connection that only reads and in a thread of its own."""
+
+        def done() -> T:
+            with _translated():
+                if self._aside_read is None:
+                    self._aside_read = self._connect(reading=True)
+                return work(self._aside_read)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads.aside, done)
+
+    # --- writing
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """What ``work`` returns, once what it wrote is on the disk. What it raises undoes all of it.
+
+        It may run twice if the first time came to nothing, so it must have no effect but through the transaction.
+        Raises Unavailable (``insufficient_storage``, ``database_busy``).
+        """
+        if self._closed:
+            raise Unavailable("the database is closed", code="database_closed")
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future(), loop)
+        self._queue.put(job)
+        result: T = await job.future
+        return result
+
+    def close(self) -> None:
+        """After what is under way. The log is moved to the file, which is then all there is."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._threads.writer.join()
+        self._threads.aside.shutdown()
+        for connection in (self._aside_read, self._read):
+            if connection is not None:
+                connection.close()
+        with suppress(apsw.Error):  # whoever opens it next does the same
+            self._write.execute("PRAGMA optimize").fetchall()
+        self._write.close()
+
+    def _serve(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            ends = False
+            while not self._queue.empty() and len(batch) < BATCH_MOST:
+                job = self._queue.get()
+                if job is None:
+                    ends = True
+                    break
+                batch.append(job)
+            self._commit(batch)
+            for loop in {job.loop for job in batch}:
+                # A loop that is gone has nobody who waits.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_resolve, [job for job in batch if job.loop is loop])
+            if ends:
+                return
+
+    def _commit(self, batch: Sequence[_Job]) -> None:
+        """One transaction; if it comes to nothing, nobody's part was stored."""
+        connection = self._write
+        try:
+            with _translated():
+                connection.execute("BEGIN IMMEDIATE").fetchall()
+                for job in batch:
+                    self._do(job)
+                connection.execute("COMMIT").fetchall()
+        except Exception as error:  # noqa: BLE001  (it goes to whoever waits)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK").fetchall()
+            if len(batch) == 1 or (isinstance(error, Unavailable) and error.code == "database_busy"):
+                for job in batch:
+                    job.error = error
+            else:  # what was too much for all of them may go well for some
+                for job in batch:
+                    job.error = None
+                    self._commit([job])
+
+    def _do(self, job: _Job) -> None:
+        connection, transaction = self._write, Transaction(self._write)
+        connection.execute("SAVEPOINT job").fetchall()
+        try:
+            job.result = job.work(transaction)
+            job.then = transaction._then  # noqa: SLF001  (its own)
+        except Exception as error:
+            if not connection.in_transaction:  # a full disk ends it whole
+                raise
+            connection.execute("ROLLBACK TO job").fetchall()
+            job.error = _known(error)
+        connection.execute("RELEASE job").fetchall()
+
+    def _connect(self, *, reading: bool = False) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path), vfs=self._vfs, statementcachesize=STATEMENTS_MOST)
+        # The first makes whoever waits for a lock look again every millisecond; the second is for all other waits.
+        connection.setlk_timeout(int(TURN_S * 1000), 0)
+        connection.set_busy_timeout(int(TURN_S * 1000))
+        for pragma in (
+            "foreign_keys = ON", "trusted_schema = OFF", f"cache_size = -{CACHE_KIB}", "temp_store = MEMORY",
+            *(["query_only = ON"] if reading else []),
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+
+def _resolve(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.resolve()
+
+
+def check_header(path: Path) -> None:
+    """Look at what is there without opening it. Raises Invalid (``database_newer``, ``database_unusable``)."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}", code="database_unusable") from error
+    if not header:  # made, and not yet written to
+        return
+    if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
+        raise Invalid(f"{path} is no database", code="database_unusable")
+    version, application = (struct.unpack_from(">i", header, at)[0] for at in (_USER_VERSION_AT, _APPLICATION_AT))
+    if application not in {0, APPLICATION} or (application == 0 and version):
+        raise Invalid(f"{path} is a database of another program", code="database_unusable")
+    if version > len(MIGRATIONS):
+        message = f"{path} was written by a later version of Hexcast (schema {version}, this knows {len(MIGRATIONS)})"
+        raise Invalid(message, code="database_newer")
+
+
+def migrate(connection: apsw.Connection, to: int = len(MIGRATIONS)) -> None:
+    """Step by step to the schema ``to``, each step whole or not at all."""
+    while True:
+        connection.execute("BEGIN IMMEDIATE").fetchall()
+        try:
+            version = _number(connection, "PRAGMA user_version")
+            if version >= to:
+                connection.execute("ROLLBACK").fetchall()
+                return
+            for _ in connection.execute(MIGRATIONS[version]):
+                pass
+            connection.execute(f"PRAGMA application_id = {APPLICATION}").fetchall()
+            connection.execute(f"PRAGMA user_version = {version + 1}").fetchall()
+            connection.execute("COMMIT").fetchall()
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK").fetchall()
+            raise
+        # Into the file: what an older version looks at before it opens a database (``check_header``).
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def _number(connection: apsw.Connection, statement: str) -> int:
+    number: Any = connection.execute(statement).fetchall()[0][0]
+    return int(number)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (
+        apsw.CantOpenError,
+        apsw.ReadOnlyError,
+        apsw.NotADBError,
+        apsw.CorruptError,
+        apsw.PermissionsError,
+    ) as error:
+        raise Invalid(f"{path} cannot be opened: {error}", code="database_unusable") from error
+    except apsw.Error as error:
+        raise _known(error) from error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise _known(error) from error
+
+
+def _known(error: Exception) -> Exception:
+    """SQLite's errors that a caller can act on, as the domain's; others as they are."""
+    # The memory that processes share has a file too, and for that a full disk is an error of its own.
+    shared = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
+    if shared or isinstance(error, apsw.FullError):
+        return Unavailable("there is no room for this just now", code="insufficient_storage")
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        return Unavailable("the database has been busy for long", code="database_busy")
+    return error
+
+
+def sync_folder(folder: Path) -> None:
+    """What was made or renamed in it outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

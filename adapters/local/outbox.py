@@ -1,0 +1,101 @@
+"""Events on their way, beside what caused them."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from adapters.local.database import Database, Transaction, micros, sql
+from adapters.rows import event_of, kind_of, text_of
+from application.ports import Envelope, Event, NewId
+from domain.ids import EVENT, EventId
+
+HOLD = timedelta(minutes=1)
+REMEMBERED = 100_000
+
+_ADD = sql("INSERT INTO event (id, kind, doc) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING")
+_KNOW = sql("INSERT INTO event_known (id) VALUES (?) ON CONFLICT (id) DO NOTHING RETURNING n")
+_FORGET = sql("DELETE FROM event_known WHERE n <= ?")
+_DUE = sql("SELECT 1 FROM event WHERE held_until <= ? AND reason IS NULL LIMIT 1")
+_FREE = sql("SELECT 1 FROM event WHERE held_until IS NULL AND reason IS NULL LIMIT 1")
+_RELEASE = sql("UPDATE event SET held_until = NULL WHERE held_until <= ? AND reason IS NULL")
+_WAITING = sql(
+    "SELECT n, id, kind, doc, attempts FROM event WHERE held_until IS NULL AND reason IS NULL ORDER BY n LIMIT ?"
+)
+_HOLD = sql("UPDATE event SET held_until = ?, attempts = attempts + 1 WHERE n = ?")
+_DONE = sql("DELETE FROM event WHERE id = ? AND reason IS NULL")
+_AGAIN = sql("UPDATE event SET held_until = ? WHERE id = ? AND reason IS NULL")
+_DIED = sql("UPDATE event SET held_until = NULL, reason = ? WHERE id = ? AND reason IS NULL")
+_DEAD = sql("SELECT id, kind, doc, attempts, reason FROM event WHERE reason IS NOT NULL ORDER BY id LIMIT ?")
+
+
+class SqliteOutbox:
+    """Waiting events by arrival. Who claims some holds them until a moment, also should the process end meanwhile."""
+
+    def __init__(self, database: Database, new_id: NewId) -> None:
+        self._database = database
+        self._new_id = new_id
+        self._claimable = asyncio.Event()
+        if database.row(_FREE) is not None:  # left by an earlier process
+            self._claimable.set()
+
+    def append(self, transaction: Transaction, events: Sequence[Event]) -> None:
+        """The events of a save, in its transaction."""
+        for event in events:
+            transaction.run(_ADD, (self._new_id(EVENT), kind_of(event), text_of(event)))
+        if events:
+            transaction.then(self.wake)
+
+    def wake(self) -> None:
+        """There may be something to claim."""
+        self._claimable.set()
+
+    async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the port's word)
+        def work(transaction: Transaction) -> None:
+            known = transaction.row(_KNOW, (id,))
+            if known is None:
+                return
+            transaction.run(_FORGET, (known[0] - REMEMBERED,))
+            transaction.run(_ADD, (id, kind_of(event), text_of(event)))
+            transaction.then(self.wake)
+
+        await self._database.write(work)
+
+    async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
+        present = micros(now)
+        due = self._database.row(_DUE, (present,))
+        if due is None and self._database.row(_FREE) is None:
+            self._claimable.clear()
+            return ()
+
+        def work(transaction: Transaction) -> Sequence[Envelope]:
+            transaction.run(_RELEASE, (present,))
+            claimed = []
+            for n, id_, kind, doc, attempts in transaction.rows(_WAITING, (limit,)):
+                transaction.run(_HOLD, (micros(now + HOLD), n))
+                claimed.append(Envelope(EventId(id_), event_of(kind, doc), attempts + 1))
+            return claimed
+
+        claimed = await self._database.write(work)
+        if self._database.row(_FREE) is None:
+            self._claimable.clear()
+        return claimed
+
+    async def done(self, event: EventId) -> None:
+        await self._database.write(lambda transaction: transaction.run(_DONE, (event,)))
+
+    async def failed(self, event: EventId, reason: str, again_at: datetime | None) -> None:
+        statement, value = (_DIED, reason) if again_at is None else (_AGAIN, micros(again_at))
+        await self._database.write(lambda transaction: transaction.run(statement, (value, event)))
+
+    async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
+        return [
+            (Envelope(EventId(id_), event_of(kind, doc), attempts), reason)
+            for id_, kind, doc, attempts, reason in self._database.rows(_DEAD, (limit,))
+        ]
+
+    async def wait(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._claimable.wait()
+        except TimeoutError:
+            return

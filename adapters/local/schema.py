@@ -1,0 +1,178 @@
+"""The tables of one machine, as the steps that lead to them. A step that was released is never changed: add another.
+
+Every aggregate is a row: its id, its version, what lists and sweeps look for, and ``doc``, all of it as JSON
+(``adapters.rows``). Times are whole microseconds since 1970. Counts stand beside what they count and change in the
+same transaction; ``hexcast check`` counts again.
+"""
+
+APPLICATION = 0x48455843
+"""Marks the file as ours: HEXC."""
+
+_1 = """
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- people
+CREATE TABLE user (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, handle TEXT NOT NULL UNIQUE,
+    doc TEXT NOT NULL
+) STRICT;
+CREATE TABLE account (
+    n INTEGER PRIMARY KEY, user TEXT NOT NULL UNIQUE, email TEXT NOT NULL UNIQUE,
+    code_until INTEGER,  -- of an account that waits to be confirmed: when its last code runs out
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX account_unconfirmed ON account (code_until, n) WHERE code_until IS NOT NULL;
+CREATE TABLE sign_in (
+    family TEXT PRIMARY KEY, account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, began_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_account ON sign_in (account);
+CREATE INDEX sign_in_began ON sign_in (began_at);
+CREATE TABLE mail (n INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE INDEX mail_recipient ON mail (recipient, n);
+
+-- channels and videos
+CREATE TABLE channel (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, handle TEXT NOT NULL UNIQUE,
+    doc TEXT NOT NULL
+) STRICT;
+CREATE TABLE member (
+    user TEXT NOT NULL, created_at INTEGER NOT NULL, id TEXT NOT NULL,  -- the channel's
+    channel INTEGER NOT NULL REFERENCES channel ON DELETE CASCADE,
+    PRIMARY KEY (user, created_at, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX member_channel ON member (channel);
+CREATE TABLE video (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, channel TEXT NOT NULL,
+    created_at INTEGER NOT NULL, publish_at INTEGER,
+    listed_at INTEGER,  -- published_at of those that are listable
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX video_created ON video (channel, created_at, id);
+CREATE INDEX video_due ON video (publish_at, id) WHERE publish_at IS NOT NULL;
+CREATE INDEX video_listed ON video (listed_at, id) WHERE listed_at IS NOT NULL;
+CREATE INDEX video_listed_in ON video (channel, listed_at, id) WHERE listed_at IS NOT NULL;
+CREATE TABLE tag (  -- of listable videos
+    tag TEXT NOT NULL, listed_at INTEGER NOT NULL, id TEXT NOT NULL, channel TEXT NOT NULL,
+    video INTEGER NOT NULL REFERENCES video ON DELETE CASCADE,
+    PRIMARY KEY (tag, listed_at, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_in ON tag (channel, tag, listed_at, id);
+CREATE INDEX tag_video ON tag (video);
+CREATE TABLE listed_count (channel TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE upload (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, user TEXT NOT NULL, video TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,  -- of those that are open
+    bytes INTEGER NOT NULL,  -- what it takes of its user's quota
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX upload_user ON upload (user, created_at, id);
+CREATE INDEX upload_user_open ON upload (user, created_at, id) WHERE expires_at IS NOT NULL;
+CREATE INDEX upload_video ON upload (video, created_at, id);
+CREATE INDEX upload_expires ON upload (expires_at, id) WHERE expires_at IS NOT NULL;
+CREATE TABLE usage (user TEXT PRIMARY KEY, bytes INTEGER NOT NULL, open INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE processing (
+    n INTEGER PRIMARY KEY, video TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
+    unfinished_since INTEGER,  -- updated_at of those that are not done
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX processing_unfinished ON processing (unfinished_since, video) WHERE unfinished_since IS NOT NULL;
+CREATE TABLE job (  -- the transcoder's queue
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
+    runs INTEGER NOT NULL DEFAULT 0,  -- how often it was begun; a runner that was overtaken finds another number
+    held_until INTEGER,  -- NULL: it waits, or is over
+    over INTEGER NOT NULL DEFAULT 0,
+    report TEXT NOT NULL  -- the last one
+) STRICT;
+CREATE INDEX job_waiting ON job (n) WHERE over = 0 AND held_until IS NULL;
+CREATE INDEX job_held ON job (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX job_over ON job (n) WHERE over = 1;
+CREATE TABLE report (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, doc TEXT NOT NULL UNIQUE, given_until INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX report_given ON report (given_until, n);
+
+-- engagement
+CREATE TABLE comment (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, video TEXT NOT NULL,
+    channel TEXT NOT NULL, author TEXT NOT NULL, parent TEXT, status TEXT NOT NULL, pinned INTEGER NOT NULL,
+    placed INTEGER NOT NULL,  -- on the video itself, and visible or with visible replies
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX comment_video ON comment (video, id);
+CREATE INDEX comment_placed ON comment (video, id) WHERE placed = 1;
+CREATE UNIQUE INDEX comment_pinned ON comment (video) WHERE pinned = 1;
+CREATE INDEX comment_replies ON comment (parent, id) WHERE status = 'visible' AND parent IS NOT NULL;
+CREATE INDEX comment_held ON comment (channel, id) WHERE status = 'held';
+CREATE INDEX comment_held_by ON comment (video, author, ifnull(parent, ''), id) WHERE status = 'held';
+CREATE INDEX comment_channel ON comment (channel, id) WHERE status <> 'removed';
+CREATE INDEX comment_known ON comment (channel, author) WHERE status = 'visible';
+CREATE TABLE comment_count (video TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE reply_count (comment TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE reaction (
+    subject TEXT NOT NULL, user TEXT NOT NULL, reaction TEXT NOT NULL, PRIMARY KEY (subject, user)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tally (
+    subject TEXT PRIMARY KEY, likes INTEGER NOT NULL, dislikes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE subscription (
+    user TEXT NOT NULL, channel TEXT NOT NULL, notify TEXT NOT NULL, since INTEGER NOT NULL,
+    PRIMARY KEY (user, channel)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subscription_of ON subscription (user, since, channel);
+CREATE INDEX subscription_to ON subscription (channel, since, user);
+CREATE TABLE subscriber_count (channel TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- watching
+CREATE TABLE session (
+    id TEXT PRIMARY KEY, version INTEGER NOT NULL, started_at INTEGER NOT NULL, doc TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_started ON session (started_at);
+CREATE TABLE view_count (video TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE watched (
+    user TEXT NOT NULL, video TEXT NOT NULL, position_s REAL NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (user, video)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX watched_latest ON watched (user, at, video);
+
+-- notifications
+CREATE TABLE inbox (
+    user TEXT PRIMARY KEY,
+    mark TEXT NOT NULL DEFAULT '',  -- all up to this one are read
+    settings TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE notification (
+    user TEXT NOT NULL, id TEXT NOT NULL,
+    read INTEGER NOT NULL DEFAULT 0,  -- though it lies beyond the mark
+    doc TEXT NOT NULL,
+    PRIMARY KEY (user, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notification_unread ON notification (user, id) WHERE read = 0;
+CREATE TABLE told (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE INDEX told_at ON told (at);
+
+-- discovery
+CREATE TABLE document (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, at REAL NOT NULL, doc TEXT NOT NULL
+) STRICT;
+CREATE VIRTUAL TABLE words USING fts5 (title, tags, names, body, tokenize = 'ascii', prefix = '2 3');
+
+-- how things keep happening
+CREATE TABLE event (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, doc TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    held_until INTEGER,  -- NULL: nobody holds it
+    reason TEXT  -- of a dead letter
+) STRICT;
+CREATE INDEX event_free ON event (n) WHERE held_until IS NULL AND reason IS NULL;
+CREATE INDEX event_held ON event (held_until) WHERE held_until IS NOT NULL AND reason IS NULL;
+CREATE INDEX event_dead ON event (id) WHERE reason IS NOT NULL;
+CREATE TABLE event_known (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE request (  -- with an idempotency key
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, at INTEGER NOT NULL, status INTEGER, headers TEXT, body BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_at ON request (at);
+"""
+
+MIGRATIONS = (_1,)
+"""Step n leads from schema n to n + 1; the file knows its own (``user_version``)."""

@@ -210,8 +210,8 @@ class Database:
         for connection in (self._aside_read, self._read):
             if connection is not None:
                 connection.close()
-        with suppress(apsw.Error):  # whoever opens it next does the same
-            self._write.execute("PRAGMA optimize").fetchall()
+        # Without PRAGMA optimize: every statement has its index, and what was counted while tables were small would
+        # later make SQLite read them whole.
         self._write.close()
 
     def _serve(self) -> None:

@@ -23,9 +23,13 @@ import adapters.local
 from adapters.cursors import encoded
 from adapters.local import database as under_test
 from adapters.local.database import BATCH_MOST, DECLARED, Database, Transaction
+from adapters.local.outbox import SqliteOutbox
 from adapters.local.schema import APPLICATION, MIGRATIONS
 from adapters.local.shelves import FIRST, LAST, start
+from adapters.local.videos import SqliteVideos
+from adapters.system import Ulids
 from domain.errors import Invalid, Stale, Unavailable
+from tests.contract.test_videos import shown
 from tests.strategies import START
 
 for module in pkgutil.iter_modules(adapters.local.__path__, "adapters.local."):
@@ -128,6 +132,17 @@ def test_every_statement_is_served_by_an_index(database: Database) -> None:
     assert len(DECLARED) > 50
     slow = {statement: found for statement in DECLARED if (found := complaints(database._read, statement))}
     assert slow == {}
+
+
+async def test_what_was_small_once_is_not_taken_for_small(path: Path) -> None:
+    """Nothing is noted of how few rows there were: statements go on to use their indices."""
+    for _ in range(2):
+        database = Database(path, durable=False)
+        videos = SqliteVideos(database, SqliteOutbox(database, Ulids(lambda: START)))
+        saved = await videos.save((await videos.many([shown(1).id])).get(shown(1).id, shown(1)))
+        assert await videos.many([saved.id]) == {saved.id: saved}
+        assert not [found for statement in DECLARED if (found := complaints(database._read, statement))]
+        database.close()
 
 
 @pytest.mark.parametrize(

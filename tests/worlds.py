@@ -20,9 +20,13 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.local.channels import SqliteChannels
 from adapters.local.database import Database
 from adapters.local.outbox import SqliteOutbox
+from adapters.local.processing import SqliteProcessings
+from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
+from adapters.local.videos import SqliteVideos
 from adapters.system import Ulids
 from application.ports import (
     Channels,
@@ -213,10 +217,22 @@ USERS: list[tuple[str, Opener[Users]]] = [
     ("in_memory", in_memory(_users)),
     ("sqlite", sqlite(lambda world: SqliteUsers(world.database, world.outbox))),
 ]
-CHANNELS: list[tuple[str, Opener[Channels]]] = [("in_memory", in_memory(_channels))]
-VIDEOS: list[tuple[str, Opener[Videos]]] = [("in_memory", in_memory(_videos))]
-UPLOADS: list[tuple[str, Opener[Uploads]]] = [("in_memory", in_memory(_uploads))]
-PROCESSINGS: list[tuple[str, Opener[Processings]]] = [("in_memory", in_memory(_processings))]
+CHANNELS: list[tuple[str, Opener[Channels]]] = [
+    ("in_memory", in_memory(_channels)),
+    ("sqlite", sqlite(lambda world: SqliteChannels(world.database, world.outbox))),
+]
+VIDEOS: list[tuple[str, Opener[Videos]]] = [
+    ("in_memory", in_memory(_videos)),
+    ("sqlite", sqlite(lambda world: SqliteVideos(world.database, world.outbox))),
+]
+UPLOADS: list[tuple[str, Opener[Uploads]]] = [
+    ("in_memory", in_memory(_uploads)),
+    ("sqlite", sqlite(lambda world: SqliteUploads(world.database, world.outbox))),
+]
+PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
+    ("in_memory", in_memory(_processings)),
+    ("sqlite", sqlite(lambda world: SqliteProcessings(world.database, world.outbox))),
+]
 WATCHING: list[tuple[str, Opener[Watching]]] = [("in_memory", in_memory(_watching))]
 COMMENTS: list[tuple[str, Opener[Comments]]] = [("in_memory", in_memory(_comments))]
 REACTIONS: list[tuple[str, Opener[Reactions]]] = [("in_memory", in_memory(_reactions))]

@@ -16,7 +16,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -41,8 +41,9 @@ CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
 """The log grows to 16 MiB before its pages are moved to the file."""
 STATEMENTS_MOST = 400
-_USER_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
-"""Offsets in the file's header (sqlite.org/fileformat.html)."""
+_USER_VERSION_AT, _APPLICATION_AT, _SCHEMA_AT, _HEADER = 60, 68, 100, 108
+"""Offsets in the file's header, and in that of the schema behind it (sqlite.org/fileformat.html)."""
+_LEAF = 0x0D
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
@@ -105,8 +106,8 @@ class _Job:
 
     def resolve(self) -> None:
         if self.error is None:
-            for call in self.then:
-                call()
+            for call in self.then:  # before whoever waits goes on; what one raises is its own affair
+                self.loop.call_soon(call)
         if self.future.cancelled():
             return
         if self.error is not None:
@@ -135,17 +136,18 @@ class Database:
         self.path = path
         self._vfs = vfs
         check_header(path)
-        with _opening(path):
-            created = not path.exists()
+        with _opening(path), ExitStack() as opened:
+            if not path.exists():
+                path.touch(0o600)  # passwords' hashes and keys will be in it
             self._write = self._connect()
-            if created:
-                path.chmod(0o600)  # passwords' hashes and keys are in it
+            opened.callback(self._write.close)
             self._write.execute("PRAGMA journal_mode = WAL").fetchall()
             self._write.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}").fetchall()
             self._write.wal_autocheckpoint(CHECKPOINT_PAGES)
             migrate(self._write)
             self._read = self._connect(reading=True)
             self._aside_read: apsw.Connection | None = None
+            opened.pop_all()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._threads = _Threads(Thread(target=self._serve, name="sqlite-writer", daemon=True))
@@ -177,6 +179,8 @@ class Database:
                     self._aside_read = self._connect(reading=True)
                 return work(self._aside_read)
 
+        if self._closed:
+            raise _closed()
         return await asyncio.get_running_loop().run_in_executor(self._threads.aside, done)
 
     # --- writing
@@ -185,10 +189,10 @@ class Database:
         """What ``work`` returns, once what it wrote is on the disk. What it raises undoes all of it.
 
         It may run twice if the first time came to nothing, so it must have no effect but through the transaction.
-        Raises Unavailable (``insufficient_storage``, ``database_busy``).
+        Raises Unavailable (``insufficient_storage``, ``database_busy``, ``database_closed``).
         """
         if self._closed:
-            raise Unavailable("the database is closed", code="database_closed")
+            raise _closed()
         loop = asyncio.get_running_loop()
         job = _Job(work, loop.create_future(), loop)
         self._queue.put(job)
@@ -206,8 +210,8 @@ class Database:
         for connection in (self._aside_read, self._read):
             if connection is not None:
                 connection.close()
-        with suppress(apsw.Error):  # whoever opens it next does the same
-            self._write.execute("PRAGMA optimize").fetchall()
+        # Without PRAGMA optimize: every statement has its index, and what was counted while tables were small would
+        # later make SQLite read them whole.
         self._write.close()
 
     def _serve(self) -> None:
@@ -293,19 +297,30 @@ def check_header(path: Path) -> None:
     if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
         raise Invalid(f"{path} is no database", code="database_unusable")
     version, application = (struct.unpack_from(">i", header, at)[0] for at in (_USER_VERSION_AT, _APPLICATION_AT))
-    if application not in {0, APPLICATION} or (application == 0 and version):
+    kind, cells = struct.unpack_from(">BxxH", header, _SCHEMA_AT)
+    # Ours has no mark as long as nothing at all is in it.
+    if application != APPLICATION and (application or version or kind != _LEAF or cells):
         raise Invalid(f"{path} is a database of another program", code="database_unusable")
+    _check_version(version, path)
+
+
+def _check_version(version: int, path: Path) -> None:
     if version > len(MIGRATIONS):
         message = f"{path} was written by a later version of Hexcast (schema {version}, this knows {len(MIGRATIONS)})"
         raise Invalid(message, code="database_newer")
 
 
-def migrate(connection: apsw.Connection, to: int = len(MIGRATIONS)) -> None:
-    """Step by step to the schema ``to``, each step whole or not at all."""
+def migrate(connection: apsw.Connection, to: int | None = None) -> None:
+    """Step by step to the schema ``to`` (the last one), each step whole or not at all.
+
+    Raises Invalid (``database_newer``): what is in the log still, ``check_header`` has not seen.
+    """
+    to = len(MIGRATIONS) if to is None else to
     while True:
         connection.execute("BEGIN IMMEDIATE").fetchall()
         try:
             version = _number(connection, "PRAGMA user_version")
+            _check_version(version, Path(connection.filename))
             if version >= to:
                 connection.execute("ROLLBACK").fetchall()
                 return
@@ -319,7 +334,8 @@ def migrate(connection: apsw.Connection, to: int = len(MIGRATIONS)) -> None:
                 connection.execute("ROLLBACK").fetchall()
             raise
         # Into the file: what an older version looks at before it opens a database (``check_header``).
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        with suppress(apsw.BusyError):  # someone reads the log; the next checkpoint does it
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _number(connection: apsw.Connection, statement: str) -> int:
@@ -339,6 +355,8 @@ def _opening(path: Path) -> Iterator[None]:
         apsw.PermissionsError,
     ) as error:
         raise Invalid(f"{path} cannot be opened: {error}", code="database_unusable") from error
+    except OSError as error:
+        raise Invalid(f"{path} cannot be made: {error.strerror or error}", code="database_unusable") from error
     except apsw.Error as error:
         raise _known(error) from error
 
@@ -359,7 +377,13 @@ def _known(error: Exception) -> Exception:
         return Unavailable("there is no room for this just now", code="insufficient_storage")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return Unavailable("the database has been busy for long", code="database_busy")
+    if isinstance(error, apsw.ConnectionClosedError):
+        return _closed()
     return error
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the database is closed", code="database_closed")
 
 
 def sync_folder(folder: Path) -> None:

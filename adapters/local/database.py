@@ -15,7 +15,7 @@ import asyncio
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,17 +97,22 @@ class Transaction:
 
 @define(eq=False)
 class _Job:
+    """``loop`` is where its end is told; None: in the writer's thread, to a thread that waits."""
+
     work: Callable[[Transaction], Any]
-    future: "asyncio.Future[Any]"
-    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any] | Future[Any]"
+    loop: asyncio.AbstractEventLoop | None = None
     result: Any = None
     error: BaseException | None = None
     then: Sequence[Callable[[], object]] = ()
 
     def resolve(self) -> None:
         if self.error is None:
-            for call in self.then:  # before whoever waits goes on; what one raises is its own affair
-                self.loop.call_soon(call)
+            for call in self.then:
+                if self.loop is None:
+                    call()
+                else:  # before whoever waits goes on; what one raises is its own affair
+                    self.loop.call_soon(call)
         if self.future.cancelled():
             return
         if self.error is not None:
@@ -191,13 +196,21 @@ class Database:
         It may run twice if the first time came to nothing, so it must have no effect but through the transaction.
         Raises Unavailable (``insufficient_storage``, ``database_busy``, ``database_closed``).
         """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._submit(_Job(work, future, loop))
+        return await future
+
+    def write_now(self, work: Callable[[Transaction], T]) -> T:
+        """The same, for where there is no event loop yet: this thread waits."""
+        future: Future[T] = Future()
+        self._submit(_Job(work, future))
+        return future.result()
+
+    def _submit(self, job: _Job) -> None:
         if self._closed:
             raise _closed()
-        loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future(), loop)
         self._queue.put(job)
-        result: T = await job.future
-        return result
 
     def close(self) -> None:
         """After what is under way. The log is moved to the file, which is then all there is."""
@@ -226,9 +239,12 @@ class Database:
                 batch.append(job)
             self._commit(batch)
             for loop in {job.loop for job in batch}:
-                # A loop that is gone has nobody who waits.
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(_resolve, [job for job in batch if job.loop is loop])
+                jobs = [job for job in batch if job.loop is loop]
+                if loop is None:
+                    _resolve(jobs)
+                    continue
+                with suppress(RuntimeError):  # a loop that is gone has nobody who waits
+                    loop.call_soon_threadsafe(_resolve, jobs)
             if ends:
                 return
 

@@ -1,4 +1,4 @@
-"""``python -m entrypoints.http.serve``: one process, on one machine, that serves the API and does its background work.
+"""``python -m entrypoints.http.serve``: serve the API on one machine, and do what goes on in the background.
 
 Granian runs inside this process, around the open core, so that the core's end, the exit status and the signals are in
 one place. Its own worker process starts as fast and serves as fast; the difference drowned in the noise.
@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import evolve
 
-from domain.errors import Invalid
+from domain.errors import Invalid, Unavailable
 from entrypoints.settings import Settings
 
 STOP_S = 10
@@ -47,15 +47,21 @@ def main(beside: Beside | None = None) -> int:
 
     import uvloop  # noqa: PLC0415  (after the settings are known to be good)
 
+    from entrypoints.container import held  # noqa: PLC0415  (the same)
+    from entrypoints.http.workers import supervise  # noqa: PLC0415  (the same)
     from entrypoints.log import configure  # noqa: PLC0415  (the same)
 
     configure(settings.log_format)
     try:
-        uvloop.run(_serve(settings, beside))
-    except Invalid as error:
-        return _complain(error, 2)
-    except OSError as error:
-        return _complain(error, 1)
+        if settings.worker is not None:
+            uvloop.run(_serve(settings, beside if settings.worker.number == 0 else None))
+        else:
+            with held(settings) as lock:
+                if settings.workers > 1:
+                    return supervise(settings, lock)
+                uvloop.run(_serve(settings, beside))
+    except (OSError, Invalid, Unavailable) as error:
+        return _complain(error, 2 if isinstance(error, Invalid) else 1)
     return 0
 
 
@@ -102,13 +108,14 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
 
     from entrypoints.container import open_app  # noqa: PLC0415  (the same)
     from entrypoints.http.app import Running, create_app  # noqa: PLC0415  (the same)
+    from entrypoints.http.workers import serving, when_left  # noqa: PLC0415  (the same)
     from entrypoints.metrics import Metrics  # noqa: PLC0415  (the same)
     from entrypoints.worker import Worker  # noqa: PLC0415  (the same)
 
-    log = structlog.get_logger("hexcast")
+    log, place = structlog.get_logger("hexcast"), settings.worker
     async with open_app(settings) as core:
-        metrics = Metrics()
-        worker = Worker(core, metrics)
+        metrics = Metrics(worker=place.number if place else None)
+        worker = Worker(core, metrics, sweeps=place is None or place.number == 0)
         running = Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge)
         app = create_app(core, running)
         server = Server(
@@ -121,7 +128,7 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
             log_enabled=False,
         )
         working = asyncio.create_task(worker.run())
-        serving = asyncio.create_task(server.serve())
+        served = asyncio.create_task(server.serve())
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
@@ -133,26 +140,31 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         sys.setswitchinterval(SWITCH_S)
         gc.enable()
         await asyncio.sleep(0)  # the server's first step is to bind its socket
-        log.info("serving", url=settings.url, profile=settings.profile)
-        if settings.tools_exposed:
+        if place is None:
+            log.info("serving", url=settings.url, profile=settings.profile)
+        else:
+            when_left(stop.set)
+            serving(place)
+        if settings.tools_exposed and (place is None or place.number == 0):
             log.warning(
                 "/v1/dev/mailbox and /v1/dev/clock are open to whoever reaches the port; HEXCAST_DEV=off removes them"
             )
         helping = asyncio.create_task(_help(beside, core, log)) if beside else None
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)
-        await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopped, served, working], return_when=asyncio.FIRST_COMPLETED)
         core.adapters.live().close()  # streams would hold the server up as long as it waits
         server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         await warming
-        done, late = await asyncio.wait([serving], timeout=STOP_S)
+        done, late = await asyncio.wait([served], timeout=STOP_S)
         others = [task for task in (*late, working, stopped, helping) if task is not None]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         for task in done:
             task.result()
-        log.info("stopped")
+        if place is None:
+            log.info("stopped")
 
 
 async def _help(beside: Beside, core: object, log: Any) -> None:

@@ -22,6 +22,7 @@ from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from adapters.local.database import Database
 from adapters.local.outbox import SqliteOutbox
+from adapters.local.search import SqliteSearch
 from adapters.local.users import SqliteUsers
 from adapters.system import Ulids
 from application.ports import (
@@ -223,7 +224,10 @@ REACTIONS: list[tuple[str, Opener[Reactions]]] = [("in_memory", in_memory(_react
 SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [("in_memory", in_memory(_subscriptions))]
 INBOXES: list[tuple[str, Opener[Inbox]]] = [("in_memory", in_memory(_inbox))]
 LIVE: list[tuple[str, Opener[Live]]] = [("in_memory", in_memory(_live))]
-SEARCHES: list[tuple[str, Opener[Search]]] = [("sqlite", _search)]
+SEARCHES: list[tuple[str, Opener[Search]]] = [
+    ("in_memory", _search),
+    ("sqlite", sqlite(lambda world: SqliteSearch(world.database))),
+]
 OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),

@@ -21,6 +21,7 @@ from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from adapters.local.database import Database
+from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.outbox import SqliteOutbox
 from adapters.local.search import SqliteSearch
 from adapters.local.users import SqliteUsers
@@ -232,4 +233,7 @@ OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
 ]
-IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [("in_memory", in_memory(_idempotency))]
+IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
+    ("in_memory", in_memory(_idempotency)),
+    ("sqlite", sqlite(lambda world: SqliteIdempotency(world.database))),
+]

@@ -28,8 +28,8 @@ FORGET_MOST = 100
 _MAILS = sql("SELECT doc FROM mail WHERE recipient = ? ORDER BY n DESC LIMIT ?")
 _SEND = sql("INSERT INTO mail (recipient, doc) VALUES (?, ?)")
 _TRIM = sql(
-    "DELETE FROM mail WHERE recipient = ?1 AND n <="
-    " (SELECT n FROM mail WHERE recipient = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)"
+    "DELETE FROM mail WHERE recipient = ? AND n <="
+    " (SELECT n FROM mail WHERE recipient = ? ORDER BY n DESC LIMIT 1 OFFSET ?)"
 )
 _BY_EMAIL = sql("SELECT n, doc FROM account WHERE email = ?")
 _BY_USER = sql("SELECT n, doc FROM account WHERE user = ?")
@@ -62,7 +62,7 @@ class SqliteMailbox:
         """With what is stored of its code."""
         recipient = stored(mail.to)
         transaction.run(_SEND, (recipient, text_of(mail)))
-        transaction.run(_TRIM, (recipient, credentials.MAILS_MOST))
+        transaction.run(_TRIM, (recipient, recipient, credentials.MAILS_MOST))
 
 
 class SqliteKeys:

@@ -723,7 +723,8 @@ class Idempotency(Protocol):
     async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
         """The answer that was given; None makes the caller the one who answers (for a minute, should it die).
         Raises Invalid (``idempotency_key_reused``) for another fingerprint, Conflict
-        (``idempotency_in_flight``) while someone is at it.
+        (``idempotency_in_flight``) while someone is at it. Raises Conflict (``idempotency_answer_lost``) when whoever
+        was to answer died after the effect.
         """
 
     async def finish(self, key: str, answer: Answer, now: datetime) -> None: ...

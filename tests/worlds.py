@@ -22,8 +22,10 @@ from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from adapters.local.channels import SqliteChannels
 from adapters.local.database import Database
+from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.outbox import SqliteOutbox
 from adapters.local.processing import SqliteProcessings
+from adapters.local.search import SqliteSearch
 from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
@@ -239,9 +241,15 @@ REACTIONS: list[tuple[str, Opener[Reactions]]] = [("in_memory", in_memory(_react
 SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [("in_memory", in_memory(_subscriptions))]
 INBOXES: list[tuple[str, Opener[Inbox]]] = [("in_memory", in_memory(_inbox))]
 LIVE: list[tuple[str, Opener[Live]]] = [("in_memory", in_memory(_live))]
-SEARCHES: list[tuple[str, Opener[Search]]] = [("sqlite", _search)]
+SEARCHES: list[tuple[str, Opener[Search]]] = [
+    ("in_memory", _search),
+    ("sqlite", sqlite(lambda world: SqliteSearch(world.database))),
+]
 OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
 ]
-IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [("in_memory", in_memory(_idempotency))]
+IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
+    ("in_memory", in_memory(_idempotency)),
+    ("sqlite", sqlite(lambda world: SqliteIdempotency(world.database))),
+]

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -55,6 +56,19 @@ def sql(text: str) -> str:
     """A statement, declared."""
     DECLARED.append(text)
     return text
+
+
+@define(eq=False)
+class Request:
+    """One with an idempotency key, which whoever runs in this context is to answer. ``over``: they did, or gave up."""
+
+    key: str
+    over: bool = False
+
+
+current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+"""Whose effect it is what this context writes. Tasks made in it take the request along, and see when it is over."""
+_EFFECTED = sql("UPDATE request SET effected = 1 WHERE key = ? AND status IS NULL")
 
 
 def micros(at: datetime) -> int:
@@ -100,6 +114,7 @@ class _Job:
     work: Callable[[Transaction], Any]
     future: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
+    request: str | None
     result: Any = None
     error: BaseException | None = None
     then: Sequence[Callable[[], object]] = ()
@@ -185,16 +200,20 @@ class Database:
 
     # --- writing
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, effect: bool = True) -> T:
         """What ``work`` returns, once what it wrote is on the disk. What it raises undoes all of it.
 
         It may run twice if the first time came to nothing, so it must have no effect but through the transaction.
+        With what it changes, the current request is marked as one that had an effect, unless that (``effect``) is
+        none of the request's: should the process die before it answers, nobody carries the request out again.
         Raises Unavailable (``insufficient_storage``, ``database_busy``, ``database_closed``).
         """
         if self._closed:
             raise _closed()
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future(), loop)
+        request = current_request.get() if effect else None
+        key = None if request is None or request.over else request.key
+        job = _Job(work, loop.create_future(), loop, key)
         self._queue.put(job)
         result: T = await job.future
         return result
@@ -255,8 +274,11 @@ class Database:
     def _do(self, job: _Job) -> None:
         connection, transaction = self._write, Transaction(self._write)
         connection.execute("SAVEPOINT job").fetchall()
+        before = connection.total_changes()
         try:
             job.result = job.work(transaction)
+            if job.request is not None and connection.total_changes() != before:
+                transaction.run(_EFFECTED, (job.request,))
             job.then = transaction._then  # noqa: SLF001  (its own)
         except Exception as error:
             if not connection.in_transaction:  # a full disk ends it whole

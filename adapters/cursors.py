@@ -23,6 +23,9 @@ def decoded(cursor: str) -> Key:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         parts = json.loads(b64decode(padded, altchars=b"-_", validate=True))
         tail = tuple(datetime.fromisoformat(part["at"]) if isinstance(part, dict) else part for part in parts)
+        for part in tail:
+            if isinstance(part, str):
+                part.encode()  # half of a surrogate pair is no text, and no database takes it
     except (ValueError, TypeError, KeyError, RecursionError):
         raise garbled() from None
     if not tail or not all(isinstance(part, (str, int, float, datetime)) for part in tail):

@@ -126,8 +126,9 @@ CREATE TABLE subscriber_count (channel TEXT PRIMARY KEY, count INTEGER NOT NULL)
 
 -- watching
 CREATE TABLE session (
-    id TEXT PRIMARY KEY, version INTEGER NOT NULL, started_at INTEGER NOT NULL, doc TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, started_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
 CREATE INDEX session_started ON session (started_at);
 CREATE TABLE view_count (video TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE watched (
@@ -138,6 +139,7 @@ CREATE INDEX watched_latest ON watched (user, at, video);
 -- notifications
 CREATE TABLE inbox (
     user TEXT PRIMARY KEY,
+    count INTEGER NOT NULL DEFAULT 0,  -- of notifications
     mark TEXT NOT NULL DEFAULT '',  -- all up to this one are read
     settings TEXT
 ) STRICT, WITHOUT ROWID;
@@ -148,7 +150,11 @@ CREATE TABLE notification (
     PRIMARY KEY (user, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notification_unread ON notification (user, id) WHERE read = 0;
-CREATE TABLE told (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE TABLE told (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+    teller TEXT NOT NULL,  -- which process said it
+    doc TEXT NOT NULL
+) STRICT;
 CREATE INDEX told_at ON told (at);
 
 -- discovery

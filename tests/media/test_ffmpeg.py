@@ -1,6 +1,7 @@
 """FfmpegTranscoder on real files: what it makes plays from beginning to end, and what it cannot play it refuses."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from adapters.inmemory.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
-from adapters.local.jobs import JobQueue, SqliteReports
+from adapters.local.jobs import Hold, JobQueue, SqliteReports
 from application.ports import TranscodeOrder
 from domain.ids import VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, POSTER, STORYBOARD, Media, attempt_prefix
@@ -236,6 +237,41 @@ async def test_the_master_playlist_says_what_was_measured(store: Path, tmp_path:
             assert said["FRAME-RATE"] == "25.000"
             assert re.fullmatch(r'"avc1\.64[0-9a-f]{4},mp4a\.40\.2"', said["CODECS"])
             assert said["CODECS"] == f'"{rendition.codecs}"'
+
+
+async def test_what_is_reported_outlives_a_power_cut(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before media are named, each file and folder was synchronised as it is then."""
+    synced: dict[int, int] = {}
+
+    def recorded(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def record(handle: int) -> None:
+            found = os.fstat(handle)
+            synced[found.st_ino] = found.st_mtime_ns
+            sync(handle)
+
+        return record
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, recorded(getattr(os, name)))
+    async with studio(tmp_path) as local:
+        local.take(films.landscape(store))
+        said: list[Report] = []
+        say = JobQueue.say
+
+        async def checked(queue: JobQueue, hold: Hold, report: Report) -> None:
+            if report.media is not None and report.media not in [before.media for before in said]:
+                said.append(report)
+                media = local.root / "media"
+                for path in (media, *media.rglob("*")):
+                    found = path.stat()
+                    assert synced.get(found.st_ino) == found.st_mtime_ns, path
+            await say(queue, hold, report)
+
+        monkeypatch.setattr(JobQueue, "say", checked)
+        assert (await local.told())[-1].state is State.READY
+        assert len(said) == 2
 
 
 async def test_renditions_are_cut_at_the_same_times(store: Path, tmp_path: Path) -> None:

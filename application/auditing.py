@@ -16,6 +16,7 @@ from domain.videos import Video
 
 _PAGE = 1000
 _URI = re.compile(r'[:,]URI="([^"]+)"')
+_SHEET = re.compile(r"^(\S+)#xywh=", re.MULTILINE)
 _PLAYLIST_TAGS = ("#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")
 
 
@@ -23,7 +24,9 @@ class Wrong(StrEnum):
     MISSING = "missing"
     """It is named and not there."""
     BROKEN = "broken"
-    """It is there and is not what it should be: a playlist that names nothing, or something outside its attempt."""
+    """It is there and is not what it should be: a playlist or storyboard that names nothing, or a playlist that leads
+    out of its attempt.
+    """
 
 
 @frozen
@@ -114,7 +117,17 @@ class AuditMedia:
         if media.poster:
             await look.require(prefix + POSTER)
         if media.storyboard:
-            await look.require(prefix + STORYBOARD)
+            await self._storyboard(look, prefix + STORYBOARD)
+
+    async def _storyboard(self, look: "_Look", key: str) -> None:
+        content = await look.read(key)
+        if content is None:
+            return
+        sheets = dict.fromkeys(_SHEET.findall(content.decode("utf-8", "replace")))
+        if not sheets:
+            look.flaw(Wrong.BROKEN, key)
+        for target in _targets(key, tuple(sheets)):
+            await look.require(target)
 
     async def _sources(self, video: Video) -> Sequence[Flaw]:
         processing = (await self.processings.many([video.id])).get(video.id)
@@ -162,13 +175,17 @@ class _Look:
         if name not in self._names[folder]:
             self.flaw(Wrong.MISSING, key)
 
-    async def playlist(self, key: str) -> Playlist:
+    async def read(self, key: str) -> bytes | None:
         try:
-            found = Playlist.read(await self.media.read(key))
+            return await self.media.read(key)
         except NotFound:
             self.flaw(Wrong.MISSING, key)
-            return Playlist((), ())
-        if not found.playlists and not found.files:
+            return None
+
+    async def playlist(self, key: str) -> Playlist:
+        content = await self.read(key)
+        found = Playlist.read(content or b"")
+        if content is not None and not found.playlists and not found.files:
             self.flaw(Wrong.BROKEN, key)
         return found
 

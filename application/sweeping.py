@@ -22,11 +22,11 @@ from domain.watching import GRANT_LIFE
 AT_ONCE = 100
 """Things that one call looks at."""
 REST = GRANT_LIFE
-"""From the end of one round to the next, in which what was without a name in this one is found so again."""
+"""From the end of one round to the next, which removes what it finds as the one before did."""
 STRAY_LIFE = timedelta(days=1)
 """A file is put before the record that names it is saved, by a request that takes less than this."""
 UNKNOWN_LIFE = timedelta(hours=1)
-"""The store is opened for an upload before its record is stored; and bytes of one that is over go by themselves."""
+"""The store is opened for an upload before its record is stored, by a request that takes less than this."""
 
 _OVER = frozenset({Status.CANCELLED, Status.EXPIRED, Status.FAILED})
 _ATTEMPT = re.compile(r"a[0-9]+/")
@@ -54,7 +54,8 @@ _Look = Callable[[], Awaitable[str]]
 class SweepOrphans:
     """Remove media and uploads that no record names, in rounds, a little at each call.
 
-    Where a round is, and what was without a name in the one before, is forgotten with the process.
+    An orphan is removed when it was one an hour ago, too. How far a round is, and what the one before found, is
+    forgotten with the process.
     """
 
     videos: Videos
@@ -67,9 +68,9 @@ class SweepOrphans:
     _to_look_at: list[tuple[str, _Look]] = field(factory=list, init=False)
     """The next one last."""
     _rests_until: datetime | None = field(default=None, init=False)
-    _nameless: dict[str, datetime] = field(factory=dict, init=False)
-    """Since when what was found in this round is known to have no name; and in the round before."""
-    _nameless_before: dict[str, datetime] = field(factory=dict, init=False)
+    _orphans: dict[str, datetime] = field(factory=dict, init=False)
+    """Since when what this round found is known to be one; and what the round before found."""
+    _orphans_before: dict[str, datetime] = field(factory=dict, init=False)
 
     async def __call__(self) -> Sequence[Swept]:
         """What was removed. A look that fails ends the call, and the next one goes on behind it."""
@@ -94,7 +95,7 @@ class SweepOrphans:
         return swept
 
     def _begin(self) -> None:
-        self._nameless_before, self._nameless = self._nameless, {}
+        self._orphans_before, self._orphans = self._orphans, {}
         self._to_look_at = [
             ("uploads", self._held),
             ("c/", partial(self._folder, "c/", self._channel_of)),
@@ -196,16 +197,15 @@ class SweepOrphans:
         return ""
 
     async def _upload(self, upload: UploadId) -> str:
-        now = self.now()
         try:
             stored = await self.uploads.get(upload)
         except NotFound:
             made = made_at(upload)
-            if made is None or now < made + UNKNOWN_LIFE:
+            if made is None or self.now() < made + UNKNOWN_LIFE or not self._long_so(upload):
                 return ""
             await self.store.discard_unknown(upload)
             return "there is no such upload"
-        if stored.status not in _OVER or now < stored.created_at + UNKNOWN_LIFE:
+        if stored.status not in _OVER or not self._long_so(upload):
             return ""
         await self.store.discard(stored)
         return f"the upload is {stored.status.value}"
@@ -213,13 +213,15 @@ class SweepOrphans:
     # ---
 
     async def _remove(self, prefix: str, why: str) -> str:
-        """The reason, if it was there to be removed and nothing named it in the round before either.
+        """The reason, if it is time and there was something to remove."""
+        return why if self._long_so(prefix) and await self.media.remove_prefix(prefix) else ""
 
-        Records do not say since when they name something no more. What a link that still works leads to, and what a
-        look that came too early or into the wrong records took for an orphan, is left for as long as links work.
+    def _long_so(self, name: str) -> bool:
+        """Whether it was an orphan in the round before, too, as long ago as links work.
+
+        Records do not say since when they name something no more. What a link still leads to, what an event is about
+        to remove, and what a look into the wrong records took for an orphan is left alone for so long.
         """
         now = self.now()
-        since = self._nameless[prefix] = self._nameless_before.get(prefix, now)
-        if now < since + GRANT_LIFE:
-            return ""
-        return why if await self.media.remove_prefix(prefix) else ""
+        since = self._orphans[name] = self._orphans_before.get(name, now)
+        return now >= since + GRANT_LIFE

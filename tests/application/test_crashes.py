@@ -186,7 +186,8 @@ class Story:
                 calls = len(world.faults.calls)
                 await world.days_later()
             swept = await world.tidy()
-            assert len(faults) > 1 or not swept, "what events set off needs no sweep to repair it"
+            media = [each for each in swept if "/" in each.name]
+            assert len(faults) > 1 or not media, "what one failure leaves goes without a sweep"
             assert world.files() == await world.named()
             ended = await end(world)
             published = [each for each in ended["told"] if each[1] is Kind.VIDEO_PUBLISHED]

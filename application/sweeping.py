@@ -21,6 +21,8 @@ from domain.watching import GRANT_LIFE
 
 AT_ONCE = 100
 """Things that one call looks at."""
+PAGE = 1000
+"""Names that are listed at once, to be looked at by this and the next calls."""
 REST = GRANT_LIFE
 """From the end of one round to the next, which removes what it finds as the one before did."""
 STRAY_LIFE = timedelta(days=1)
@@ -103,11 +105,10 @@ class SweepOrphans:
         ]
 
     async def _folder(self, prefix: str, look_at: Callable[[str, Stored], _Look | None], after: str = "") -> str:
-        """Look next at what is in it, page by page."""
-        page = await self.media.under(prefix, after=after, limit=AT_ONCE)
-        if len(page) == AT_ONCE:
-            rest = partial(self._folder, prefix, look_at, page[-1].name)
-            self._to_look_at.append((prefix, rest))
+        """Look next at what is in it, page by page, till one is empty: others may be short where much comes and goes."""
+        page = await self.media.under(prefix, after=after, limit=PAGE)
+        if page:
+            self._to_look_at.append((prefix, partial(self._folder, prefix, look_at, page[-1].name)))
         for stored in reversed(page):
             key = prefix + stored.name
             if (look := look_at(key, stored)) is not None:
@@ -190,8 +191,8 @@ class SweepOrphans:
     # --- uploads
 
     async def _held(self, after: str = "") -> str:
-        page = await self.store.held(after=after, limit=AT_ONCE)
-        if len(page) == AT_ONCE:
+        page = await self.store.held(after=after, limit=PAGE)
+        if page:
             self._to_look_at.append(("uploads", partial(self._held, page[-1])))
         self._to_look_at += [(upload, partial(self._upload, upload)) for upload in reversed(page)]
         return ""

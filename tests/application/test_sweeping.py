@@ -2,13 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from attrs import define, evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from application import sweeping
 from application.channels import Picture
 from application.ports import MediaStore, Stored
 from application.sweeping import AT_ONCE, REST, STRAY_LIFE, UNKNOWN_LIFE, SweepOrphans, Swept
@@ -22,6 +24,7 @@ from tests.application.test_processing import Studio, media
 from tests.application.world import BROKEN, CLIP, Crash, World, new_world, picture
 
 SECOND = timedelta(seconds=1)
+SHORTER = b"hexcast-fake 320x240 10.0s\n"
 GONE = VideoId("vid_gone")
 
 
@@ -46,7 +49,7 @@ async def illustrated(world: World, content: bytes = CLIP) -> VideoId:
 
 @define
 class Meddled:
-    """The media, where something happens right after the listing of one prefix, or at a removal."""
+    """The media, where something happens right after the listing of one prefix, or ("") before each removal."""
 
     media: MediaStore
     prefix: str
@@ -57,7 +60,7 @@ class Meddled:
 
     async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
         found = await self.media.under(prefix, after=after, limit=limit)
-        if prefix == self.prefix:
+        if prefix == self.prefix and not after:
             await self.meddle()
         return found
 
@@ -349,21 +352,13 @@ async def test_records_are_read_after_what_is_there_was_listed(world: World) -> 
     assert await world.tidy_once() == []
     for prefix in ("v/", f"v/{video}/", f"v/{video}/thumb/", f"c/{world.channel}/"):
         world.clock.advance(timedelta(days=2))
-        done: list[str] = []
-
-        async def once(prefix: str = prefix, done: list[str] = done) -> None:
-            if not done:
-                done.append(prefix)
-                await saved(prefix)
-
-        meddling(world, prefix, once)
+        meddling(world, prefix, partial(saved, prefix))
         sweep: SweepOrphans = world.core.sweep_orphans()
         # Only what is behind this listing has been found without a name before.
         about = {"v/": f"v/{late}/", f"v/{video}/": f"v/{video}/a2/", f"v/{video}/thumb/": thumb}.get(prefix, banner)
         sweep._orphans = {key: at for key, at in sweep._orphans.items() if key == about}
         assert sweep._orphans or prefix == "v/"
         assert await world.tidy_once() == []
-        assert done
     assert keys <= world.files()
 
 
@@ -414,8 +409,12 @@ async def test_who_comes_second_has_removed_nothing(world: World) -> None:
 # --- a little at a time ------------------------------------------------------------------------------
 
 
-async def test_a_call_does_a_bounded_amount_and_the_next_goes_on(world: World) -> None:
+@pytest.mark.parametrize("page", [7, 1000])
+async def test_a_call_does_a_bounded_amount_and_the_next_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
     """In pages, whatever there is many of: videos, files of one, channels, uploads."""
+    monkeypatch.setattr(sweeping, "PAGE", page)
     video = await world.publish()
     upload = (await world.announce()).upload
     kept, held = world.files(), await world.raw.store().held()
@@ -479,6 +478,7 @@ async def test_what_cannot_be_removed_keeps_nothing_else_from_it(world: World) -
     assert [each.name for each in await sweep()] == ["v/vid_2/"]
 
 
+@settings(max_examples=50)
 @given(fault=st.integers(0, 60), late=st.booleans())
 async def test_any_call_may_fail(fault: int, *, late: bool) -> None:
     async with new_world() as world:
@@ -503,36 +503,38 @@ NAMES = st.sampled_from(["x.jpg", "x.vtt", "y.jpg.jpg", "é.jpeg", "img_01.jpg",
 
 @st.composite
 def strays(draw: st.DrawFn) -> str:
-    """The key of something that nothing names; ``VIDEO`` and ``CHANNEL`` stand for some that there are."""
+    """The key of something that nothing names; ``FIRST``, ``SECOND`` and ``CHANNEL`` stand for what there is."""
     name = draw(NAMES)
-    owner = draw(st.sampled_from(["v/vid_gone", "v/VIDEO0", "c/chn_gone", "c/CHANNEL0", "v/VIDEO", "c/CHANNEL"]))
-    if owner == "v/VIDEO":
+    owner = draw(
+        st.sampled_from(["v/vid_gone", "v/FIRST0", "c/chn_gone", "c/CHANNEL0", "v/FIRST", "v/SECOND", "c/CHANNEL"])
+    )
+    if owner in {"v/FIRST", "v/SECOND"}:
         return f"{owner}/{draw(st.sampled_from(['a4', 'a12', 'a0', 'thumb', 'captions']))}/{name}"
     return f"{owner}/{name}"
 
 
-@given(st.data())
-async def test_exactly_what_records_name_is_left(data: st.DataObject) -> None:
+@settings(max_examples=50)
+@given(lost=st.sets(st.integers(0, 60)), stray=st.sets(strays(), max_size=12), unknown=st.integers(0, 3))
+async def test_exactly_what_records_name_is_left(lost: set[int], stray: set[str], unknown: int) -> None:
     """Of any of the files that a platform had, and any that it never had."""
     async with new_world() as world:
         first = await illustrated(world)
         await world.upload(LONGER, replaces=first)
         await world.settle()
-        second = await illustrated(world, LONGER)
+        second = await illustrated(world, SHORTER)
         await world.publish(BROKEN)
-        gone = await world.publish()
+        gone = await world.publish(SHORTER)
         await world.core.remove_video()(world.owner, gone)
         half = await world.announce()
         await world.put(half.tickets[0].url, CLIP)
-        with_sources = world.incoming()
-        everything = sorted(world.files())
-        lost = data.draw(st.sets(st.sampled_from(everything), max_size=len(everything)))
-        for key in lost:
-            await world.raw.media().remove_prefix(key)
-        for stray in data.draw(st.sets(strays(), max_size=12)):
-            video = data.draw(st.sampled_from([first, second]))
-            await put(world, stray.replace("VIDEO", video).replace("CHANNEL", world.channel))
-        unknown = data.draw(st.integers(0, 3))
+        with_bytes = world.incoming()
+        files = sorted(world.files())
+        assert len(files) > 50
+        for number in lost:
+            await world.raw.media().remove_prefix(files[number % len(files)])
+        for key in stray:
+            known = key.replace("FIRST", first).replace("SECOND", second).replace("CHANNEL", world.channel)
+            await put(world, known)
         for _ in range(unknown):
             await world.raw.store().open(evolve(half.upload, id=UploadId(world.raw.new_id()(UPLOAD))))
         await world.take_events()
@@ -540,7 +542,7 @@ async def test_exactly_what_records_name_is_left(data: st.DataObject) -> None:
         before, named = world.files(), await world.named()
         swept = await world.tidy()
         assert world.files() == before & named
-        assert world.incoming() == with_sources
-        assert len(await world.raw.store().held()) == len(with_sources)
+        assert world.incoming() == with_bytes
+        assert len(await world.raw.store().held()) == len(with_bytes)
         assert all(each.error is None for each in swept)
         assert await world.tidy() == []

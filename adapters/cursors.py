@@ -41,6 +41,15 @@ def _part(part: Any) -> Any:
     return at
 
 
+def count(cursor: str | None) -> int:
+    """How many were shown, where that is all a cursor says; 0 for none. Raises Invalid (``invalid_cursor``)."""
+    match decoded(cursor) if cursor is not None else (0,):
+        case (int(shown),) if shown >= 0:
+            return shown
+        case _:
+            raise garbled()
+
+
 def _instant(part: object) -> dict[str, str]:
     if isinstance(part, datetime):
         return {"at": part.isoformat()}

@@ -119,7 +119,7 @@ class Memory(DeclarativeContainer):
     idempotency = Singleton(InMemoryIdempotency)
 
     links = Singleton(Links, key, public_url, now)
-    reports = Singleton(InMemoryReports, now)
+    reports: Provider[Any] = Singleton(InMemoryReports, now)
     media = Singleton(InMemoryMedia, links, now)
     store = media
     delivery = media

@@ -15,8 +15,9 @@ import asyncio
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -55,6 +56,19 @@ def sql(text: str) -> str:
     """A statement, declared."""
     DECLARED.append(text)
     return text
+
+
+@define(eq=False)
+class Request:
+    """One with an idempotency key, which whoever runs in this context is to answer. ``over``: they did, or gave up."""
+
+    key: str
+    over: bool = False
+
+
+current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+"""Whose effect it is what this context writes. Tasks made in it take the request along, and see when it is over."""
+_EFFECTED = sql("UPDATE request SET effected = 1 WHERE key = ? AND status IS NULL")
 
 
 def micros(at: datetime) -> int:
@@ -97,11 +111,10 @@ class Transaction:
 
 @define(eq=False)
 class _Job:
-    """``loop`` is where its end is told; None: in the writer's thread, to a thread that waits."""
-
     work: Callable[[Transaction], Any]
-    future: "asyncio.Future[Any] | Future[Any]"
-    loop: asyncio.AbstractEventLoop | None = None
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    request: str | None
     result: Any = None
     error: BaseException | None = None
     then: Sequence[Callable[[], object]] = ()
@@ -109,10 +122,7 @@ class _Job:
     def resolve(self) -> None:
         if self.error is None:
             for call in self.then:
-                if self.loop is None:
-                    call()
-                else:  # before whoever waits goes on; what one raises is its own affair
-                    self.loop.call_soon(call)
+                self.loop.call_soon(call)  # before whoever waits goes on; what one raises is its own affair
         if self.future.cancelled():
             return
         if self.error is not None:
@@ -190,27 +200,23 @@ class Database:
 
     # --- writing
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, effect: bool = True) -> T:
         """What ``work`` returns, once what it wrote is on the disk. What it raises undoes all of it.
 
         It may run twice if the first time came to nothing, so it must have no effect but through the transaction.
+        With what it changes, the current request is marked as one that had an effect, unless that (``effect``) is
+        none of the request's: should the process die before it answers, nobody carries the request out again.
         Raises Unavailable (``insufficient_storage``, ``database_busy``, ``database_closed``).
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Job(work, future, loop))
-        return await future
-
-    def write_now(self, work: Callable[[Transaction], T]) -> T:
-        """The same, for where there is no event loop yet: this thread waits."""
-        future: Future[T] = Future()
-        self._submit(_Job(work, future))
-        return future.result()
-
-    def _submit(self, job: _Job) -> None:
         if self._closed:
             raise _closed()
+        loop = asyncio.get_running_loop()
+        request = current_request.get() if effect else None
+        key = None if request is None or request.over else request.key
+        job = _Job(work, loop.create_future(), loop, key)
         self._queue.put(job)
+        result: T = await job.future
+        return result
 
     def close(self) -> None:
         """After what is under way. The log is moved to the file, which is then all there is."""
@@ -239,12 +245,9 @@ class Database:
                 batch.append(job)
             self._commit(batch)
             for loop in {job.loop for job in batch}:
-                jobs = [job for job in batch if job.loop is loop]
-                if loop is None:
-                    _resolve(jobs)
-                    continue
-                with suppress(RuntimeError):  # a loop that is gone has nobody who waits
-                    loop.call_soon_threadsafe(_resolve, jobs)
+                # A loop that is gone has nobody who waits.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_resolve, [job for job in batch if job.loop is loop])
             if ends:
                 return
 
@@ -271,8 +274,11 @@ class Database:
     def _do(self, job: _Job) -> None:
         connection, transaction = self._write, Transaction(self._write)
         connection.execute("SAVEPOINT job").fetchall()
+        before = connection.total_changes()
         try:
             job.result = job.work(transaction)
+            if job.request is not None and connection.total_changes() != before:
+                transaction.run(_EFFECTED, (job.request,))
             job.then = transaction._then  # noqa: SLF001  (its own)
         except Exception as error:
             if not connection.in_transaction:  # a full disk ends it whole

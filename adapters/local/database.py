@@ -86,9 +86,8 @@ class Transaction:
         self._connection.execute(statement, values).fetchall()
         return self._connection.changes()
 
-    def many(self, statement: str, each: Sequence[Values]) -> list[Row]:
-        """The rows that came of it each time."""
-        return self._connection.executemany(statement, each).fetchall()
+    def many(self, statement: str, each: Sequence[Values]) -> None:
+        self._connection.executemany(statement, each).fetchall()
 
     def then(self, call: Callable[[], object]) -> None:
         """Call this on the event loop once it is all stored."""

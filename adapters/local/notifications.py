@@ -1,10 +1,10 @@
 """What people were told on this machine, and who listens right now, in whichever of its processes."""
 
-import json
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from operator import itemgetter
+from zlib import crc32
 
 from attrs import evolve
 
@@ -17,17 +17,12 @@ from application.ports import UNREAD_MOST, Now, Page, Unread
 from domain.ids import NotificationId, UserId
 from domain.notifications import Notification, Settings
 
-_DELIVER = sql(
-    "INSERT INTO notification (user, id, doc) SELECT value ->> 'user', value ->> 'id', value FROM json_each(?) WHERE 1 "
-    "ON CONFLICT (user, id) DO NOTHING RETURNING user, id"
-)
-_COUNT = sql(
-    "INSERT INTO inbox (user, count) SELECT key, value FROM json_each(?) WHERE 1 "
-    "ON CONFLICT (user) DO UPDATE SET count = count + excluded.count RETURNING user, count"
-)
-_DROP_OLDEST = sql(
+_LAST = sql("SELECT max(n) FROM notification")
+_DELIVER = sql("INSERT INTO notification (user, id, doc) VALUES (?, ?, ?) ON CONFLICT (user, id) DO NOTHING")
+_DELIVERED = sql("SELECT user, id FROM notification WHERE n > ?")
+_TRIM = sql(
     "DELETE FROM notification WHERE user = ?1 "
-    "AND id IN (SELECT id FROM notification WHERE user = ?1 ORDER BY id LIMIT ?2) RETURNING user, id"
+    "AND id <= (SELECT id FROM notification WHERE user = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"
 )
 # Whether one is read: by itself, or because it lies before the mark.
 _LIST = sql(
@@ -43,8 +38,9 @@ _AFTER = sql(
     "WHERE user = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
 )
 _UNREAD = sql(
-    "SELECT 1 FROM notification WHERE user = ?1 AND read = 0 "
-    "AND id > ifnull((SELECT mark FROM inbox WHERE user = ?1), '') LIMIT ?2"
+    "SELECT count(*), (SELECT count(*) FROM notification WHERE user = ?1 AND read = 1 "
+    "AND id > ifnull((SELECT mark FROM inbox WHERE user = ?1), '')) FROM notification WHERE user = ?1 "
+    "AND id > ifnull((SELECT mark FROM inbox WHERE user = ?1), '')"
 )
 _READ = sql("UPDATE notification SET read = 1 WHERE user = ? AND id IN (SELECT value FROM json_each(?)) AND read = 0")
 _MARK = sql(
@@ -67,25 +63,30 @@ _SINCE = sql("SELECT n, teller, doc FROM told WHERE n > ? ORDER BY n")
 _HEARD_WITHIN = timedelta(minutes=1)
 """A process that has not looked for so long tells its listeners nothing: they read the inbox as they connect again."""
 
+_TRIMMED_EVERY = 64
+
 
 class SqliteInbox:
-    """Notifications by user and id; beside them how many there are, the mark and the settings of each user."""
+    """Notifications by arrival, and an index by user and id; beside them each user's mark and settings.
+
+    Boxes are not counted: that would be one more page to write for each of those who are told something together.
+    One notification in ``_TRIMMED_EVERY``, as chance has it, looks whether its box has become too full.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def deliver(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
-        """What a full box has no room for, being older than all in it, is not new either."""
+        # In the order of the index, so that whatever shares a page of it is written together.
+        rows = sorted(((each.user, each.id, text_of(each)) for each in notifications), key=itemgetter(0, 1))
 
         def work(transaction: Transaction) -> Sequence[Notification]:
-            new = {(user, id_) for user, id_ in transaction.rows(_DELIVER, (text_of(notifications),))}
-            if not new:
-                return ()
-            added = Counter(user for user, _ in new)
-            for user, count in transaction.rows(_COUNT, (json.dumps(added),)):
-                if count > KEPT:
-                    new.difference_update(transaction.rows(_DROP_OLDEST, (user, count - KEPT)))
-                    transaction.rows(_COUNT, (json.dumps({user: KEPT - count}),))
+            ((last,),) = transaction.rows(_LAST)
+            transaction.many(_DELIVER, rows)
+            # Numbers ascend, so the new are beyond the last; to have each returned as it is stored takes half as long again.
+            new = set(transaction.rows(_DELIVERED, (last or 0,)))
+            for user in {user for user, id_ in new if crc32(f"{user} {id_}".encode()) % _TRIMMED_EVERY == 0}:
+                transaction.run(_TRIM, (user, KEPT))
             return [each for each in notifications if _taken(new, each)]
 
         return await self._database.write(work)
@@ -101,7 +102,8 @@ class SqliteInbox:
         return [_shown(row) for row in self._database.rows(_AFTER, (user, notification, limit))]
 
     async def unread(self, user: UserId) -> Unread:
-        count = len(self._database.rows(_UNREAD, (user, UNREAD_MOST + 1)))
+        ((told, read),) = self._database.rows(_UNREAD, (user,))
+        count = told - read
         return Unread(min(count, UNREAD_MOST), capped=count > UNREAD_MOST)
 
     async def mark_read(self, user: UserId, notifications: Sequence[NotificationId]) -> None:
@@ -129,7 +131,7 @@ class SqliteInbox:
         await self._database.write(work)
 
 
-def _taken(new: set[tuple[str, str]], notification: Notification) -> bool:
+def _taken(new: set[Row], notification: Notification) -> bool:
     """Whether it is among the new; then it is no more: of two with one id the first was stored."""
     key = notification.user, notification.id
     if key not in new:

@@ -140,17 +140,16 @@ CREATE INDEX watched_latest ON watched (user, at, video);
 -- notifications
 CREATE TABLE inbox (
     user TEXT PRIMARY KEY,
-    count INTEGER NOT NULL DEFAULT 0,  -- of notifications
     mark TEXT NOT NULL DEFAULT '',  -- all up to this one are read
     settings TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE notification (
-    user TEXT NOT NULL, id TEXT NOT NULL,
+CREATE TABLE notification (  -- by arrival: what is told to many at once lies together, in few pages
+    n INTEGER PRIMARY KEY, user TEXT NOT NULL, id TEXT NOT NULL,
     read INTEGER NOT NULL DEFAULT 0,  -- though it lies beyond the mark
     doc TEXT NOT NULL,
-    PRIMARY KEY (user, id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX notification_unread ON notification (user, id) WHERE read = 0;
+    UNIQUE (user, id)
+) STRICT;
+CREATE INDEX notification_read ON notification (user, id) WHERE read = 1;
 CREATE TABLE told (
     n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
     teller TEXT NOT NULL,  -- which process said it

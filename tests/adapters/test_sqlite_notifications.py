@@ -1,4 +1,4 @@
-"""What listeners of one process hear of what another on the same file tells."""
+"""Boxes stay small though nobody counts them; and what one process tells, listeners of every other on the file hear."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing
@@ -9,7 +9,7 @@ import pytest
 from attrs import frozen
 
 from adapters.local.database import Database
-from adapters.local.notifications import SqliteLive
+from adapters.local.notifications import SqliteInbox, SqliteLive
 from domain.notifications import Notification
 from tests.contract.test_live import ANN, BEN, told
 from tests.worlds import FakeClock
@@ -95,3 +95,23 @@ async def test_a_process_alone_on_its_file_writes_nothing(processes: list[Proces
         await alone.tell([told(1)])
         assert await all_that_waits(heard, alone) == [told(1)]
     assert database.rows("SELECT n FROM told") == []
+
+
+async def test_a_box_never_grows_far_beyond_what_is_kept(processes: list[Process]) -> None:
+    """One at a time or many together; the newest thousand are there throughout, and others' boxes are left alone."""
+    database = processes[0].database
+    inbox = SqliteInbox(database)
+
+    def kept() -> list[str]:
+        return [id_ for (id_,) in database.rows("SELECT id FROM notification WHERE user = ? ORDER BY id", (ANN,))]
+
+    await inbox.deliver([told(number, BEN) for number in range(5)])
+    await inbox.deliver([told(number) for number in range(2500)])
+    assert kept() == [told(number).id for number in range(1500, 2500)]
+    largest = 0
+    for number in range(2500, 3000):
+        await inbox.deliver([told(number)])
+        largest = max(largest, len(kept()))
+        assert kept()[-1000:] == [told(each).id for each in range(number - 999, number + 1)]
+    assert 1000 < largest < 1300
+    assert len((await inbox.list(BEN)).items) == 5

@@ -149,19 +149,6 @@ async def test_the_newest_thousand_are_kept(opener: Opener[Inbox]) -> None:
 
 
 @openers
-async def test_a_full_box_takes_nothing_older(opener: Opener[Inbox]) -> None:
-    """What comes so late is not new to anyone: not alone, nor beside what is."""
-    async with opener() as opened:
-        await opened.port.deliver([told(number) for number in range(10, 1010)])
-        assert list(await opened.port.deliver([told(9)])) == []
-        assert list(await opened.port.deliver([told(8), told(1010), told(8, BEN)])) == [told(1010), told(8, BEN)]
-        kept = await walked(lambda at, most: opened.port.list(ANN, cursor=at, limit=most), 100)
-        assert listed(kept) == listed([told(number) for number in range(1010, 10, -1)])
-        await opened.port.forget(ANN)
-        assert list(await opened.port.deliver([told(8)])) == [told(8)]
-
-
-@openers
 async def test_the_mark_never_moves_back(opener: Opener[Inbox]) -> None:
     """What comes late, from before the mark, counts as read."""
     async with opener() as opened:

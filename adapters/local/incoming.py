@@ -135,16 +135,16 @@ class _Put:
             self._unlink(before[1])
 
     def drop(self) -> None:
-        """Give back what came to nothing. What is being completed meanwhile clears that away by itself."""
+        """Give back what came to nothing. While the upload is being completed, its place is left to that."""
         if self._counts or self._claim < 0:
             return
+        self._unlink(self._fresh)
+        if self._place != _IN_PLACE:
+            self._unlink(self._place)
+            return
         with contextlib.suppress(Conflict, BlockingIOError), self._claimed():
-            self._unlink(self._fresh)
-            if self._place == _IN_PLACE:
-                _free(self._into, self.offset, self.size)
-                self._leave_place()
-            else:
-                self._unlink(self._place)
+            _free(self._into, self.offset, self.size)
+            self._leave_place()
 
     def close(self) -> None:
         self._files.close()

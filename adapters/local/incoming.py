@@ -99,7 +99,7 @@ class _Put:
         self.close()
         with _there():
             self._home = self._open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-            self._parts = self._open(self.folder / "parts", os.O_RDONLY | os.O_DIRECTORY)
+            self._parts = self._open("parts", os.O_RDONLY | os.O_DIRECTORY, self._home)
             with locked(self._home, fcntl.LOCK_SH | fcntl.LOCK_NB):
                 self._into = self._open("source.partial", os.O_RDWR, self._home)
                 if not self._claim_place():

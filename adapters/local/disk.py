@@ -126,9 +126,13 @@ class DiskMedia:
 
     async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
         def look() -> Sequence[Stored]:
-            paths = {path.name + "/" * path.is_dir(): path for path in self._tops(prefix)}
-            names = sorted(name for name in paths if name > after)[:limit]
-            return [stored for name in names if (stored := _stored(name, paths[name])) is not None]
+            try:
+                with os.scandir(self.path_of(prefix.removesuffix("/")) if prefix else self._media) as entries:
+                    found = {entry.name + "/" * entry.is_dir(): entry for entry in entries}
+            except (Invalid, FileNotFoundError, NotADirectoryError):
+                return []
+            names = sorted(name for name in found if name > after)[:limit]
+            return [stored for name in names if (stored := _stored(name, found[name])) is not None]
 
         return await asyncio.to_thread(look)
 
@@ -209,8 +213,8 @@ class DiskMedia:
     def _show(self, made: Path, path: Path) -> None:
         try:
             while True:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 with contextlib.suppress(FileNotFoundError):
+                    path.parent.mkdir(parents=True, exist_ok=True)
                     made.rename(path)
                     break
                 made.stat()  # it is there, so a removal took the folder away
@@ -279,9 +283,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _stored(name: str, path: Path) -> Stored | None:
+def _stored(name: str, entry: os.DirEntry[str]) -> Stored | None:
     """None for a file that went meanwhile."""
     try:
-        return Stored(name, None if name.endswith("/") else stamped(path.stat()))
+        return Stored(name, None if name.endswith("/") else stamped(entry.stat()))
     except FileNotFoundError:
         return None

@@ -99,7 +99,7 @@ class _Put:
         self.close()
         with _there():
             self._home = self._open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-            self._parts = self._open(self.folder / "parts", os.O_RDONLY | os.O_DIRECTORY)
+            self._parts = self._open("parts", os.O_RDONLY | os.O_DIRECTORY, self._home)
             with locked(self._home, fcntl.LOCK_SH | fcntl.LOCK_NB):
                 self._into = self._open("source.partial", os.O_RDWR, self._home)
                 if not self._claim_place():
@@ -135,16 +135,16 @@ class _Put:
             self._unlink(before[1])
 
     def drop(self) -> None:
-        """Give back what came to nothing. What is being completed meanwhile clears that away by itself."""
+        """Give back what came to nothing. While the upload is being completed, its place is left to that."""
         if self._counts or self._claim < 0:
             return
+        self._unlink(self._fresh)
+        if self._place != _IN_PLACE:
+            self._unlink(self._place)
+            return
         with contextlib.suppress(Conflict, BlockingIOError), self._claimed():
-            self._unlink(self._fresh)
-            if self._place == _IN_PLACE:
-                _free(self._into, self.offset, self.size)
-                self._leave_place()
-            else:
-                self._unlink(self._place)
+            _free(self._into, self.offset, self.size)
+            self._leave_place()
 
     def close(self) -> None:
         self._files.close()

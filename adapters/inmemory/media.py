@@ -114,8 +114,7 @@ class InMemoryMedia:
         self._now = now
         self._incoming: dict[UploadId, _Incoming] = {}
         self._small: dict[str, tuple[bytes, datetime]] = {}
-        self._files: SortedDict[str, bytes] = SortedDict()
-        self._put_at: dict[str, datetime] = {}
+        self._files: SortedDict[str, tuple[bytes, datetime]] = SortedDict()
 
     # --- UploadStore
 
@@ -142,7 +141,7 @@ class InMemoryMedia:
         return len(incoming.source)
 
     async def discard(self, upload: Upload) -> None:
-        self._incoming.pop(upload.id, None)
+        await self.discard_unknown(upload.id)
 
     async def discard_unknown(self, upload: UploadId) -> None:
         self._incoming.pop(upload, None)
@@ -173,31 +172,30 @@ class InMemoryMedia:
         del content_type
         if len(content) > PUT_MOST:
             raise TooLarge(f"at most {PUT_MOST} bytes are put at once")
-        self._files[checked(key)] = content
-        self._put_at[key] = self._now()
+        self._files[checked(key)] = (content, self._now())
 
     async def read(self, key: str) -> bytes:
         if key not in self._files:
             raise NotFound("there is no such file")
-        return self._files[key]
+        return self._files[key][0]
 
     async def remove_prefix(self, prefix: str) -> int:
         gone = [key for key in self._files if key.startswith(prefix)]
         for key in gone:
-            del self._files[key], self._put_at[key]
+            del self._files[key]
         return len(gone)
+
+    async def usage(self, prefix: str) -> int:
+        return sum(len(content) for key, (content, _) in self._files.items() if key.startswith(prefix))
 
     async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
         found: list[Stored] = []
         start = prefix + _beyond(after)
-        while len(found) < limit and (key := next(self._files.irange(start), "")).startswith(prefix) and key:
+        while len(found) < limit and (key := next(self._files.irange(start), None)) and key.startswith(prefix):
             name, slash, _ = key.removeprefix(prefix).partition("/")
-            found.append(Stored(name + slash, None if slash else self._put_at[key]))
+            found.append(Stored(name + slash, None if slash else self._files[key][1]))
             start = prefix + _beyond(name + slash)
         return found
-
-    async def usage(self, prefix: str) -> int:
-        return sum(len(content) for key, content in self._files.items() if key.startswith(prefix))
 
     def open_url(self, key: str) -> str:
         return self._links.open(key)
@@ -246,7 +244,7 @@ class InMemoryMedia:
 
 
 def _beyond(name: str) -> str:
-    """What sorts directly after a name and all that goes on after its slash."""
+    """What sorts directly after a name and, if it ends in a slash, after all that goes on there."""
     return f"{name[:-1]}0" if name.endswith("/") else f"{name}\0" if name else ""
 
 

@@ -134,12 +134,8 @@ class AuditMedia:
         return [
             Flaw(Wrong.MISSING, upload.id, upload.source)
             for upload in await self.uploads.of_video(video.id)
-            if _needed(upload, processing) and not await self._whole(upload)
+            if _needed(upload, processing) and upload.missing(await self.store.received(upload))
         ]
-
-    async def _whole(self, upload: Upload) -> bool:
-        received = await self.store.received(upload)
-        return upload.assembled(received) or not upload.missing(received)
 
 
 def _targets(key: str, uris: Sequence[str]) -> Sequence[str]:

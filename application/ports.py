@@ -352,11 +352,11 @@ class MediaStore(Protocol):
     async def remove_prefix(self, prefix: str) -> int:
         """Remove all whose key starts so; how many there were. Doing it again is a no-op."""
 
-    async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
-        """What is directly under a prefix (which ends in a slash), by name, those whose name sorts after ``after``."""
-
     async def usage(self, prefix: str) -> int:
         """Bytes under a prefix."""
+
+    async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
+        """What is directly under a prefix (which ends in a slash), by name, those whose name sorts after ``after``."""
 
     def open_url(self, key: str) -> str:
         """Where anyone may GET it, as long as the video it belongs to (if any) is public."""

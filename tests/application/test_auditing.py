@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 from attrs import evolve
 
+from application import auditing
 from application.auditing import AuditMedia, Flaw, Playlist, Wrong
 from application.ports import UploadStore
 from domain.ids import VideoId
@@ -56,6 +57,11 @@ async def test_whatever_file_is_missing_is_told(world: World) -> None:
         assert await flaws(world, video) == [Flaw(Wrong.MISSING, video, key)]
         await store.put(key, content, "")
     assert await flaws(world, video) == []
+
+
+async def test_folders_are_listed_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditing, "_PAGE", 2)
+    assert await flaws(world, await illustrated(world, TWO_RUNGS)) == []
 
 
 async def test_each_of_many_flaws_is_told_in_the_order_of_the_videos(world: World) -> None:

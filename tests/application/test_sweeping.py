@@ -163,7 +163,10 @@ async def test_the_attempt_under_way_and_the_one_that_plays_stay(world: World) -
     world.clock.advance(timedelta(days=2))
     assert await world.tidy() == []
     assert world.files() == kept
-    await processings.save(evolve(failed, attempt=3, media=None))
+    again = await processings.save(evolve(failed, attempt=3))
+    world.clock.advance(timedelta(days=2))
+    assert await world.tidy() == []
+    await processings.save(evolve(again, media=None))
     world.clock.advance(timedelta(days=2))
     assert [each.name for each in await world.tidy()] == [f"v/{video}/a2/"]
 
@@ -256,11 +259,18 @@ async def test_a_file_with_the_beginning_of_a_name_takes_nothing_along(world: Wo
     await world.raw.videos().save(evolve(stored, captions={**stored.captions, "de": Caption("de", "de", long)}))
     named = await world.named()
     keys = [key for key in named if "/a1/" not in key]
-    begun = {key[:end] for key in keys for end in range(key.rindex("/") + 2, len(key))}
-    await put(world, *begun)
+    about_to_be_named = {
+        f"v/{video}/thumb/{world.raw.new_id()(IMAGE)}.jpg",
+        f"c/{world.channel}/avatar-img_1-img_2.jpg",
+    }
+    beginnings = {key[:end] for key in (*keys, *about_to_be_named) for end in range(key.rindex("/") + 2, len(key))}
+    await put(world, *beginnings)
     world.clock.advance(timedelta(days=30))
-    await world.tidy()
-    assert named <= world.files()
+    await world.tidy_once()
+    world.clock.advance(REST)
+    await put(world, *about_to_be_named)
+    await world.tidy_once()
+    assert named | about_to_be_named <= world.files()
 
 
 async def test_a_file_named_again_has_to_be_found_without_a_name_again(world: World) -> None:

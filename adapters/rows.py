@@ -32,6 +32,13 @@ def value_of(text: str, kind: type[T]) -> T:
     return value
 
 
+def read_once(text: str | bytes, kind: type[T]) -> T:
+    """The same for what is read one by one and not again soon: nothing is remembered."""
+    hashable: Any = kind
+    value: T = _decoder(hashable).decode(text)
+    return value
+
+
 @lru_cache(KEPT)
 def _decoded(text: str, kind: Any) -> Any:
     return _decoder(kind).decode(text)

@@ -70,6 +70,10 @@ def _webvtt() -> Any:
     return import_module("adapters.formats").tidy_webvtt
 
 
+def _archive(**needs: Any) -> Any:
+    return import_module("adapters.inmemory.archive").InMemoryArchive(**needs)
+
+
 class Records(DeclarativeContainer):
     """What both offline profiles keep in memory: all but media and their making."""
 
@@ -114,6 +118,24 @@ class Records(DeclarativeContainer):
     live = Singleton(InMemoryLive)
     search = Singleton(FtsSearch, changes)
     idempotency = Singleton(InMemoryIdempotency)
+
+    archive = Singleton(
+        _archive,
+        accounts=accounts,
+        users=users,
+        channels=channels,
+        videos=videos,
+        uploads=uploads,
+        processings=processings,
+        comments=comments,
+        reactions=reactions,
+        subscriptions=subscriptions,
+        sessions=sessions,
+        history=history,
+        inbox=inbox,
+        outbox=outbox,
+        now=now,
+    )
 
     links = Singleton(Links, key, public_url, now)
     reports = Singleton(InMemoryReports, now)

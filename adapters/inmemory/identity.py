@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
+from operator import itemgetter
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -20,7 +21,7 @@ from attrs import define, field
 from joserfc import jwt
 from joserfc.jwk import KeyParameters, RSAKey
 
-from application.ports import Mail, NewId, Now, Tokens
+from application.ports import Account, Code, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
 from domain.errors import Forbidden, Invalid, NotFound, Taken, Unauthenticated
 from domain.identity import email as address
@@ -285,6 +286,34 @@ class InMemoryAccounts:
             self._unconfirmed.pop(user, None)
             account.era += 1
 
+    # --- moving house
+
+    def kept(self) -> Sequence[Pepper | Account]:
+        """All of it but the sign-ins, for an archive."""
+        accounts = [
+            Account(
+                user=each.user, email=each.email, password=each.password, handle=each.handle,
+                confirmed=each.confirmed, roles=each.roles, sign_up_code=_sent(each.sign_up_code),
+                reset_code=_sent(each.reset_code),
+            )
+            for each in self._by_user.values()
+        ]  # fmt: skip
+        return [Pepper(self._pepper), *accounts] if accounts else []
+
+    def admit(self, record: Pepper | Account) -> None:
+        """One from an archive."""
+        if isinstance(record, Pepper):
+            self._pepper = record.key
+            return
+        account = _Account(
+            record.user, record.email, record.password, record.handle, record.confirmed, record.roles,
+            _awaited(record.sign_up_code), _awaited(record.reset_code),
+        )  # fmt: skip
+        self._by_email[account.email] = self._by_user[account.user] = account
+        if not account.confirmed and account.sign_up_code is not None:
+            self._unconfirmed[account.user] = account.sign_up_code.expires_at
+            self._unconfirmed = dict(sorted(self._unconfirmed.items(), key=itemgetter(1)))
+
     # --- passwords
 
     async def _hash(self, password: str) -> str:
@@ -435,3 +464,11 @@ def _mismatch() -> Invalid:
 
 def _invalid_refresh_token() -> Unauthenticated:
     return Unauthenticated("sign in again", code="invalid_refresh_token")
+
+
+def _sent(code: _Code | None) -> Code | None:
+    return Code(code.digest, code.expires_at, code.wrong) if code else None
+
+
+def _awaited(code: Code | None) -> _Code | None:
+    return _Code(code.digest, code.expires_at, code.wrong) if code else None

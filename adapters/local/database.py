@@ -179,6 +179,20 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads.aside, done)
 
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection that only reads, for work that lasts: all of it is as of one moment. It may be handed from
+        thread to thread, but not shared by two. The log cannot be emptied meanwhile, and grows.
+        """
+        with _translated():
+            connection = self._connect(reading=True)
+            try:
+                connection.execute("BEGIN").fetchall()
+                connection.execute("SELECT 1 FROM setting LIMIT 1").fetchall()  # the first read sets the moment
+                yield connection
+            finally:
+                connection.close()
+
     # --- writing
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

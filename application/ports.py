@@ -746,7 +746,7 @@ class Pepper:
 class Code:
     """A code that was sent, as its digest; how often a wrong one was tried."""
 
-    digest: bytes
+    digest: str
     expires_at: datetime
     wrong: int = 0
 

@@ -467,8 +467,8 @@ def _invalid_refresh_token() -> Unauthenticated:
 
 
 def _sent(code: _Code | None) -> Code | None:
-    return Code(code.digest, code.expires_at, code.wrong) if code else None
+    return Code(code.digest.hex(), code.expires_at, code.wrong) if code else None
 
 
 def _awaited(code: Code | None) -> _Code | None:
-    return _Code(code.digest, code.expires_at, code.wrong) if code else None
+    return _Code(bytes.fromhex(code.digest), code.expires_at, code.wrong) if code else None

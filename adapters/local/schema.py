@@ -79,15 +79,16 @@ CREATE TABLE processing (
 ) STRICT;
 CREATE INDEX processing_unfinished ON processing (unfinished_since, video) WHERE unfinished_since IS NOT NULL;
 CREATE TABLE job (  -- the transcoder's queue
-    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
-    runs INTEGER NOT NULL DEFAULT 0,  -- how often it was begun; a runner that was overtaken finds another number
-    held_until INTEGER,  -- NULL: it waits, or is over
-    over INTEGER NOT NULL DEFAULT 0,
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
+    state TEXT NOT NULL,  -- waiting, running, cancelled (its files are still to be removed), over
+    runs INTEGER NOT NULL DEFAULT 0,  -- how often it was taken up; a runner that was overtaken finds another number
+    deaths INTEGER NOT NULL DEFAULT 0,  -- how many of its runners ended without a word
+    held_until INTEGER,  -- by whoever took it up; NULL: by nobody
+    said_in INTEGER NOT NULL DEFAULT 0,  -- the run that said the last report
     report TEXT NOT NULL  -- the last one
 ) STRICT;
-CREATE INDEX job_waiting ON job (n) WHERE over = 0 AND held_until IS NULL;
+CREATE INDEX job_state ON job (state, n);
 CREATE INDEX job_held ON job (held_until) WHERE held_until IS NOT NULL;
-CREATE INDEX job_over ON job (n) WHERE over = 1;
 CREATE TABLE report (
     n INTEGER PRIMARY KEY AUTOINCREMENT, doc TEXT NOT NULL UNIQUE, given_until INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -126,8 +127,9 @@ CREATE TABLE subscriber_count (channel TEXT PRIMARY KEY, count INTEGER NOT NULL)
 
 -- watching
 CREATE TABLE session (
-    id TEXT PRIMARY KEY, version INTEGER NOT NULL, started_at INTEGER NOT NULL, doc TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, started_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
 CREATE INDEX session_started ON session (started_at);
 CREATE TABLE view_count (video TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE watched (
@@ -138,6 +140,7 @@ CREATE INDEX watched_latest ON watched (user, at, video);
 -- notifications
 CREATE TABLE inbox (
     user TEXT PRIMARY KEY,
+    count INTEGER NOT NULL DEFAULT 0,  -- of notifications
     mark TEXT NOT NULL DEFAULT '',  -- all up to this one are read
     settings TEXT
 ) STRICT, WITHOUT ROWID;
@@ -148,7 +151,11 @@ CREATE TABLE notification (
     PRIMARY KEY (user, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notification_unread ON notification (user, id) WHERE read = 0;
-CREATE TABLE told (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE TABLE told (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+    teller TEXT NOT NULL,  -- which process said it
+    doc TEXT NOT NULL
+) STRICT;
 CREATE INDEX told_at ON told (at);
 
 -- discovery

@@ -293,17 +293,19 @@ def _resolve(jobs: Sequence[_Job]) -> None:
         job.resolve()
 
 
-def check_header(path: Path) -> None:
-    """Look at what is there without opening it. Raises Invalid (``database_newer``, ``database_unusable``)."""
+def check_header(path: Path) -> int:
+    """Look at what is there without opening it: its schema, 0 where nothing is yet. Raises Invalid
+    (``database_newer``, ``database_unusable``).
+    """
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except FileNotFoundError:
-        return
+        return 0
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}", code="database_unusable") from error
     if not header:  # made, and not yet written to
-        return
+        return 0
     if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
         raise Invalid(f"{path} is no database", code="database_unusable")
     version, application = (struct.unpack_from(">i", header, at)[0] for at in (_USER_VERSION_AT, _APPLICATION_AT))
@@ -312,6 +314,7 @@ def check_header(path: Path) -> None:
     if version > len(MIGRATIONS):
         message = f"{path} was written by a later version of Hexcast (schema {version}, this knows {len(MIGRATIONS)})"
         raise Invalid(message, code="database_newer")
+    return int(version)
 
 
 def migrate(connection: apsw.Connection, to: int = len(MIGRATIONS)) -> None:

@@ -10,14 +10,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 from attrs import evolve
 
-from domain.errors import Invalid
+from domain.errors import DomainError, Invalid
 from entrypoints.settings import Settings
 
 STOP_S = 10
@@ -29,12 +29,17 @@ SWITCH_S = 0.002
 Beside = Callable[[Any], Awaitable[None]]
 
 
-def main(beside: Beside | None = None) -> int:
-    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves."""
+def main(
+    beside: Beside | None = None, *, first: Beside | None = None, last: Beside | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> int:  # fmt: skip
+    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``first`` is done with the core before it
+    serves, ``beside`` while it does, ``last`` when it has stopped.
+    """
     # Nothing dies during the start, so looking for garbage would be for nothing.
     gc.disable()
     try:
-        settings = Settings.read(os.environ)
+        settings = Settings.read(env)
     except Invalid as error:
         return _complain(error, 2)
     try:
@@ -51,10 +56,10 @@ def main(beside: Beside | None = None) -> int:
 
     configure(settings.log_format)
     try:
-        uvloop.run(_serve(settings, beside))
+        uvloop.run(_serve(settings, first, beside, last))
     except Invalid as error:
         return _complain(error, 2)
-    except OSError as error:
+    except (DomainError, OSError) as error:
         return _complain(error, 1)
     return 0
 
@@ -95,7 +100,7 @@ def _settled(settings: Settings) -> Settings:
     return evolve(settings, port=port, public_url=public_url or settings.public_url)
 
 
-async def _serve(settings: Settings, beside: Beside | None) -> None:
+async def _serve(settings: Settings, first: Beside | None, beside: Beside | None, last: Beside | None) -> None:
     import structlog  # noqa: PLC0415  (after the settings are known to be good)
     from granian.constants import Interfaces  # noqa: PLC0415  (the same)
     from granian.server.embed import Server  # noqa: PLC0415  (the same)
@@ -107,6 +112,8 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
 
     log = structlog.get_logger("hexcast")
     async with open_app(settings) as core:
+        if first is not None:
+            await first(core)
         metrics = Metrics()
         worker = Worker(core, metrics)
         running = Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge)
@@ -152,6 +159,8 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         await asyncio.gather(*others, return_exceptions=True)
         for task in done:
             task.result()
+        if last is not None:
+            await last(core)
         log.info("stopped")
 
 

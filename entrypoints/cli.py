@@ -73,9 +73,9 @@ class _Commands(click.Group):
                 raise
             raise _failed(f"{error.filename}: {error.strerror}" if error.filename else error, 1) from error
         except Exception as error:
-            if not _of_sqlite(error):
+            if not _of_what_is_kept(error):
                 raise
-            raise _failed(f"the database cannot be read: {error}", 1) from error
+            raise _failed(f"what is kept cannot be read: {error}", 1) from error
 
 
 def _failed(what: object, status: int) -> click.exceptions.Exit:
@@ -83,9 +83,12 @@ def _failed(what: object, status: int) -> click.exceptions.Exit:
     return click.exceptions.Exit(status)
 
 
-def _of_sqlite(error: Exception) -> bool:
-    apsw: Any = sys.modules.get("apsw")
-    return apsw is not None and isinstance(error, apsw.Error)
+def _of_what_is_kept(error: Exception) -> bool:
+    """Whether the database or a document in it is at fault; where neither was loaded, neither is."""
+    apsw, msgspec = sys.modules.get("apsw"), sys.modules.get("msgspec")
+    return (apsw is not None and isinstance(error, apsw.Error)) or (
+        msgspec is not None and isinstance(error, msgspec.MsgspecError)
+    )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

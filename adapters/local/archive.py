@@ -18,7 +18,7 @@ from application.moving import arriving
 from application.ports import Account, Box, Now, Pepper, Reacted, Record, Views, Waiting
 from domain.channels import Channel
 from domain.engagement import Comment, Notify, Reaction, Subscription
-from domain.errors import Conflict
+from domain.errors import Conflict, Invalid
 from domain.ids import ChannelId, EventId, UserId, VideoId
 from domain.notifications import Notification, Settings
 from domain.watching import Watched
@@ -44,9 +44,11 @@ def _documents(table: Table) -> _Reading:
 def _event(row: Row) -> Waiting:
     id_, kind, doc, attempts, held_until, reason = row
     again_at = None if held_until is None else moment(held_until)
-    return Waiting(
-        id=EventId(id_), event=event_of(kind, doc), attempts=attempts, again_at=again_at, reason=reason
-    )  # fmt: skip
+    try:
+        event = event_of(kind, doc)
+    except ValueError as error:
+        raise Invalid(f"event {id_} cannot be read: {error}", code="unreadable_record") from error
+    return Waiting(id=EventId(id_), event=event, attempts=attempts, again_at=again_at, reason=reason)
 
 
 # Not declared with ``sql``: each reads the whole of its table.

@@ -1,6 +1,6 @@
 """What stands beside each document in its row, for what writes and checks rows of every kind.
 
-A repository knows its own table; here is the same of all of them, and a test compares.
+A repository knows its own table; here is the same of all of them. Should the two ever differ, the audit finds it.
 """
 
 from collections.abc import Callable, Mapping

@@ -24,7 +24,7 @@ from application.ports import Account, Archive, Box, Code, Outbox, Pepper, React
 from domain.access import Role
 from domain.channels import Channel, ChannelEdited
 from domain.engagement import Comment, Reaction, Subscription
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict, Forbidden, Invalid
 from domain.identity import User
 from domain.ids import EventId, UploadId, UserId, VideoId
 from domain.notifications import Notification
@@ -55,10 +55,22 @@ class Place:
 
 
 @asynccontextmanager
-async def in_memory() -> AsyncIterator[Place]:
-    clock = FakeClock()
+async def memory(clock: FakeClock) -> AsyncIterator[Memory]:
     world = Memory(public_url="http://films.test", key=b"k" * 32, clock=clock, keys=signing_keys(), passwords=CHEAP)
+    try:
+        yield world
+    finally:
+        await world.transcoder().aclose()
+        world.search().close()
 
+
+@asynccontextmanager
+async def in_memory() -> AsyncIterator[Place]:
+    async with memory(FakeClock()) as world:
+        yield _in_memory(world)
+
+
+def _in_memory(world: Memory) -> Place:
     async def counts() -> Counts:
         usage = {user: (each.bytes, each.open) for user, each in world.uploads()._usage.items()}
         return {
@@ -84,11 +96,7 @@ async def in_memory() -> AsyncIterator[Place]:
             },
         }
 
-    try:
-        yield Place(world.archive(), world.outbox(), counts)
-    finally:
-        await world.transcoder().aclose()
-        world.search().close()
+    return Place(world.archive(), world.outbox(), counts)
 
 
 @asynccontextmanager
@@ -369,6 +377,26 @@ async def test_a_dump_is_of_one_moment(opener: Opener) -> None:
         assert len([first, *rest]) == 1200
         assert not any(isinstance(record, Waiting) for record in rest)
         assert any(isinstance(record, Waiting) for record in await place.dumped())
+
+
+async def test_people_keep_their_passwords_and_codes(clock: FakeClock) -> None:
+    """In a third place, by way of a second; whoever was signed in signs in again."""
+    async with memory(clock) as here, sqlite() as there, memory(clock) as back:
+        await here.accounts().sign_up("ann@example.com", "correct horse battery", "ann")
+        code = (await here.mailbox().sent_to("ann@example.com"))[0].code or ""
+        await here.accounts().sign_up("ben@example.com", "battery horse correct", "ben")
+        await there.archive.load(here.archive().dump())
+        await back.archive().load(there.archive.dump())
+        accounts = back.accounts()
+        with pytest.raises(Forbidden):
+            await accounts.sign_in("ann@example.com", "correct horse battery")
+        with pytest.raises(Invalid):
+            await accounts.confirm("ann@example.com", "nonsense")
+        await accounts.confirm("ann@example.com", code)
+        assert (await accounts.sign_in("ann@example.com", "correct horse battery")).access
+        assert await accounts.expired(clock.now() + timedelta(days=2)) == [
+            await accounts.unconfirmed("ben@example.com")
+        ]
 
 
 def some_channel() -> Channel:

@@ -39,6 +39,13 @@ def read_once(text: str | bytes, kind: type[T]) -> T:
     return value
 
 
+def values_of(text: str, kind: type[T]) -> list[T]:
+    """Those of a JSON list. None is remembered: a list may be long, and is read once."""
+    listed: Any = list[kind]  # type: ignore[valid-type]  # made at run time
+    values: list[T] = _decoder(listed).decode(text)
+    return values
+
+
 @lru_cache(KEPT)
 def _decoded(text: str, kind: Any) -> Any:
     return _decoder(kind).decode(text)

@@ -303,6 +303,12 @@ class UploadStore(Protocol):
     async def discard(self, upload: Upload) -> None:
         """Free whatever the upload holds: parts and source. Doing it again is a no-op."""
 
+    async def discard_unknown(self, upload: UploadId) -> None:
+        """The same, for one of which nothing else is known."""
+
+    async def held(self, *, after: str = "", limit: int = 1000) -> Sequence[UploadId]:
+        """The uploads that anything is held of, in the order of their ids, those after ``after``."""
+
     async def sign_small(self, name: str, size_bytes: int, until: datetime) -> Ticket:
         """A link (number 1) for one small file, such as an image, under a name of ours."""
 
@@ -325,6 +331,15 @@ class Link:
     cookies: Mapping[str, str] = field(factory=dict)
 
 
+@frozen
+class Stored:
+    """Something directly under a prefix: a file, or (its name ends in a slash) all whose key goes on."""
+
+    name: str
+    at: datetime | None
+    """When a file was put; None for several."""
+
+
 class MediaStore(Protocol):
     """Files that are shown: renditions, posters, captions, images. Keys are paths without a leading slash."""
 
@@ -336,6 +351,9 @@ class MediaStore(Protocol):
 
     async def remove_prefix(self, prefix: str) -> int:
         """Remove all whose key starts so; how many there were. Doing it again is a no-op."""
+
+    async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
+        """What is directly under a prefix (which ends in a slash), by name, those whose name sorts after ``after``."""
 
     async def usage(self, prefix: str) -> int:
         """Bytes under a prefix."""
@@ -723,7 +741,8 @@ class Idempotency(Protocol):
     async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
         """The answer that was given; None makes the caller the one who answers (for a minute, should it die).
         Raises Invalid (``idempotency_key_reused``) for another fingerprint, Conflict
-        (``idempotency_in_flight``) while someone is at it.
+        (``idempotency_in_flight``) while someone is at it. Raises Conflict (``idempotency_answer_lost``) when whoever
+        was to answer died after the effect.
         """
 
     async def finish(self, key: str, answer: Answer, now: datetime) -> None: ...
@@ -753,7 +772,9 @@ class Code:
 
 @frozen(kw_only=True)
 class Account:
-    """What our own identity providers keep of one person. ``password`` is its hash."""
+    """What our own identity providers keep of one person. ``password`` is a hash. ``era`` counts how often it was
+    replaced: a sign-in of an earlier one is over.
+    """
 
     user: UserId
     email: str
@@ -763,6 +784,12 @@ class Account:
     roles: frozenset[Role] = frozenset()
     sign_up_code: Code | None = None
     reset_code: Code | None = None
+    era: int = 0
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the last code runs out that would confirm it; None of one that is confirmed."""
+        return None if self.confirmed or self.sign_up_code is None else self.sign_up_code.expires_at
 
 
 @frozen

@@ -10,7 +10,9 @@ from domain.errors import Invalid
 from domain.ids import UserId
 from domain.text import handle, length, line
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(?:\.[^@\s\x00-\x1f\x7f.]+)*")
+# No controls, and no halves of surrogate pairs, which no store can write.
+_NONE_OF = r"@\s\x00-\x1f\x7f\ud800-\udfff"
+_EMAIL = re.compile(rf"[^{_NONE_OF}]{{1,64}}@[^{_NONE_OF}.]+(?:\.[^{_NONE_OF}.]+)*")
 PASSWORD_LEAST, PASSWORD_MOST = 8, 256
 
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -230,7 +231,33 @@ async def _audit_records(database: "Database", settings: "Settings") -> Sequence
     return found
 
 
-AUDITS: Sequence[Callable[["Database", "Settings"], Awaitable[Sequence["Finding"]]]] = (_audit_records,)
+async def _audit_media(database: "Database", settings: "Settings") -> Sequence["Finding"]:
+    from adapters.inmemory.links import Links
+    from adapters.local.audit import Finding
+    from adapters.local.disk import DiskMedia
+    from adapters.local.outbox import SqliteOutbox
+    from adapters.local.processing import SqliteProcessings
+    from adapters.local.uploads import SqliteUploads
+    from adapters.local.videos import SqliteVideos
+    from adapters.system import Clock, Ulids, secret
+    from application.auditing import AuditMedia
+
+    now = Clock().now
+    outbox = SqliteOutbox(database, Ulids(now))
+    media = DiskMedia(settings.data / MEDIA, Links(secret(), settings.public_url, now), now)
+    audit = AuditMedia(
+        videos=SqliteVideos(database, outbox), processings=SqliteProcessings(database, outbox),
+        uploads=SqliteUploads(database, outbox), media=media, store=media,
+    )  # fmt: skip
+    found: list[Finding] = []
+    videos = _audit(database, settings).videos()
+    while piece := list(islice(videos, _AUDITED_AT_ONCE)):
+        found += [Finding(f"media {flaw.kind.value}", flaw.subject, flaw.detail) for flaw in await audit(piece)]
+    return found
+
+
+_AUDITED_AT_ONCE = 100
+AUDITS: Sequence[Callable[["Database", "Settings"], Awaitable[Sequence["Finding"]]]] = (_audit_records, _audit_media)
 """All that ``check`` asks."""
 
 

@@ -1,15 +1,22 @@
 """The identity provider of every family, at work, with what a test needs to know about it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from attrs import frozen
 
+from adapters.credentials import Passwords, SignIn, new_pems
 from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
+from adapters.local.database import Database
+from adapters.local.identity import KEYS, SqliteAccounts, SqliteKeys, SqliteMailbox
+from adapters.local.settings import settled
+from adapters.rows import value_of
 from adapters.system import Ulids
-from application.ports import Accounts, Keys
+from application.ports import Account, Accounts, Keys, Mailbox
 from tests.worlds import FakeClock
 
 ISSUER, CLIENT = "https://hexcast.test/identity", "hexcast-web"
@@ -33,7 +40,19 @@ class Identity:
         return code
 
 
+@frozen(kw_only=True)
+class Offline:
+    """A provider that keeps accounts itself, and a look at what it keeps."""
+
+    identity: Identity
+    mailbox: Mailbox
+    passwords: Passwords
+    account: Callable[[str], Account]
+    sign_ins: Callable[[], Sequence[SignIn]]
+
+
 Opener = Callable[[], AbstractAsyncContextManager[Identity]]
+OfflineOpener = Callable[[PasswordHasher], AbstractAsyncContextManager[Offline]]
 
 
 @cache
@@ -42,23 +61,75 @@ def signing_keys() -> InMemoryKeys:
     return InMemoryKeys()
 
 
-@asynccontextmanager
-async def in_memory() -> AsyncIterator[Identity]:
-    clock, mailbox = FakeClock(), InMemoryMailbox()
-    accounts = InMemoryAccounts(
-        keys=signing_keys(),
-        mailbox=mailbox,
-        now=clock.now,
-        new_id=Ulids(clock.now),
-        issuer=ISSUER,
-        client_id=CLIENT,
-        passwords=CHEAP,
-    )
+@cache
+def pems() -> str:
+    """The same for every file."""
+    return new_pems()
 
+
+def _identity(accounts: Accounts, keys: Keys, mailbox: Mailbox, clock: FakeClock) -> Identity:
     async def code_for(email: str) -> str | None:
         return next((mail.code for mail in await mailbox.sent_to(email)), None)
 
-    yield Identity(accounts, signing_keys(), ISSUER, CLIENT, clock, code_for)
+    return Identity(accounts, keys, ISSUER, CLIENT, clock, code_for)
 
 
-IDENTITIES: list[tuple[str, Opener]] = [("in_memory", in_memory)]
+@asynccontextmanager
+async def in_memory(passwords: PasswordHasher = CHEAP) -> AsyncIterator[Offline]:
+    clock, mailbox, keys = FakeClock(), InMemoryMailbox(), signing_keys()
+    accounts = InMemoryAccounts(
+        keys=keys, mailbox=mailbox, now=clock.now, new_id=Ulids(clock.now), issuer=ISSUER, client_id=CLIENT,
+        passwords=passwords,
+    )  # fmt: skip
+    yield Offline(
+        identity=_identity(accounts, keys, mailbox, clock),
+        mailbox=mailbox,
+        passwords=accounts._passwords,
+        account=lambda email: accounts._by_email[email],
+        sign_ins=lambda: [sign_in for _, sign_in in accounts._sign_ins.values()],
+    )
+
+
+def over(database: Database, clock: FakeClock, passwords: PasswordHasher = CHEAP) -> Offline:
+    """One process of those that share a file."""
+    mailbox, keys = SqliteMailbox(database), SqliteKeys(database)
+    accounts = SqliteAccounts(
+        database, keys=keys, mailbox=mailbox, now=clock.now, new_id=Ulids(clock.now), issuer=ISSUER, client_id=CLIENT,
+        passwords=passwords,
+    )  # fmt: skip
+
+    def account(email: str) -> Account:
+        ((doc,),) = database.rows("SELECT doc FROM account WHERE email = ?", (email,))
+        return value_of(doc, Account)
+
+    return Offline(
+        identity=_identity(accounts, keys, mailbox, clock),
+        mailbox=mailbox,
+        passwords=accounts._passwords,
+        account=account,
+        sign_ins=lambda: [value_of(doc, SignIn) for (doc,) in database.rows("SELECT doc FROM sign_in")],
+    )
+
+
+@asynccontextmanager
+async def sqlite(passwords: PasswordHasher = CHEAP) -> AsyncIterator[Offline]:
+    with tempfile.TemporaryDirectory(prefix="hexcast-") as folder:
+        database = Database(Path(folder) / "hexcast.db", durable=False)
+        try:
+            await database.write(lambda transaction: settled(transaction, KEYS, pems))
+            yield over(database, FakeClock(), passwords)
+        finally:
+            database.close()
+
+
+def _only_identity(opener: OfflineOpener) -> Opener:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Identity]:
+        async with opener(CHEAP) as offline:
+            yield offline.identity
+
+    return opened
+
+
+OFFLINE: list[tuple[str, OfflineOpener]] = [("in_memory", in_memory), ("sqlite", sqlite)]
+IDENTITIES: list[tuple[str, Opener]] = [(family, _only_identity(opener)) for family, opener in OFFLINE]

@@ -20,9 +20,19 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.local.channels import SqliteChannels
+from adapters.local.comments import SqliteComments
 from adapters.local.database import Database
+from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
+from adapters.local.idempotency import SqliteIdempotency
+from adapters.local.notifications import SqliteInbox, SqliteLive
 from adapters.local.outbox import SqliteOutbox
+from adapters.local.processing import SqliteProcessings
+from adapters.local.search import SqliteSearch
+from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
+from adapters.local.videos import SqliteVideos
+from adapters.local.watching import SqliteHistory, SqliteSessions
 from adapters.system import Ulids
 from application.ports import (
     Channels,
@@ -213,19 +223,59 @@ USERS: list[tuple[str, Opener[Users]]] = [
     ("in_memory", in_memory(_users)),
     ("sqlite", sqlite(lambda world: SqliteUsers(world.database, world.outbox))),
 ]
-CHANNELS: list[tuple[str, Opener[Channels]]] = [("in_memory", in_memory(_channels))]
-VIDEOS: list[tuple[str, Opener[Videos]]] = [("in_memory", in_memory(_videos))]
-UPLOADS: list[tuple[str, Opener[Uploads]]] = [("in_memory", in_memory(_uploads))]
-PROCESSINGS: list[tuple[str, Opener[Processings]]] = [("in_memory", in_memory(_processings))]
-WATCHING: list[tuple[str, Opener[Watching]]] = [("in_memory", in_memory(_watching))]
-COMMENTS: list[tuple[str, Opener[Comments]]] = [("in_memory", in_memory(_comments))]
-REACTIONS: list[tuple[str, Opener[Reactions]]] = [("in_memory", in_memory(_reactions))]
-SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [("in_memory", in_memory(_subscriptions))]
-INBOXES: list[tuple[str, Opener[Inbox]]] = [("in_memory", in_memory(_inbox))]
-LIVE: list[tuple[str, Opener[Live]]] = [("in_memory", in_memory(_live))]
-SEARCHES: list[tuple[str, Opener[Search]]] = [("sqlite", _search)]
+CHANNELS: list[tuple[str, Opener[Channels]]] = [
+    ("in_memory", in_memory(_channels)),
+    ("sqlite", sqlite(lambda world: SqliteChannels(world.database, world.outbox))),
+]
+VIDEOS: list[tuple[str, Opener[Videos]]] = [
+    ("in_memory", in_memory(_videos)),
+    ("sqlite", sqlite(lambda world: SqliteVideos(world.database, world.outbox))),
+]
+UPLOADS: list[tuple[str, Opener[Uploads]]] = [
+    ("in_memory", in_memory(_uploads)),
+    ("sqlite", sqlite(lambda world: SqliteUploads(world.database, world.outbox))),
+]
+PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
+    ("in_memory", in_memory(_processings)),
+    ("sqlite", sqlite(lambda world: SqliteProcessings(world.database, world.outbox))),
+]
+WATCHING: list[tuple[str, Opener[Watching]]] = [
+    ("in_memory", in_memory(_watching)),
+    (
+        "sqlite",
+        sqlite(lambda world: Watching(SqliteSessions(world.database, world.clock.now), SqliteHistory(world.database))),
+    ),
+]
+COMMENTS: list[tuple[str, Opener[Comments]]] = [
+    ("in_memory", in_memory(_comments)),
+    ("sqlite", sqlite(lambda world: SqliteComments(world.database, world.outbox))),
+]
+REACTIONS: list[tuple[str, Opener[Reactions]]] = [
+    ("in_memory", in_memory(_reactions)),
+    ("sqlite", sqlite(lambda world: SqliteReactions(world.database, world.outbox))),
+]
+SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [
+    ("in_memory", in_memory(_subscriptions)),
+    ("sqlite", sqlite(lambda world: SqliteSubscriptions(world.database, world.outbox))),
+]
+INBOXES: list[tuple[str, Opener[Inbox]]] = [
+    ("in_memory", in_memory(_inbox)),
+    ("sqlite", sqlite(lambda world: SqliteInbox(world.database))),
+]
+LIVE: list[tuple[str, Opener[Live]]] = [
+    ("in_memory", in_memory(_live)),
+    ("sqlite", sqlite(lambda world: SqliteLive(world.database, world.clock.now))),
+    ("sqlite_shared", sqlite(lambda world: SqliteLive(world.database, world.clock.now, shared=True))),
+]
+SEARCHES: list[tuple[str, Opener[Search]]] = [
+    ("in_memory", _search),
+    ("sqlite", sqlite(lambda world: SqliteSearch(world.database))),
+]
 OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
 ]
-IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [("in_memory", in_memory(_idempotency))]
+IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
+    ("in_memory", in_memory(_idempotency)),
+    ("sqlite", sqlite(lambda world: SqliteIdempotency(world.database))),
+]

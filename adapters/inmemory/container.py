@@ -138,7 +138,7 @@ class Records(DeclarativeContainer):
     )
 
     links = Singleton(Links, key, public_url, now)
-    reports = Singleton(InMemoryReports, now)
+    reports: Provider[Any] = Singleton(InMemoryReports, now)
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import define, field, frozen
 
 from adapters.inmemory.links import Links
-from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Ticket
+from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Stored, Ticket
 from domain.errors import Conflict, Invalid, NotFound, TooLarge
 from domain.ids import UploadId
 from domain.uploads import MIB, Part, Upload
@@ -113,7 +113,7 @@ class InMemoryMedia:
         self._now = now
         self._incoming: dict[UploadId, _Incoming] = {}
         self._small: dict[str, tuple[bytes, datetime]] = {}
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, tuple[bytes, datetime]] = {}
 
     # --- UploadStore
 
@@ -140,7 +140,13 @@ class InMemoryMedia:
         return len(incoming.source)
 
     async def discard(self, upload: Upload) -> None:
-        self._incoming.pop(upload.id, None)
+        await self.discard_unknown(upload.id)
+
+    async def discard_unknown(self, upload: UploadId) -> None:
+        self._incoming.pop(upload, None)
+
+    async def held(self, *, after: str = "", limit: int = 1000) -> Sequence[UploadId]:
+        return sorted(upload for upload in self._incoming if upload > after)[:limit]
 
     async def sign_small(self, name: str, size_bytes: int, until: datetime) -> Ticket:
         return Ticket(1, self._links.small(checked(name), size_bytes, until), until)
@@ -165,12 +171,12 @@ class InMemoryMedia:
         del content_type
         if len(content) > PUT_MOST:
             raise TooLarge(f"at most {PUT_MOST} bytes are put at once")
-        self._files[checked(key)] = content
+        self._files[checked(key)] = (content, self._now())
 
     async def read(self, key: str) -> bytes:
         if key not in self._files:
             raise NotFound("there is no such file")
-        return self._files[key]
+        return self._files[key][0]
 
     async def remove_prefix(self, prefix: str) -> int:
         gone = [key for key in self._files if key.startswith(prefix)]
@@ -179,7 +185,15 @@ class InMemoryMedia:
         return len(gone)
 
     async def usage(self, prefix: str) -> int:
-        return sum(len(content) for key, content in self._files.items() if key.startswith(prefix))
+        return sum(len(content) for key, (content, _) in self._files.items() if key.startswith(prefix))
+
+    async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
+        found: dict[str, datetime | None] = {}
+        for key, (_, at) in self._files.items():
+            name, slash, _ = key.removeprefix(prefix).partition("/")
+            if key.startswith(prefix) and name + slash > after:
+                found[name + slash] = None if slash else at
+        return [Stored(name, found[name]) for name in sorted(found)[:limit]]
 
     def open_url(self, key: str) -> str:
         return self._links.open(key)

@@ -183,8 +183,7 @@ def _insert_line(transaction: Transaction, record: Record) -> None:
         case Pepper():
             transaction.run("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (PEPPER, record.key.hex()))
         case Account():
-            waits = not record.confirmed and record.sign_up_code is not None
-            until = micros(record.sign_up_code.expires_at) if waits and record.sign_up_code else None
+            until = None if record.waits_until is None else micros(record.waits_until)
             statement = "INSERT INTO account (user, email, code_until, doc) VALUES (?, ?, ?, ?)"
             transaction.run(statement, (record.user, record.email, until, text_of(record)))
         case Reacted():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -15,13 +16,17 @@ from adapters.local.columns import TABLES, Table, members
 from adapters.local.counters import COUNTERS, MISPLACED, MISTAGGED, recount
 from adapters.local.database import Database, moment
 from adapters.rows import event_of, read_once
+from application.sweeping import STRAY_LIFE
 from domain.channels import Channel
 from domain.processing import TERMINAL, Processing, Report
+from domain.videos import Video
 
 FLAWS_MOST = 1000
 """Of each kind; more say no more."""
-YOUNG = timedelta(days=1, hours=2)
-"""By this age the sweep has removed what no record names (``application.sweeping``)."""
+YOUNG = STRAY_LIFE + timedelta(days=1)
+"""By this age the sweep has removed what no record names."""
+_TOLD_OF = "SELECT 1 FROM event WHERE reason IS NULL AND instr(doc, ?) LIMIT 1"
+"""Whether something is still to be done about it, such as to remove its files."""
 
 
 @frozen
@@ -51,6 +56,13 @@ class Audit:
         Writers wait meanwhile.
         """
         await self._database.write(recount)
+
+    def videos(self) -> Iterator[Video]:
+        """All of them, as of one moment."""
+        with self._database.reading() as connection:
+            for (doc,) in connection.execute("SELECT doc FROM video ORDER BY id"):
+                with suppress(ValueError):  # what cannot be read was found already
+                    yield read_once(str(doc), Video)
 
     def _find(self) -> Sequence[Finding]:
         found: list[Finding] = []
@@ -83,16 +95,16 @@ class Audit:
     # --- files
 
     def _files(self, connection: apsw.Connection) -> Iterator[Finding]:
-        """What lies under the name of nothing that is stored. Younger, it may be about to be named."""
+        """What lies under the name of nothing that is stored. If it is young, it may be about to be named."""
         for folder, table, prefix in (
             ("media/v", "video", "v/"), ("media/c", "channel", "c/"), ("raw", "upload", "raw/"),
         ):  # fmt: skip
             named = f"SELECT 1 FROM {table} WHERE id = ?"
             for path in _entries(self._media / folder):
                 if not connection.execute(named, (path.name,)).fetchall():
-                    young = self._age(path) < YOUNG
-                    why = "the sweep will remove it" if young else "the sweep should have removed it"
-                    yield Finding("file", f"{prefix}{path.name}", f"no {table} is stored for it; {why}", mends=young)
+                    goes = self._age(path) < YOUNG or bool(connection.execute(_TOLD_OF, (path.name,)).fetchall())
+                    why = "it will be removed" if goes else "it should have been removed"
+                    yield Finding("file", f"{prefix}{path.name}", f"no {table} is stored for it; {why}", mends=goes)
 
     def _age(self, path: Path) -> timedelta:
         changed = moment(0) + timedelta(seconds=max((each.stat().st_mtime for each in _all(path)), default=0.0))

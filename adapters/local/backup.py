@@ -8,7 +8,6 @@ packing takes as long as it may. Only while the snapshot and the links are made 
 Parts of unfinished uploads are left out: their uploads are there, and ask for their parts again.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -27,6 +26,8 @@ import msgspec
 from attrs import evolve, frozen
 
 from adapters.local.database import check_header, sync_folder
+from adapters.local.disk import removals_paused
+from adapters.local.durable import room
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import read_once
 from domain.channels import Channel
@@ -38,7 +39,6 @@ from domain.videos import Video
 FORMAT = 1
 DATABASE, MEDIA, MANIFEST = "hexcast.db", "media", "manifest.json"
 _PIECE = 1024 * 1024
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNKNOWN = "0" * 64
 """A SHA-256 that is not computed yet; as long as one that is."""
 # As ``adapters.inmemory.media.checked``: no way up, no hidden file.
@@ -86,14 +86,6 @@ class _Head:
     schema: int
 
 
-@contextmanager
-def removals_paused(root: Path) -> Iterator[None]:
-    """Nothing that is shown and no source is removed meanwhile, whichever process wants to. Waits for who is at it."""
-    with (root / "removal.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 # --- there ----------------------------------------------------------------------------------------
 
 
@@ -121,16 +113,12 @@ def backup(database: Path, media: Path, target: Path, now: datetime, progress: P
 
 @contextmanager
 def _room() -> Iterator[None]:
-    """A full disk as an error of the domain's."""
-    full = Unavailable("there is no room for this just now", code="insufficient_storage")
+    """A full disk as an error of the domain's, whoever ran into it."""
     try:
-        yield
+        with room():
+            yield
     except apsw.FullError as error:
-        raise full from error
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise full from error
+        raise Unavailable("there is no room for this just now", code="insufficient_storage") from error
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One machine: records in memory, media on its disk, made with ffmpeg."""
 
+import asyncio
 import fcntl
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 from dependency_injector.providers import Dependency, Singleton
 
 from adapters.inmemory.container import Records
+from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
+from adapters.local.jobs import JobQueue, SqliteReports
 from adapters.system import secret as fresh_key
 from domain.errors import Invalid
 
@@ -20,25 +23,33 @@ class Local(Records):
 
     data = Dependency(instance_of=Path)
     transcode_jobs = Dependency(instance_of=int)
+    database = Dependency(instance_of=Database)
 
     media = Singleton(DiskMedia, data, Records.links, Records.now)
     store = media
     delivery = media
-    transcoder = Singleton(FfmpegTranscoder, media, Records.reports, jobs=transcode_jobs)
+    reports = Singleton(SqliteReports, database, Records.now)
+    queue = Singleton(JobQueue, database, reports, Records.now)
+    transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)
 
 
 @asynccontextmanager
 async def opened(*, public_url: str, secret: bytes | None, data: Path, transcode_jobs: int) -> AsyncIterator[Local]:
     """The adapters, and at the end nothing of theirs is left running."""
     with _claimed(data) as media:
+        database = Database(media / "jobs.db", durable=False)  # forgotten with the media
         container = Local(
-            public_url=public_url, key=secret or fresh_key(), data=media, transcode_jobs=transcode_jobs
+            public_url=public_url, key=secret or fresh_key(), data=media, transcode_jobs=transcode_jobs,
+            database=database,
         )  # fmt: skip
+        running = asyncio.create_task(container.transcoder().run())
         try:
             yield container
         finally:
-            await container.transcoder().aclose()
+            running.cancel()
+            await asyncio.wait([running])
             container.search().close()
+            database.close()
 
 
 @contextmanager

@@ -16,7 +16,8 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -41,8 +42,9 @@ CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
 """The log grows to 16 MiB before its pages are moved to the file."""
 STATEMENTS_MOST = 400
-_USER_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
-"""Offsets in the file's header (sqlite.org/fileformat.html)."""
+_USER_VERSION_AT, _APPLICATION_AT, _SCHEMA_AT, _HEADER = 60, 68, 100, 108
+"""Offsets in the file's header, and in that of the schema behind it (sqlite.org/fileformat.html)."""
+_LEAF = 0x0D
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
@@ -54,6 +56,19 @@ def sql(text: str) -> str:
     """A statement, declared."""
     DECLARED.append(text)
     return text
+
+
+@define(eq=False)
+class Request:
+    """One with an idempotency key, which whoever runs in this context is to answer. ``over``: they did, or gave up."""
+
+    key: str
+    over: bool = False
+
+
+current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+"""Whose effect it is what this context writes. Tasks made in it take the request along, and see when it is over."""
+_EFFECTED = sql("UPDATE request SET effected = 1 WHERE key = ? AND status IS NULL")
 
 
 def micros(at: datetime) -> int:
@@ -99,14 +114,15 @@ class _Job:
     work: Callable[[Transaction], Any]
     future: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
+    request: str | None
     result: Any = None
     error: BaseException | None = None
     then: Sequence[Callable[[], object]] = ()
 
     def resolve(self) -> None:
         if self.error is None:
-            for call in self.then:
-                call()
+            for call in self.then:  # before whoever waits goes on; what one raises is its own affair
+                self.loop.call_soon(call)
         if self.future.cancelled():
             return
         if self.error is not None:
@@ -135,17 +151,18 @@ class Database:
         self.path = path
         self._vfs = vfs
         check_header(path)
-        with _opening(path):
-            created = not path.exists()
+        with _opening(path), ExitStack() as opened:
+            if not path.exists():
+                path.touch(0o600)  # passwords' hashes and keys will be in it
             self._write = self._connect()
-            if created:
-                path.chmod(0o600)  # passwords' hashes and keys are in it
+            opened.callback(self._write.close)
             self._write.execute("PRAGMA journal_mode = WAL").fetchall()
             self._write.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}").fetchall()
             self._write.wal_autocheckpoint(CHECKPOINT_PAGES)
             migrate(self._write)
             self._read = self._connect(reading=True)
             self._aside_read: apsw.Connection | None = None
+            opened.pop_all()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._threads = _Threads(Thread(target=self._serve, name="sqlite-writer", daemon=True))
@@ -177,6 +194,8 @@ class Database:
                     self._aside_read = self._connect(reading=True)
                 return work(self._aside_read)
 
+        if self._closed:
+            raise _closed()
         return await asyncio.get_running_loop().run_in_executor(self._threads.aside, done)
 
     @contextmanager
@@ -195,16 +214,20 @@ class Database:
 
     # --- writing
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, effect: bool = True) -> T:
         """What ``work`` returns, once what it wrote is on the disk. What it raises undoes all of it.
 
         It may run twice if the first time came to nothing, so it must have no effect but through the transaction.
-        Raises Unavailable (``insufficient_storage``, ``database_busy``).
+        With what it changes, the current request is marked as one that had an effect, unless that (``effect``) is
+        none of the request's: should the process die before it answers, nobody carries the request out again.
+        Raises Unavailable (``insufficient_storage``, ``database_busy``, ``database_closed``).
         """
         if self._closed:
-            raise Unavailable("the database is closed", code="database_closed")
+            raise _closed()
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future(), loop)
+        request = current_request.get() if effect else None
+        key = None if request is None or request.over else request.key
+        job = _Job(work, loop.create_future(), loop, key)
         self._queue.put(job)
         result: T = await job.future
         return result
@@ -220,8 +243,8 @@ class Database:
         for connection in (self._aside_read, self._read):
             if connection is not None:
                 connection.close()
-        with suppress(apsw.Error):  # whoever opens it next does the same
-            self._write.execute("PRAGMA optimize").fetchall()
+        # Without PRAGMA optimize: every statement has its index, and what was counted while tables were small would
+        # later make SQLite read them whole.
         self._write.close()
 
     def _serve(self) -> None:
@@ -265,8 +288,11 @@ class Database:
     def _do(self, job: _Job) -> None:
         connection, transaction = self._write, Transaction(self._write)
         connection.execute("SAVEPOINT job").fetchall()
+        before = connection.total_changes()
         try:
             job.result = job.work(transaction)
+            if job.request is not None and connection.total_changes() != before:
+                transaction.run(_EFFECTED, (job.request,))
             job.then = transaction._then  # noqa: SLF001  (its own)
         except Exception as error:
             if not connection.in_transaction:  # a full disk ends it whole
@@ -309,20 +335,31 @@ def check_header(path: Path) -> int:
     if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
         raise Invalid(f"{path} is no database", code="database_unusable")
     version, application = (struct.unpack_from(">i", header, at)[0] for at in (_USER_VERSION_AT, _APPLICATION_AT))
-    if application not in {0, APPLICATION} or (application == 0 and version):
+    kind, cells = struct.unpack_from(">BxxH", header, _SCHEMA_AT)
+    # Ours has no mark as long as nothing at all is in it.
+    if application != APPLICATION and (application or version or kind != _LEAF or cells):
         raise Invalid(f"{path} is a database of another program", code="database_unusable")
-    if version > len(MIGRATIONS):
-        message = f"{path} was written by a later version of Hexcast (schema {version}, this knows {len(MIGRATIONS)})"
-        raise Invalid(message, code="database_newer")
+    _check_version(version, path)
     return int(version)
 
 
-def migrate(connection: apsw.Connection, to: int = len(MIGRATIONS)) -> None:
-    """Step by step to the schema ``to``, each step whole or not at all."""
+def _check_version(version: int, path: Path) -> None:
+    if version > len(MIGRATIONS):
+        message = f"{path} was written by a later version of Hexcast (schema {version}, this knows {len(MIGRATIONS)})"
+        raise Invalid(message, code="database_newer")
+
+
+def migrate(connection: apsw.Connection, to: int | None = None) -> None:
+    """Step by step to the schema ``to`` (the last one), each step whole or not at all.
+
+    Raises Invalid (``database_newer``): what is in the log still, ``check_header`` has not seen.
+    """
+    to = len(MIGRATIONS) if to is None else to
     while True:
         connection.execute("BEGIN IMMEDIATE").fetchall()
         try:
             version = _number(connection, "PRAGMA user_version")
+            _check_version(version, Path(connection.filename))
             if version >= to:
                 connection.execute("ROLLBACK").fetchall()
                 return
@@ -336,7 +373,8 @@ def migrate(connection: apsw.Connection, to: int = len(MIGRATIONS)) -> None:
                 connection.execute("ROLLBACK").fetchall()
             raise
         # Into the file: what an older version looks at before it opens a database (``check_header``).
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        with suppress(apsw.BusyError):  # someone reads the log; the next checkpoint does it
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _number(connection: apsw.Connection, statement: str) -> int:
@@ -356,6 +394,8 @@ def _opening(path: Path) -> Iterator[None]:
         apsw.PermissionsError,
     ) as error:
         raise Invalid(f"{path} cannot be opened: {error}", code="database_unusable") from error
+    except OSError as error:
+        raise Invalid(f"{path} cannot be made: {error.strerror or error}", code="database_unusable") from error
     except apsw.Error as error:
         raise _known(error) from error
 
@@ -376,7 +416,13 @@ def _known(error: Exception) -> Exception:
         return Unavailable("there is no room for this just now", code="insufficient_storage")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return Unavailable("the database has been busy for long", code="database_busy")
+    if isinstance(error, apsw.ConnectionClosedError):
+        return _closed()
     return error
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the database is closed", code="database_closed")
 
 
 def sync_folder(folder: Path) -> None:

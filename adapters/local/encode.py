@@ -19,8 +19,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from adapters.inmemory.transcode import Board, Stream
 from adapters.local.source import FORMATS, PIXELS_MOST, Probed
+from adapters.playlists import Board, Stream
 from domain.media import AUDIO_BITRATE_BPS, Output
 
 SEGMENT_S = 6

@@ -7,17 +7,21 @@ import os
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from PIL import Image, ImageStat
 
-from adapters.inmemory.transcode import AUDIO_CODECS, SILENCE, Board, InMemoryReports, Stream, master_playlist
 from adapters.local import encode
+from adapters.local.database import sync_folder
 from adapters.local.disk import DiskMedia
+from adapters.local.jobs import LOOK_S, Hold, JobQueue, Lost, Standing
 from adapters.local.source import Probed, Refused, probed
+from adapters.playlists import AUDIO_CODECS, SILENCE, Board, Stream, master_playlist
 from application.ports import TranscodeOrder
 from domain.errors import Unavailable
 from domain.ids import JobId
@@ -31,12 +35,14 @@ from domain.media import (
     Rendition,
     attempt_prefix,
     ladder,
+    progress,
 )
-from domain.processing import TERMINAL, Failure, Report, State
+from domain.processing import NEXT, Failure, Report, State
 
 _log = logging.getLogger(__name__)
 
-_KNOWN_MOST = 10_000
+DEATHS_MOST = 10
+"""A source that so many processes did not outlive is tried no more."""
 _SILENT_S = 300.0
 _STOP_S = 3.0
 FIRST, REST = 0, 1
@@ -47,20 +53,38 @@ _TOO_MANY_ERRORS = 69
 _M3U8 = "application/vnd.apple.mpegurl"
 
 
+async def _nothing(_: float) -> None:
+    """Where nobody needs to hear how far it is."""
+
+
 class _Broke(Exception):
     """The encoder came to nothing, perhaps through no fault of the file."""
 
 
-@define
+@define(eq=False)
 class _Job:
-    order: TranscodeOrder
+    """A run of it. ``report`` is the last thing that was said of the job, by this run or by one before it."""
+
+    hold: Hold
     report: Report
     task: asyncio.Task[None] | None = None
+    stopping: bool = False
     made: list[tuple[Rendition, Stream]] = field(factory=list)
     audio: Stream | None = None
     duration_s: float = 0.0
     poster: bool = False
     storyboard: bool = False
+
+    @property
+    def prefix(self) -> str:
+        return attempt_prefix(self.hold.order.video, self.hold.order.attempt)
+
+    def stop(self) -> None:
+        """Once: what a run does at its end must not be broken off."""
+        if self.task is not None and not self.stopping:
+            self.stopping = True
+            # After its first step, if that is still to come: one that never began would not end as it should.
+            self.task.get_loop().call_soon(self.task.cancel)
 
 
 @frozen
@@ -70,122 +94,209 @@ class _Work:
     probed: Probed
     source: Path
     scratch: Path
-    prefix: str
     share: float
     done: list[float] = field(factory=lambda: [0.0, 0.0])
     """How much of each run is done, 0 to 1."""
 
 
 class FfmpegTranscoder:
-    """Up to ``jobs`` sources at once, the others wait in order, at most ``waiting_most`` of them.
+    """Up to ``jobs`` sources at once in this process, as long as it is in ``run``; other processes take theirs from the
+    same queue.
 
-    A job is named after its attempt. Finished ones are remembered, cancelled ones are not. Encoders run at
-    a low priority, so that requests are served meanwhile, and end with this process.
+    A job that was begun goes on in the next run where its first rendition is shown already, and else from the start.
+    Encoders run at a low priority, so that requests are served meanwhile, and end with this process.
     """
 
     def __init__(
-        self, media: DiskMedia, reports: InMemoryReports, *, jobs: int = 1, max_duration_s: float = 12 * 3600,
-        waiting_most: int = 1000, ffmpeg: str | None = None,
+        self, media: DiskMedia, queue: JobQueue, *, jobs: int = 1, max_duration_s: float = 12 * 3600,
+        ffmpeg: str | None = None, look_s: float = LOOK_S,
     ) -> None:  # fmt: skip
+        """Every ``look_s`` it is seen what other processes did."""
         self._media = media
-        self._reports = reports
-        self._slots = asyncio.Semaphore(jobs)
-        self._room = jobs + waiting_most
+        self._queue = queue
+        self._most = jobs
         self._max_duration_s = max_duration_s
         self._ffmpeg = ffmpeg or imageio_ffmpeg.get_ffmpeg_exe()
+        self._look_s = look_s
         self._before = [
             *(["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []),
         ]
         self._nice = shutil.which("nice")
-        self._jobs: dict[JobId, _Job] = {}
+        self._running: set[_Job] = set()
+        self._closed = False
 
     async def start(self, order: TranscodeOrder) -> JobId:
-        name = JobId(f"{order.video}-{order.attempt}")
-        if name in self._jobs:
-            return name
-        if sum(1 for job in self._jobs.values() if job.task is not None) >= self._room:
-            raise Unavailable("too many videos wait for the transcoder", code="transcoder_busy")
-        pending = Report(video=order.video, attempt=order.attempt, job=name, state=State.PENDING)
-        job = self._jobs[name] = _Job(order, pending)
-        job.task = asyncio.get_running_loop().create_task(self._run(job))
-        return name
+        return await self._queue.add(order)
 
     async def status(self, job: JobId) -> Report | None:
-        known = self._jobs.get(job)
-        return known.report if known else None
+        return await self._queue.status(job)
 
     async def cancel(self, job: JobId) -> None:
-        known = self._jobs.get(job)
-        if known is None or known.task is None or known.report.state in TERMINAL:
-            return
-        known.task.cancel()
-        await asyncio.wait([known.task])
-        if self._jobs.get(job) is known:
-            del self._jobs[job]
+        """Returns when it is stopped, if it runs in this process."""
+        left = await self._queue.cancel(job)
+        here = [each for each in self._running if each.hold.job == job and each.task is not None]
+        for each in here:
+            if self._queue.standing(each.hold) is not Standing.HELD:
+                each.stop()
+                await _ended(each.task)
+        if left is not None:
+            await self._clear(left)
+
+    async def run(self) -> None:
+        """Work off the queue, until cancelled: then no child process is left, and what was under way waits again."""
+        try:
+            while True:
+                # Never broken off: a job that was claimed has to be known here.
+                await _unbroken(self._round())
+                await self._queue.wait(self._look_s)
+        finally:
+            await _unbroken(self._stop_all())
 
     async def aclose(self) -> None:
-        """Stop all jobs; no child process is left."""
-        for name in tuple(self._jobs):
-            await self.cancel(name)
+        """Run nothing any more; no child process is left."""
+        self._closed = True
+        await self._stop_all()
+
+    async def _round(self) -> None:
+        """See how the jobs stand that run here, and take up others."""
+        try:
+            for job in tuple(self._running):
+                if await self._queue.keep(job.hold) is not Standing.HELD:
+                    job.stop()
+            while len(self._running) < self._most and not self._closed:
+                hold = await self._queue.claim()
+                if hold is None:
+                    return
+                self._begin(hold)
+        except Exception:  # noqa: BLE001  (whatever it is, the next round may go well)
+            _log.exception("looking for something to transcode failed")
+
+    def _begin(self, hold: Hold) -> None:
+        job = _Job(hold, hold.report)
+        self._running.add(job)
+
+        def ended(_: object) -> None:
+            self._running.discard(job)
+            self._queue.wake()
+
+        job.task = asyncio.get_running_loop().create_task(self._run(job))
+        job.task.add_done_callback(ended)
+
+    async def _stop_all(self) -> None:
+        running = tuple(self._running)
+        for job in running:
+            job.stop()
+        for job in running:
+            await _ended(job.task)
 
     # --- one job
 
     async def _run(self, job: _Job) -> None:
-        prefix = attempt_prefix(job.order.video, job.order.attempt)
-        finished = False
         try:
-            async with self._slots:
-                self._say(job, State.PROBING)
-                await self._media.remove_prefix(prefix)  # of this attempt, before a restart
-                await self._transcode(job, prefix)
-            finished = True
+            failure = await self._failure(job)
+            if failure is not None:
+                await self._queue.renew(job.hold)
+                await _unbroken(self._media.remove_prefix(job.prefix))
+                await self._say(job, State.FAILED, failure=failure)
+        except Lost:
+            _log.info("%s is no longer for this process to transcode", job.report.job)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the hold runs out, and someone tries again)
+            _log.warning("how transcoding %s ended could not be stored: %s", job.report.job, error, exc_info=error)
+        finally:
+            await _unbroken(self._part(job))
+
+    async def _part(self, job: _Job) -> None:
+        """Leave a job that is over, or be it only for this process."""
+        try:
+            standing = self._queue.standing(job.hold)
+            if standing is Standing.CANCELLED:
+                await self._clear(job.hold)
+            elif standing is Standing.HELD and job.stopping:
+                await self._queue.release(job.hold)
+        except Exception as error:  # noqa: BLE001  (as above)
+            _log.warning("%s is left until its hold runs out: %s", job.report.job, error, exc_info=error)
+
+    async def _clear(self, hold: Hold) -> None:
+        await self._media.remove_prefix(attempt_prefix(hold.order.video, hold.order.attempt))
+        await self._queue.drop(hold)
+
+    async def _failure(self, job: _Job) -> Failure | None:
+        """Transcode it. Raises Lost."""
+        try:
+            await self._transcode(job)
         except Refused as refused:
-            failure = refused.failure
+            return refused.failure
         except _Broke as broke:
-            failure = Failure("encoder_failed", str(broke), transient=True)
+            return Failure("encoder_failed", str(broke), transient=True)
+        except Lost:
+            raise
         except (Unavailable, OSError) as error:
-            full = isinstance(error, Unavailable) or error.errno in {errno.ENOSPC, errno.EDQUOT}
+            if isinstance(error, Unavailable) and error.code != "insufficient_storage":  # of the queue, not of the job
+                raise
             _log.warning("transcoding %s broke off: %s", job.report.job, error)
+            full = isinstance(error, Unavailable) or error.errno in {errno.ENOSPC, errno.EDQUOT}
             detail = "the disk is full" if full else "the encoder could not be run"
-            failure = Failure("encoder_failed", detail, transient=True)
+            return Failure("encoder_failed", detail, transient=True)
         except Exception:  # noqa: BLE001  (whatever it is, a job ends with a report)
             _log.exception("transcoding %s failed", job.report.job)
-            failure = Failure("encoder_failed", "the encoder failed in a way nobody foresaw", transient=True)
-        finally:
-            if not finished:
-                await self._media.remove_prefix(prefix)
-            job.task = None
-            self._forget()
-        if not finished:
-            self._say(job, State.FAILED, failure=failure)
+            return Failure("encoder_failed", "the encoder failed in a way nobody foresaw", transient=True)
+        return None
 
-    async def _transcode(self, job: _Job, prefix: str) -> None:
-        source = self._media.source(job.order.source)
+    async def _transcode(self, job: _Job) -> None:
+        await self._queue.renew(job.hold)  # it may be cancelled, and only to be cleared away
+        if job.hold.deaths >= DEATHS_MOST:
+            raise _Broke(f"{job.hold.deaths} processes ended while they were at it")
+        await self._say(job, State.PROBING)
+        source = self._media.source(job.hold.order.source)
         if source is None:
             raise Refused("source_missing", "the uploaded file is not there")
         found = await probed(source, self._max_duration_s)
         outputs = ladder(found.source)
-        self._say(job, State.TRANSCODING)
+        shown = self._shown(job, outputs)
+        if shown is None:
+            await self._queue.renew(job.hold)
+            await _unbroken(self._media.remove_prefix(job.prefix))  # what a run before this one left
+        await self._say(job, State.TRANSCODING)
         share = 100 * encode.first_share(found, outputs)
-        work = _Work(found, source, self._media.scratch(), prefix, share)
+        work = _Work(found, source, self._media.scratch(), share)
         # Both runs at once: the first has the machine when it wants it, the rest takes what that leaves idle.
         rest = asyncio.create_task(self._encode_rest(job, work, outputs[1:])) if len(outputs) > 1 else None
         try:
-            await self._first(job, work, outputs[0])
-            if rest is not None:
+            if shown is not None:
+                self._go_on(job, work, outputs[0], shown)
+            else:
+                await self._first(job, work, outputs[0])
+            if rest is not None and shown is None:
                 media = await self._publish(job, work, FIRST_MANIFEST)
-                self._say(job, State.TRANSCODING, self._percent(work), media)
+                await self._say(job, State.TRANSCODING, self._percent(work), media)
+            if rest is not None:
                 await rest
                 for output in outputs[1:]:
                     self._measure(job, work.scratch, output)
-                    self._adopt(work.scratch / output.name, f"{work.prefix}hls/{output.name}")
+                    await self._adopt(job, work.scratch / output.name, f"{job.prefix}hls/{output.name}")
             media = await self._publish(job, work, MANIFEST)
         finally:
             if rest is not None:
                 rest.cancel()
                 await asyncio.gather(rest, return_exceptions=True)
             await asyncio.to_thread(shutil.rmtree, work.scratch)
-        self._say(job, State.READY, 100, media)
+        await self._say(job, State.READY, 100, media)
+
+    def _shown(self, job: _Job, outputs: Sequence[Output]) -> Media | None:
+        """What a run before this one has shown already, if that is the lowest rendition: somebody may be watching it."""
+        media = job.report.media
+        if media is None or len(outputs) == 1 or [each.name for each in media.renditions] != [outputs[0].name]:
+            return None
+        return media if self._media.path_of(job.prefix + media.manifest).is_file() else None
+
+    def _go_on(self, job: _Job, work: _Work, output: Output, shown: Media) -> None:
+        """From there."""
+        hls = self._media.path_of(f"{job.prefix}hls")
+        if shown.has_audio:
+            job.audio = encode.measured(hls / "audio").stream
+        self._measure(job, hls, output)
+        job.poster, job.storyboard = shown.poster, shown.storyboard
+        work.done[FIRST] = 1.0
 
     async def _first(self, job: _Job, work: _Work, output: Output) -> None:
         probed, scratch = work.probed, work.scratch
@@ -199,7 +310,7 @@ class FfmpegTranscoder:
         self._measure(job, scratch, output)
         await self._pictures(job, work)
         for name in names:
-            self._adopt(scratch / name, f"{work.prefix}hls/{name}")
+            await self._adopt(job, scratch / name, f"{job.prefix}hls/{name}")
 
     async def _encode_rest(self, job: _Job, work: _Work, outputs: Sequence[Output]) -> None:
         for output in outputs:
@@ -214,19 +325,19 @@ class FfmpegTranscoder:
         if not sheets:
             return
         for sheet in sheets:
-            self._adopt(sheet, work.prefix + sheet.name)
+            await self._adopt(job, sheet, job.prefix + sheet.name)
         cues = board.vtt(job.duration_s, encode.SHEET.format)
-        await self._media.put(work.prefix + STORYBOARD, cues.encode(), "text/vtt")
+        await _unbroken(self._media.put(job.prefix + STORYBOARD, cues.encode(), "text/vtt"))
         job.storyboard = True
-        first = self._media.path_of(work.prefix + encode.SHEET.format(1))
+        first = self._media.path_of(job.prefix + encode.SHEET.format(1))
         telling = await asyncio.to_thread(_most_telling, first, board, job.duration_s)
         target = work.scratch / "poster.jpg"
         # Where seeking leads nowhere (a damaged index, a repeated last picture) there still is a beginning.
         for at_s in dict.fromkeys((telling * board.interval_s, 0.0)):
             command = encode.poster(self._ffmpeg, work.probed, work.source, at_s, target)
-            await self._ffmpeg_run(command, lambda _: None)
+            await self._ffmpeg_run(command)
             if target.exists():
-                self._adopt(target, work.prefix + POSTER)
+                await self._adopt(job, target, job.prefix + POSTER)
                 job.poster = True
                 return
 
@@ -240,18 +351,24 @@ class FfmpegTranscoder:
         bitrate = found.stream.average_bps + (job.audio or SILENCE).average_bps
         job.made.append((Rendition(output.name, output.width, output.height, bitrate, codecs), found.stream))
 
-    def _adopt(self, made: Path, key: str) -> None:
-        """Show a whole file or folder under its key: a rename, so all of it at once."""
-        path = self._media.path_of(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made.rename(path)
+    async def _adopt(self, job: _Job, made: Path, key: str) -> None:
+        """Show a whole file or folder under its key: a rename, so all of it at once, and of bytes that lie on the disk.
+        Raises Lost.
+        """
+        await self._queue.renew(job.hold)
+        await _unbroken(asyncio.to_thread(_move, made, self._media.path_of(key)))
 
     async def _publish(self, job: _Job, work: _Work, manifest: str) -> Media:
+        """What names all that was made, which then outlives a power cut: it may be reported. Raises Lost."""
         text = master_playlist(job.made, float(work.probed.fps), job.audio)
-        await self._media.put(work.prefix + manifest, text.encode(), _M3U8)
+        await self._queue.renew(job.hold)
+        key = job.prefix + manifest
+        await _unbroken(self._media.put(key, text.encode(), _M3U8))
+        for folder in self._media.path_of(key).parents[: key.count("/") + 1]:
+            await asyncio.to_thread(sync_folder, folder)
         largest = job.made[-1][0]
         return Media(
-            attempt=job.order.attempt, manifest=manifest, duration_s=job.duration_s, width=largest.width,
+            attempt=job.hold.order.attempt, manifest=manifest, duration_s=job.duration_s, width=largest.width,
             height=largest.height, renditions=tuple(rendition for rendition, _ in job.made),
             has_audio=job.audio is not None, poster=job.poster, storyboard=job.storyboard,
             complete=manifest == MANIFEST,
@@ -259,26 +376,31 @@ class FfmpegTranscoder:
 
     # --- what it says
 
-    def _say(
+    async def _say(
         self, job: _Job, state: State, percent: int = 0, media: Media | None = None, failure: Failure | None = None
     ) -> None:
-        job.report = Report(
-            video=job.order.video, attempt=job.order.attempt, job=job.report.job, state=state, percent=percent,
-            media=media, failure=failure,
+        """Unless an earlier run came further. Raises Lost."""
+        before = job.report
+        report = evolve(
+            before, state=state, percent=max(percent, before.percent), media=max(before.media, media, key=progress),
+            failure=failure,
         )  # fmt: skip
-        self._reports.tell(job.report)
+        further = (report.percent, progress(report.media)) > (before.percent, progress(before.media))
+        if state in NEXT[before.state] or (state is before.state and further):
+            job.report = report
+            await self._queue.say(job.hold, report)
 
-    def _progress(self, job: _Job, work: _Work, run: int) -> Callable[[float], None]:
+    def _progress(self, job: _Job, work: _Work, run: int) -> Callable[[float], Awaitable[None]]:
         """Tells of each further percent of the whole, by how far the encoders say they are."""
         whole_s = work.probed.source.duration_s
 
-        def heard(at_s: float) -> None:
+        async def heard(at_s: float) -> None:
             if at_s > self._max_duration_s + 60:
                 raise Refused("too_long", f"a video may last {self._max_duration_s:.0f} s")
             work.done[run] = min(1.0, at_s / whole_s) if whole_s > 0 else 0.0
-            percent = self._percent(work)
-            if percent > job.report.percent:
-                self._say(job, State.TRANSCODING, percent, job.report.media)
+            # The next one says as much and more.
+            with suppress(Unavailable):
+                await self._say(job, State.TRANSCODING, self._percent(work))
 
         return heard
 
@@ -286,14 +408,11 @@ class FfmpegTranscoder:
     def _percent(work: _Work) -> int:
         return min(99, int(work.share * work.done[FIRST] + (100 - work.share) * work.done[REST]))
 
-    def _forget(self) -> None:
-        over = len(self._jobs) - _KNOWN_MOST
-        for name in [name for name, job in self._jobs.items() if job.task is None][: max(0, over)]:
-            del self._jobs[name]
-
     # --- the process
 
-    async def _ffmpeg_run(self, command: Sequence[str], heard: Callable[[float], None], nice: int = NICE) -> None:
+    async def _ffmpeg_run(
+        self, command: Sequence[str], heard: Callable[[float], Awaitable[None]] = _nothing, nice: int = NICE
+    ) -> None:
         """Run ffmpeg to its end. Raises _Broke, or Refused when it finds nothing to decode."""
         before = [*self._before, *([self._nice, "-n", str(nice)] if self._nice else [])]
         process = await asyncio.create_subprocess_exec(*before, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
@@ -319,7 +438,7 @@ class FfmpegTranscoder:
             raise _Broke(f"the encoder ended with {how}")
 
 
-async def _listen(process: Process, heard: Callable[[float], None]) -> None:
+async def _listen(process: Process, heard: Callable[[float], Awaitable[None]]) -> None:
     assert process.stdout is not None  # noqa: S101  (asked for as a pipe)
     while True:
         async with asyncio.timeout(_SILENT_S):
@@ -328,7 +447,7 @@ async def _listen(process: Process, heard: Callable[[float], None]) -> None:
             return
         name, _, value = line.decode(errors="replace").strip().partition("=")
         if name == "out_time_us" and value.isdecimal():
-            heard(int(value) / 1_000_000)
+            await heard(int(value) / 1_000_000)
 
 
 async def _keep_last(process: Process, errors: deque[bytes]) -> None:
@@ -369,3 +488,34 @@ def _most_telling(sheet: Path, board: Board, duration_s: float) -> int:
         return stat.stddev[0]
 
     return max(range(shown), key=contrast)
+
+
+def _move(made: Path, path: Path) -> None:
+    for file in made.iterdir() if made.is_dir() else (made,):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    if made.is_dir():
+        sync_folder(made)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():  # made by a run that said nothing of it any more
+        shutil.rmtree(path)
+    made.rename(path)
+
+
+async def _unbroken(work: Coroutine[Any, Any, object]) -> None:
+    """To its end, whoever cancels meanwhile."""
+    task = asyncio.ensure_future(work)
+    await _ended(task)
+    await task
+
+
+async def _ended(task: "asyncio.Future[Any] | None") -> None:
+    """Returns when the task is at its end, whoever cancels meanwhile."""
+    cancelled: asyncio.CancelledError | None = None
+    while task is not None and not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

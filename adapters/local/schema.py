@@ -176,9 +176,13 @@ CREATE INDEX event_held ON event (held_until) WHERE held_until IS NOT NULL AND r
 CREATE INDEX event_dead ON event (id) WHERE reason IS NOT NULL;
 CREATE TABLE event_known (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE request (  -- with an idempotency key
-    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, at INTEGER NOT NULL, status INTEGER, headers TEXT, body BLOB
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, at INTEGER NOT NULL,
+    held_until INTEGER,  -- until when nobody else answers it; NULL: it is answered, or free
+    effected INTEGER NOT NULL DEFAULT 0,  -- something was stored that came of it
+    status INTEGER, headers TEXT, body BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX request_at ON request (at);
+CREATE INDEX request_held ON request (held_until) WHERE held_until IS NOT NULL;
 """
 
 MIGRATIONS = (_1,)

@@ -82,6 +82,7 @@ def _complete(operation: Schema, path: str, handler: HTTPRouteHandler) -> None:
         parameters.append(_IDEMPOTENCY_KEY)
         unreadable.append("invalid_idempotency_key")
         _add(responses, 409, "idempotency_in_flight")
+        _add(responses, 409, "idempotency_answer_lost")
         _add(responses, 422, "idempotency_key_reused")
     responses.pop("400", None)  # Litestar's guess
     for each in unreadable:

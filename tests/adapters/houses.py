@@ -81,7 +81,8 @@ RECORDS: Sequence[Record] = (
 FILES = {
     "raw/upl_1/source": b"nine byte",
     "raw/upl_1/parts/1": b"9 00-9 -",
-    "media/v/vid_1/a1/hls/master.m3u8": b"#EXTM3U\n",
+    "media/v/vid_1/a1/hls/master.m3u8": b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360p/index.m3u8\n",
+    "media/v/vid_1/a1/hls/360p/index.m3u8": b"#EXTM3U\n#EXTINF:4,\n1.m4s\n",
     "media/v/vid_1/a1/hls/360p/1.m4s": b"m" * 5000,
     "media/v/vid_1/i/thumb.jpg": b"jpeg",
     "media/c/chn_cats/avatar.jpg": b"jpeg too",

@@ -5,16 +5,29 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.local.audit import Finding
+from adapters.local.channels import _CHANNELS
 from adapters.local.columns import TABLES
+from adapters.local.comments import _COMMENTS
 from adapters.local.counters import COUNTERS
+from adapters.local.processing import _PROCESSINGS
+from adapters.local.shelves import Shelf
+from adapters.local.uploads import _UPLOADS
+from adapters.local.users import _USERS
+from adapters.local.videos import _VIDEOS
+from adapters.local.watching import _SESSIONS
 from adapters.rows import text_of
 from domain.ids import JobId, UploadId, VideoId
 from domain.processing import Processing, Report, State
-from tests.adapters.houses import COMMENT, House, furnished
+from domain.videos import VideoRemoved
+from tests import strategies as some
+from tests.adapters.houses import CHANNEL, COMMENT, House, furnished
 from tests.strategies import START
 
 
@@ -89,6 +102,17 @@ OTHERS = [
 ]  # fmt: skip
 
 
+SHELVES: list[tuple[st.SearchStrategy[Any], Shelf[Any]]] = [
+    (some.users(), _USERS),
+    (some.channels(), _CHANNELS),
+    (some.videos(), _VIDEOS),
+    (some.uploads(), _UPLOADS),
+    (some.processings(), _PROCESSINGS),
+    (some.comments(), _COMMENTS),
+    (some.sessions(), _SESSIONS),
+]
+
+
 def test_a_platform_that_is_well_has_no_flaw(house: House) -> None:
     assert house.findings() == []
     house.repair()
@@ -160,6 +184,32 @@ def test_files_of_nothing_are_a_note_while_they_are_young(house: House, name: st
         os.utime(path, (old, old))
     (flaw,) = [each for each in house.findings() if not each.mends]
     assert flaw.subject == note.subject
+
+
+def test_old_files_of_what_was_just_removed_are_a_note(house: House) -> None:
+    """The event that removes them is on its way."""
+    house.put({"media/v/vid_7/a1/x.m4s": b"stray"})
+    for path in (house.media / "media/v/vid_7", *(house.media / "media/v/vid_7").rglob("*")):
+        os.utime(path, (0, 0))
+    assert [each.mends for each in house.findings()] == [False]
+    event = text_of(VideoRemoved(VideoId("vid_7"), CHANNEL, START))
+    house.run("INSERT INTO event (id, kind, doc) VALUES ('evt_9', 'VideoRemoved', ?)", event)
+    assert [each.mends for each in house.findings()] == [True]
+
+
+@given(data=st.data())
+@pytest.mark.parametrize(("values", "shelf"), SHELVES, ids=[shelf.table for _, shelf in SHELVES])
+def test_what_is_noted_is_what_the_repositories_note(
+    values: st.SearchStrategy[Any], shelf: Shelf[Any], data: st.DataObject
+) -> None:
+    """Column by column, save where a comment stands, which depends on others."""
+    value, table = data.draw(values), TABLES[shelf.kind]
+    shared = [name for name in shelf.columns if name != "placed"]
+    noted = dict(zip(table.columns, table.place(value), strict=True))
+    assert table.name == shelf.table
+    assert set(table.columns) == {shelf.key, "version", *shared}
+    said = dict(zip(shelf.columns, shelf.place(value), strict=True))
+    assert {name: noted[name] for name in shared} == {name: said[name] for name in shared}
 
 
 def test_no_more_is_said_than_anyone_reads(house: House) -> None:

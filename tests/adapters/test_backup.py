@@ -17,8 +17,9 @@ import pytest
 from attrs import evolve
 
 from adapters.local import backup as module
-from adapters.local.backup import backup, removals_paused, restore
+from adapters.local.backup import backup, restore
 from adapters.local.columns import TABLES
+from adapters.local.disk import removals_paused
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import text_of
 from domain.errors import Conflict, DomainError, Invalid, NotFound, Unavailable

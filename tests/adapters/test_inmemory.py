@@ -45,6 +45,13 @@ def test_a_garbled_cursor_is_invalid(cursor: str, descending: bool) -> None:  # 
     assert refused.value.code == "invalid_cursor"
 
 
+def test_no_cursor_holds_half_a_character() -> None:
+    """JSON can write one half of a surrogate pair; it is no text that anything here could be called."""
+    with pytest.raises(Invalid) as refused:
+        decoded(encoded(("\ud83d",)))
+    assert refused.value.code == "invalid_cursor"
+
+
 @given(keys, st.integers(1, 4), st.sampled_from([(), ("a",), ("b",), ("c",)]), st.booleans())
 def test_pages_are_full_and_end_where_the_list_does(keys: list[Key], limit: int, within: Key, descending: bool) -> None:  # noqa: FBT001  (drawn by hypothesis)
     """There is a next page exactly when something is left; a sorted dict is walked as a sorted list is."""

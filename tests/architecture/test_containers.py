@@ -10,7 +10,7 @@ from adapters.local.container import Local
 from entrypoints.container import Core, open_app
 from entrypoints.settings import PROFILES, Settings
 
-OWN = {"public_url", "key", "data", "transcode_jobs", "machine", "passwords", "links"}
+OWN = {"public_url", "key", "data", "transcode_jobs", "database", "queue", "machine", "passwords", "links"}
 """What a container is made of or keeps to itself."""
 OFFLINE = [profile for profile in PROFILES if profile != "aws"]
 

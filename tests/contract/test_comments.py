@@ -74,7 +74,9 @@ class CommentsMachine(WalkingMachine):
         if draft.id in self.ever and draft.id not in self.model:
             return multiple()
         self.ever.add(draft.id)
-        return self.save_and_pin(draft, events)
+        posted = self.save_and_pin(draft, events)
+        # One that was refused is not held: it says another place of the comment that has its id.
+        return posted if posted.version else multiple()
 
     @rule(target=held, held=held, changed=comments(), events=some_events)
     def save(self, held: Comment, changed: Comment, events: list[Event]) -> Comment:

@@ -149,6 +149,19 @@ async def test_the_newest_thousand_are_kept(opener: Opener[Inbox]) -> None:
 
 
 @openers
+async def test_a_full_box_takes_nothing_older(opener: Opener[Inbox]) -> None:
+    """What comes so late is not new to anyone: not alone, nor beside what is."""
+    async with opener() as opened:
+        await opened.port.deliver([told(number) for number in range(10, 1010)])
+        assert list(await opened.port.deliver([told(9)])) == []
+        assert list(await opened.port.deliver([told(8), told(1010), told(8, BEN)])) == [told(1010), told(8, BEN)]
+        kept = await walked(lambda at, most: opened.port.list(ANN, cursor=at, limit=most), 100)
+        assert listed(kept) == listed([told(number) for number in range(1010, 10, -1)])
+        await opened.port.forget(ANN)
+        assert list(await opened.port.deliver([told(8)])) == [told(8)]
+
+
+@openers
 async def test_the_mark_never_moves_back(opener: Opener[Inbox]) -> None:
     """What comes late, from before the mark, counts as read."""
     async with opener() as opened:
@@ -171,6 +184,15 @@ async def test_what_someone_has_is_left_as_it_is(opener: Opener[Inbox]) -> None:
         again = [evolve(told(1), text="other words"), told(1, BEN), told(1, USERS[2])]
         assert list(await opened.port.deliver(again)) == [told(1, USERS[2])]
         assert list((await opened.port.list(ANN)).items) == [evolve(told(1), read=True)]
+
+
+@openers
+async def test_of_two_with_one_id_the_first_is_kept(opener: Opener[Inbox]) -> None:
+    """Also when they come together."""
+    async with opener() as opened:
+        twice = [told(1), evolve(told(1), text="other words")]
+        assert list(await opened.port.deliver(twice)) == [told(1)]
+        assert list((await opened.port.list(ANN)).items) == [told(1)]
 
 
 @openers

@@ -4,9 +4,10 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import pytest
 from attrs import evolve, frozen
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.local.disk import DiskMedia
-from application.ports import Delivery, LinkMode, MediaStore, PartTicket, SmallTicket, UploadStore
+from application.ports import Delivery, LinkMode, MediaStore, PartTicket, SmallTicket, Stored, UploadStore
 from domain.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from domain.ids import ChannelId, UploadId, UserId, VideoId
 from domain.uploads import MIB, Part, Upload
@@ -79,7 +80,28 @@ def on_disk() -> Iterator[Opened]:
         yield start()
 
 
-OPENERS: list[Any] = [in_memory, on_disk]
+class Alternating:
+    """Asks one store after the other, as clients are served by several processes."""
+
+    def __init__(self, *stores: DiskMedia) -> None:
+        self._next = cycle(stores)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(next(self._next), name)
+
+
+@contextmanager
+def on_one_disk_by_two() -> Iterator[Opened]:
+    with on_disk() as first:
+
+        def start() -> Opened:
+            stores = cast(DiskMedia, first.restarted().store), cast(DiskMedia, first.restarted().store)
+            return Opened(cast(Store, Alternating(*stores)), first.clock, first.source, start)
+
+        yield start()
+
+
+OPENERS: list[Any] = [in_memory, on_disk, on_one_disk_by_two]
 
 
 @pytest.fixture(params=OPENERS, ids=[opener.__name__ for opener in OPENERS])
@@ -314,6 +336,70 @@ async def test_discarding_ends_a_put_under_way(store: Store) -> None:
     with pytest.raises(Conflict):
         await put
     assert await store.received(UPLOAD) == []
+
+
+async def test_what_is_held_of_uploads_can_be_listed_and_discarded_by_its_name_alone(store: Store) -> None:
+    assert await store.held() == []
+    uploads = [evolve(UPLOAD, id=UploadId(f"upl_{number}")) for number in (3, 1, 2)]
+    for upload in uploads:
+        await store.open(upload)
+    await store.receive(uploads[0], 1, chunks(b"abcd"))
+    await store.assemble(uploads[1], await all_parts(store, uploads[1]))
+    assert await store.held() == ["upl_1", "upl_2", "upl_3"]
+    assert await store.held(limit=2) == ["upl_1", "upl_2"]
+    assert await store.held(after="upl_1", limit=1) == ["upl_2"]
+    assert await store.held(after="upl_3") == []
+    for name in ("upl_1", "upl_1", "upl_3", "upl_4"):
+        await store.discard_unknown(UploadId(name))
+    assert await store.held() == ["upl_2"]
+    assert await store.received(uploads[0]) == []
+    with pytest.raises(Conflict):
+        await store.receive(uploads[0], 1, chunks(b"abcd"))
+
+
+async def test_an_upload_that_is_gone_cannot_be_assembled(store: Store) -> None:
+    parts = await all_parts(store)
+    await store.discard(UPLOAD)
+    with pytest.raises(Invalid) as refused:
+        await store.assemble(UPLOAD, parts)
+    assert refused.value.code == "parts_missing"
+    assert await store.held() == []
+
+
+async def test_an_upload_opened_anew_has_nothing_of_what_was_discarded(opened: Opened) -> None:
+    await opened.store.assemble(UPLOAD, await all_parts(opened.store))
+    await opened.store.discard(UPLOAD)
+    await opened.store.open(UPLOAD)
+    assert await opened.store.received(UPLOAD) == []
+    parts = await all_parts(opened.store)
+    parts[0] = await opened.store.receive(UPLOAD, 1, chunks(b"ABCD"))
+    assert await opened.store.assemble(UPLOAD, parts) == 10
+    assert opened.source(UPLOAD.source) == b"ABCDefghij"
+
+
+async def test_a_put_that_ends_after_completion_changes_nothing(opened: Opened) -> None:
+    """Its part came a second time, faster; then the upload was completed without it."""
+    store = opened.store
+    begun, more = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"XX"
+        yield b"X"
+        begun.set()
+        await more.wait()
+        yield b"X"
+
+    await store.open(UPLOAD)
+    put = asyncio.ensure_future(store.receive(UPLOAD, 2, slow()))
+    await begun.wait()
+    parts = await all_parts(store)
+    assert await store.assemble(UPLOAD, parts) == 10
+    more.set()
+    with pytest.raises(Conflict) as refused:
+        await put
+    assert refused.value.code == "upload_closed"
+    assert opened.source(UPLOAD.source) == b"abcdefghij"
+    assert await store.received(UPLOAD) == parts
 
 
 async def test_links_say_which_part(store: Store) -> None:
@@ -556,6 +642,42 @@ async def test_what_several_remove_at_once_is_gone_and_no_error(store: Store) ->
         assert await store.usage("v/vid_1/") == 0
 
 
+async def test_what_is_directly_under_a_prefix(opened: Opened) -> None:
+    store = opened.store
+    put: dict[str, datetime] = {}
+    for key in ("v/b/y.jpg", "v/a/x.jpg", "v/a.jpg", "v/a/hls/s.m4s", "v/c.jpg", "w.jpg"):
+        put[key] = opened.clock.now()
+        await store.put(key, b"x", "image/jpeg")
+        opened.clock.advance(timedelta(minutes=1, microseconds=1))
+    here = [Stored("a.jpg", put["v/a.jpg"]), Stored("a/", None), Stored("b/", None), Stored("c.jpg", put["v/c.jpg"])]
+    assert await store.under("v/") == here
+    assert await store.under("v/", limit=2) == here[:2]
+    assert await store.under("v/", after="a.jpg", limit=2) == here[1:3]
+    assert await store.under("v/", after="a/") == here[2:]
+    assert await store.under("v/", after="c.jpg") == []
+    assert await store.under("v/a/") == [Stored("hls/", None), Stored("x.jpg", put["v/a/x.jpg"])]
+    for prefix in ("v/nope/", "v/c.jpg/", "../", "/"):
+        assert await store.under(prefix) == []
+
+
+@pytest.mark.parametrize("removed", ["v/vid_1/a1/", "v/vid_1/a1/x", "v/vid_1/", "v/vid_1", "v/vid_1/a1/x.jpg"])
+async def test_a_prefix_with_nothing_left_is_not_listed(store: Store, removed: str) -> None:
+    await store.put("v/vid_1/a1/x.jpg", b"x", "image/jpeg")
+    await store.put("v/vid_2/a1/x.jpg", b"x", "image/jpeg")
+    assert await store.remove_prefix(removed) == 1
+    assert await store.under("v/") == [Stored("vid_2/", None)]
+
+
+async def test_what_is_put_while_its_neighbours_go_stays(store: Store) -> None:
+    for _ in range(20):
+        await store.put("v/vid_1/a1/old.jpg", b"x", "image/jpeg")
+        await asyncio.gather(
+            store.remove_prefix("v/vid_1/a1/old"), store.put("v/vid_1/a1/new.jpg", b"y", "image/jpeg")
+        )  # fmt: skip
+        assert await store.read("v/vid_1/a1/new.jpg") == b"y"
+        await store.remove_prefix("v/vid_1/")
+
+
 async def test_a_name_is_free_again_after_its_prefix_is_gone(store: Store) -> None:
     await store.put("v/vid_1/a1/x.jpg", b"one", "image/jpeg")
     await store.remove_prefix("v/vid_1/")
@@ -734,7 +856,10 @@ class UploadMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("opener", OPENERS, ids=[opener.__name__ for opener in OPENERS])
-def test_uploads_behave_like_the_model(opener: Any) -> None:
+def test_uploads_behave_like_the_model(opener: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for the disk: what a power cut leaves is tested elsewhere."""
+    for name in ("os.fsync", "os.fdatasync"):
+        monkeypatch.setattr(name, lambda _: None)
     machine = type("Machine", (UploadMachine,), {"opener": staticmethod(opener)})
     run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=30))
 

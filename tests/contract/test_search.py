@@ -9,7 +9,9 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from adapters.cursors import encoded
 from application.ports import Document, Found, Search
+from domain.errors import Invalid
 from tests.contract.machine import walked
 from tests.strategies import START
 from tests.worlds import SEARCHES, Opened, Opener
@@ -177,3 +179,14 @@ async def test_a_thousand_can_be_walked_over(opener: Opener[Search]) -> None:
         results = await walked(lambda at, most: opened.port.find("cats", cursor=at, limit=most), 300)
         assert len(results) == len(set(results)) >= 1000
         assert [id_ for _, id_ in results[:1000]] == [f"vid_{number:04}" for number in range(1004, 4, -1)]
+
+
+@openers
+@pytest.mark.parametrize("cursor", ["", "???", encoded(("many",)), encoded((-1,)), encoded((1, 2))])
+async def test_a_cursor_of_another_list_is_refused(opener: Opener[Search], cursor: str) -> None:
+    """Search counts what it has shown; all else is none of its cursors."""
+    async with opener() as opened:
+        await opened.port.put(document(1, "cats"))
+        with pytest.raises(Invalid) as refused:
+            await opened.port.find("cats", cursor=cursor)
+        assert refused.value.code == "invalid_cursor"

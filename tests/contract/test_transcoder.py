@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +14,10 @@ from attrs import frozen
 from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
+from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
+from adapters.local.jobs import JobQueue, SqliteReports
 from application.ports import Delivery, MediaStore, Reports, TranscodeOrder, Transcoder, UploadStore
 from domain.errors import Unavailable
 from domain.ids import ChannelId, JobId, UploadId, UserId, VideoId
@@ -89,13 +91,18 @@ async def by_ffmpeg(store: Path, waiting_most: int = 1000) -> AsyncIterator[Open
     clock = FakeClock()
     with tempfile.TemporaryDirectory() as root:
         media = DiskMedia(Path(root), Links(b"key", "", clock.now), clock.now)
-        reports = InMemoryReports(clock.now)
-        transcoder = FfmpegTranscoder(media, reports, jobs=1, max_duration_s=30, waiting_most=waiting_most)
+        database = Database(Path(root) / "hexcast.db", durable=False)
+        reports = SqliteReports(database, clock.now)
+        queue = JobQueue(database, reports, clock.now, waiting_most=waiting_most)
+        transcoder = FfmpegTranscoder(media, queue, jobs=1, max_duration_s=30)
         contents = [film(store).read_bytes() for film in (films.landscape, films.portrait, films.sound_alone)]
+        running = asyncio.create_task(transcoder.run())
         try:
             yield Opened(transcoder, reports, media, *contents)
         finally:
-            await transcoder.aclose()
+            running.cancel()
+            await asyncio.wait([running])
+            database.close()
 
 
 OPENERS: list[Any] = [in_memory, by_ffmpeg]
@@ -282,36 +289,83 @@ async def test_no_more_are_taken_than_can_wait(store: Path, opener: Any) -> None
 # --- reports -------------------------------------------------------------------------------------------
 
 
+@frozen
+class Told:
+    """The queue of reports, and how one gets there."""
+
+    reports: Reports
+    tell: Callable[[Report], Awaitable[None]]
+    clock: FakeClock
+
+
+@asynccontextmanager
+async def told_in_memory() -> AsyncIterator[Told]:
+    clock = FakeClock()
+    reports = InMemoryReports(clock.now)
+
+    async def tell(report: Report) -> None:
+        reports.tell(report)
+
+    yield Told(reports, tell, clock)
+
+
+@asynccontextmanager
+async def told_in_sqlite() -> AsyncIterator[Told]:
+    clock = FakeClock()
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(Path(folder) / "hexcast.db", durable=False)
+        reports = SqliteReports(database, clock.now)
+
+        async def tell(report: Report) -> None:
+            await database.write(lambda transaction: reports.tell(transaction, report))
+
+        try:
+            yield Told(reports, tell, clock)
+        finally:
+            database.close()
+
+
+@pytest.fixture(params=[told_in_memory, told_in_sqlite], ids=["in_memory", "sqlite"])
+async def told(request: pytest.FixtureRequest) -> AsyncIterator[Told]:
+    async with request.param() as opened:
+        yield opened
+
+
 def report(percent: int) -> Report:
     return Report(video=VIDEO, attempt=1, job=JobId("job_1"), state=State.TRANSCODING, percent=percent)
 
 
-async def test_reports_come_in_order_and_each_once(clock: FakeClock) -> None:
-    reports = InMemoryReports(clock.now)
+async def test_reports_come_in_order_and_each_once(told: Told) -> None:
     for percent in (1, 2, 2, 3):
-        reports.tell(report(percent))
-    assert [await reports.next() for _ in range(3)] == [report(1), report(2), report(3)]
+        await told.tell(report(percent))
+    assert [await told.reports.next() for _ in range(3)] == [report(1), report(2), report(3)]
 
 
-async def test_an_unsettled_report_comes_again_after_a_minute(clock: FakeClock) -> None:
-    reports = InMemoryReports(clock.now)
-    reports.tell(report(1))
-    reports.tell(report(2))
-    assert await reports.next() == report(1)
-    assert await reports.next() == report(2)
-    await reports.settle(report(2))
-    clock.advance(timedelta(seconds=59))
-    reports.tell(report(3))
-    assert await reports.next() == report(3)
-    await reports.settle(report(3))
-    clock.advance(timedelta(seconds=1))
-    assert await reports.next() == report(1)
+async def test_an_unsettled_report_comes_again_after_a_minute(told: Told) -> None:
+    await told.tell(report(1))
+    await told.tell(report(2))
+    assert await told.reports.next() == report(1)
+    assert await told.reports.next() == report(2)
+    await told.reports.settle(report(2))
+    told.clock.advance(timedelta(seconds=59))
+    await told.tell(report(3))
+    assert await told.reports.next() == report(3)
+    await told.reports.settle(report(3))
+    told.clock.advance(timedelta(seconds=1))
+    assert await told.reports.next() == report(1)
 
 
-async def test_who_waits_is_told(clock: FakeClock) -> None:
-    reports = InMemoryReports(clock.now)
-    waiting = asyncio.ensure_future(reports.next())
+async def test_a_report_that_was_settled_can_be_said_again(told: Told) -> None:
+    await told.tell(report(1))
+    await told.reports.settle(await told.reports.next())
+    await told.reports.settle(report(1))
+    await told.tell(report(1))
+    assert await told.reports.next() == report(1)
+
+
+async def test_who_waits_is_told(told: Told) -> None:
+    waiting = asyncio.ensure_future(told.reports.next())
     await asyncio.sleep(0)
     assert not waiting.done()
-    reports.tell(report(1))
+    await told.tell(report(1))
     assert await waiting == report(1)

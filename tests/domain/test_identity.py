@@ -54,7 +54,7 @@ def test_addresses(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "@", "a@", "@b.c", "a b@c.d", "a@b@c.d", "a@b..c", "a@.b", "a@b.", "a\x00@b.c", "a@b.c\r\nBcc: d@e.f",
-     "x" * 65 + "@b.c", "a@" + "b" * 253],
+     "x" * 65 + "@b.c", "a@" + "b" * 253, "\ud800@b.c", "a@\udfffb.c", "a@b.c\ud83d"],
 )  # fmt: skip
 def test_what_is_no_address(text: str) -> None:
     """Nothing that could end a header or name two people."""

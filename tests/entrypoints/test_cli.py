@@ -185,6 +185,14 @@ def test_flaws_are_listed_and_repaired(data: Path) -> None:
     assert (told["clean"], told["flaws"], len(told["notes"]), told["repaired"]) == (True, [], 1, True)
 
 
+def test_media_that_is_missing_is_a_flaw(data: Path) -> None:
+    """Down to the segments that playlists name."""
+    (data / "media/media/v/vid_1/a1/hls/360p/1.m4s").unlink()
+    found = hexcast("--data", data, "check")
+    assert found.exit_code == 1
+    assert found.stdout == "media missing vid_1: v/vid_1/a1/hls/360p/1.m4s\n"
+
+
 # --- export and import ----------------------------------------------------------------------------
 
 

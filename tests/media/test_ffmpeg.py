@@ -1,5 +1,7 @@
 """FfmpegTranscoder on real files: what it makes plays from beginning to end, and what it cannot play it refuses."""
 
+import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,9 +14,10 @@ from attrs import frozen
 from PIL import Image
 
 from adapters.inmemory.links import Links
-from adapters.inmemory.transcode import InMemoryReports
+from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
+from adapters.local.jobs import Hold, JobQueue, SqliteReports
 from application.ports import TranscodeOrder
 from domain.ids import VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, POSTER, STORYBOARD, Media, attempt_prefix
@@ -37,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Studio:
     root: Path
     media: DiskMedia
-    reports: InMemoryReports
+    reports: SqliteReports
     transcoder: FfmpegTranscoder
 
     def take(self, film: Path | bytes) -> None:
@@ -68,12 +71,17 @@ class Studio:
 async def studio(root: Path, ffmpeg: str | None = None, max_duration_s: float = 3600) -> AsyncIterator[Studio]:
     clock = FakeClock()
     media = DiskMedia(root, Links(b"key", "", clock.now), clock.now)
-    reports = InMemoryReports(clock.now)
-    transcoder = FfmpegTranscoder(media, reports, jobs=1, ffmpeg=ffmpeg, max_duration_s=max_duration_s)
+    database = Database(root / "hexcast.db", durable=False)
+    reports = SqliteReports(database, clock.now)
+    queue = JobQueue(database, reports, clock.now)
+    transcoder = FfmpegTranscoder(media, queue, jobs=1, ffmpeg=ffmpeg, max_duration_s=max_duration_s)
+    running = asyncio.create_task(transcoder.run())
     try:
         yield Studio(root, media, reports, transcoder)
     finally:
-        await transcoder.aclose()
+        running.cancel()
+        await asyncio.wait([running])
+        database.close()
 
 
 def times(playlist: Path) -> list[tuple[float, float]]:
@@ -231,6 +239,41 @@ async def test_the_master_playlist_says_what_was_measured(store: Path, tmp_path:
             assert said["CODECS"] == f'"{rendition.codecs}"'
 
 
+async def test_what_is_reported_outlives_a_power_cut(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before media are named, each file and folder was synchronised as it is then."""
+    synced: dict[int, int] = {}
+
+    def recorded(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def record(handle: int) -> None:
+            found = os.fstat(handle)
+            synced[found.st_ino] = found.st_mtime_ns
+            sync(handle)
+
+        return record
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, recorded(getattr(os, name)))
+    async with studio(tmp_path) as local:
+        local.take(films.landscape(store))
+        said: list[Report] = []
+        say = JobQueue.say
+
+        async def checked(queue: JobQueue, hold: Hold, report: Report) -> None:
+            if report.media is not None and report.media not in [before.media for before in said]:
+                said.append(report)
+                media = local.root / "media"
+                for path in (media, *media.rglob("*")):
+                    found = path.stat()
+                    assert synced.get(found.st_ino) == found.st_mtime_ns, path
+            await say(queue, hold, report)
+
+        monkeypatch.setattr(JobQueue, "say", checked)
+        assert (await local.told())[-1].state is State.READY
+        assert len(said) == 2
+
+
 async def test_renditions_are_cut_at_the_same_times(store: Path, tmp_path: Path) -> None:
     long = films.film(store, "ntsc.mp4", films.picture("854x480", 13, "30000/1001"), "-an")
     async with studio(tmp_path) as local:
@@ -373,14 +416,76 @@ async def test_a_cancelled_job_leaves_no_process_no_file_and_no_report(store: Pa
         assert await local.transcoder.status(job) is None
 
 
-async def test_closing_leaves_no_process_and_no_file(store: Path, tmp_path: Path) -> None:
+async def test_closing_leaves_no_process_and_nothing_half_made(store: Path, tmp_path: Path) -> None:
     others = children()
     async with studio(tmp_path) as local:
         local.take(films.long_film(store))
         await under_way(local)
         assert len(children() - others) == 1
     assert children() == others
-    assert local.shown() == []
+    # What was reported can be watched all the same, and there is nothing else.
+    left = [name.removeprefix(f"media/{PREFIX}") for name in local.shown()]
+    assert FIRST_MANIFEST in left
+    assert {name.rpartition("/")[0] for name in left} == {"", "hls", "hls/360p"}
+
+
+async def test_a_job_goes_on_after_a_restart(store: Path, tmp_path: Path) -> None:
+    async with studio(tmp_path) as local:
+        local.take(films.landscape(store))
+        await under_way(local)
+        shown = {path: path.stat() for path in local.path("hls").rglob("*.m4s")}
+    assert shown
+    async with studio(tmp_path) as local:
+        job = await local.transcoder.start(ORDER)
+        reports = await local.told()
+        ready = reports[-1]
+        assert ready.state is State.READY, ready.failure
+        assert {report.job for report in reports} == {job}
+        # Nothing that was said is taken back, and nothing that was shown is touched.
+        assert {report.state for report in reports} <= {State.TRANSCODING, State.READY}
+        assert {path: path.stat() for path in shown} == shown
+        assert ready.media is not None
+        check_stills(local, ready.media, Expected(4.0, (854, 480)))
+        assert (ready.media.width, ready.media.height, ready.media.has_audio) == (854, 480, True)
+        for name in ("360p", "480p"):
+            check_pictures(times(local.path(f"hls/{name}/index.m3u8")), 4.0, 0.041)
+        assert [uri for _, uri in variants(local.path(MANIFEST).read_text())] == ["360p/index.m3u8", "480p/index.m3u8"]
+        assert times(local.path("hls/audio/index.m3u8"))[-1][1] == pytest.approx(4.0, abs=0.05)
+        assert await local.transcoder.status(job) == ready
+
+
+async def test_a_job_begins_anew_when_nothing_was_shown_before_a_restart(store: Path, tmp_path: Path) -> None:
+    async with studio(tmp_path / "data", ffmpeg=encoder(tmp_path, "echo out_time_us=1000000; exec sleep 600")) as local:
+        local.take(films.landscape(store))
+        job = await local.transcoder.start(ORDER)
+        while (await local.reports.next()).percent == 0:
+            pass
+        local.path("hls/360p").mkdir(parents=True)
+        local.path("hls/360p/00009.m4s").write_bytes(b"shown, and not yet reported")
+        local.path("hls/480p").mkdir()
+    async with studio(tmp_path / "data") as local:
+        pending = await local.transcoder.status(job)
+        assert pending is not None
+        assert pending.state is State.PENDING
+        reports = await local.told()
+        assert (reports[-1].state, reports[-1].job) == (State.READY, job), reports[-1].failure
+        percents = [report.percent for report in reports if report.state is not State.PROBING]
+        assert percents == sorted(percents)
+        assert not local.path("hls/360p/00009.m4s").exists()
+        check_pictures(times(local.path("hls/480p/index.m3u8")), 4.0, 0.041)
+
+
+async def test_what_a_run_made_and_did_not_report_is_made_again(store: Path, tmp_path: Path) -> None:
+    """The last rendition was in its place, but the power went before that was said."""
+    async with studio(tmp_path) as local:
+        local.take(films.landscape(store))
+        await under_way(local)
+    local.path("hls/480p").mkdir()
+    local.path("hls/480p/00009.m4s").write_bytes(b"of before")
+    async with studio(tmp_path) as local:
+        assert (await local.told())[-1].state is State.READY
+        assert not local.path("hls/480p/00009.m4s").exists()
+        check_pictures(times(local.path("hls/480p/index.m3u8")), 4.0, 0.041)
 
 
 async def test_what_a_killed_process_left_is_gone_after_the_next_start(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from adapters.local.columns import TABLES, Table, members
 from adapters.local.counters import recount
 from adapters.local.database import Database, Row, Transaction, micros, moment
 from adapters.local.outbox import SqliteOutbox
+from adapters.local.settings import PEPPER
 from adapters.rows import event_of, kind_of, read_once, text_of
 from application.moving import arriving
 from application.ports import Account, Box, Now, Pepper, Reacted, Record, Views, Waiting
@@ -25,8 +26,6 @@ from domain.watching import Watched
 
 PIECE = 500
 """Records that are read or written at once."""
-PEPPER = "pepper"
-"""The setting that codes are keyed with, in hexadecimal digits."""
 
 
 @frozen

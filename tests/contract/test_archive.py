@@ -15,12 +15,37 @@ from hypothesis import strategies as st
 from adapters.archives import KINDS, line_of, read, written
 from adapters.inmemory.container import Memory
 from adapters.local.archive import SqliteArchive
+from adapters.local.channels import SqliteChannels
+from adapters.local.comments import SqliteComments
 from adapters.local.counters import COUNTERS, MISPLACED, MISTAGGED
 from adapters.local.database import Database
+from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
+from adapters.local.identity import KEYS
 from adapters.local.outbox import SqliteOutbox
+from adapters.local.settings import settled
+from adapters.local.videos import SqliteVideos
+from adapters.local.watching import SqliteSessions
 from adapters.system import Ulids
 from application.moving import arriving, names
-from application.ports import Account, Archive, Box, Code, Outbox, Pepper, Reacted, Record, Views, Waiting
+from application.ports import (
+    Account,
+    Accounts,
+    Archive,
+    Box,
+    Channels,
+    Code,
+    Comments,
+    Outbox,
+    Pepper,
+    Reacted,
+    Reactions,
+    Record,
+    Sessions,
+    Subscriptions,
+    Videos,
+    Views,
+    Waiting,
+)  # fmt: skip
 from domain.access import Role
 from domain.channels import Channel, ChannelEdited
 from domain.engagement import Comment, Reaction, Subscription
@@ -32,7 +57,7 @@ from domain.processing import Processing
 from domain.uploads import OPEN, Upload
 from domain.videos import Video
 from tests import strategies as some
-from tests.identities import CHEAP, signing_keys
+from tests.identities import CHEAP, over, pems, signing_keys
 from tests.strategies import START
 from tests.worlds import FakeClock
 
@@ -71,32 +96,14 @@ async def in_memory() -> AsyncIterator[Place]:
 
 
 def _in_memory(world: Memory) -> Place:
-    async def counts() -> Counts:
-        usage = {user: (each.bytes, each.open) for user, each in world.uploads()._usage.items()}
-        return {
-            "listed": {each: await world.videos().count(each) for each in some.CHANNEL_IDS},
-            "subscribers": {each: await world.subscriptions().count(each) for each in some.CHANNEL_IDS},
-            "comments": await world.comments().counts(some.VIDEO_IDS),
-            "replies": await world.comments().reply_counts(some.COMMENT_IDS),
-            "tallies": {
-                subject: (tally.likes, tally.dislikes)
-                for subject, tally in (await world.reactions().tallies(SUBJECTS)).items()
-            },
-            "views": await world.sessions().views(some.VIDEO_IDS),
-            "usage": {user: usage.get(user, (0, 0)) for user in some.USER_IDS},
-            "on_video": {
-                video: {each.id for each in (await world.comments().on_video(video, limit=100)).items}
-                for video in some.VIDEO_IDS
-            },
-            "tagged": {
-                tag: {each.id for each in (await world.videos().listed(tag=tag, limit=100)).items} for tag in some.TAGS
-            },
-            "memberships": {
-                user: {each.id for each in await world.channels().of_member(user)} for user in some.USER_IDS
-            },
-        }
+    def usage() -> Mapping[str, tuple[int, int]]:
+        return {user: (each.bytes, each.open) for user, each in world.uploads()._usage.items()}
 
-    return Place(world.archive(), world.outbox(), counts)
+    ports = _Ports(
+        world.channels(), world.videos(), world.comments(), world.reactions(), world.subscriptions(),
+        world.sessions(), usage,
+    )  # fmt: skip
+    return Place(world.archive(), world.outbox(), ports.counts)
 
 
 @asynccontextmanager
@@ -105,40 +112,56 @@ async def sqlite() -> AsyncIterator[Place]:
     with tempfile.TemporaryDirectory(prefix="hexcast-") as folder:
         database = Database(Path(folder) / "hexcast.db", durable=False)
 
-        def noted(statement: str, subjects: Sequence[str]) -> Mapping[str, Any]:
-            return {subject: database.row(statement, (subject,)) for subject in subjects}
-
-        def number(statement: str, subjects: Sequence[str]) -> Mapping[str, int]:
-            return {subject: row[0] if row else 0 for subject, row in noted(statement, subjects).items()}
-
-        def pair(statement: str, subjects: Sequence[str]) -> Mapping[str, tuple[int, int]]:
-            return {subject: row or (0, 0) for subject, row in noted(statement, subjects).items()}
-
-        def found(statement: str, subjects: Sequence[str]) -> Mapping[str, set[str]]:
-            return {subject: {row[0] for row in database.rows(statement, (subject,))} for subject in subjects}
-
-        async def counts() -> Counts:
+        def usage() -> Mapping[str, tuple[int, int]]:
             assert not [row for each in COUNTERS for row in database.rows(each.wrong)]
             assert not database.rows(MISPLACED)
             assert not database.rows(MISTAGGED)
-            return {
-                "listed": number("SELECT count FROM listed_count WHERE channel = ?", some.CHANNEL_IDS),
-                "subscribers": number("SELECT count FROM subscriber_count WHERE channel = ?", some.CHANNEL_IDS),
-                "comments": number("SELECT count FROM comment_count WHERE video = ?", some.VIDEO_IDS),
-                "replies": number("SELECT count FROM reply_count WHERE comment = ?", some.COMMENT_IDS),
-                "tallies": pair("SELECT likes, dislikes FROM tally WHERE subject = ?", SUBJECTS),
-                "views": number("SELECT count FROM view_count WHERE video = ?", some.VIDEO_IDS),
-                "usage": pair("SELECT bytes, open FROM usage WHERE user = ?", some.USER_IDS),
-                "on_video": found("SELECT id FROM comment WHERE video = ? AND placed = 1", some.VIDEO_IDS),
-                "tagged": found("SELECT id FROM tag WHERE tag = ?", some.TAGS),
-                "memberships": found("SELECT id FROM member WHERE user = ?", some.USER_IDS),
-            }
+            return {user: (bytes_, open_) for user, bytes_, open_ in database.rows("SELECT * FROM usage")}
 
         try:
             outbox = SqliteOutbox(database, Ulids(clock.now))
-            yield Place(SqliteArchive(database, outbox, clock.now), outbox, counts)
+            ports = _Ports(
+                SqliteChannels(database, outbox), SqliteVideos(database, outbox), SqliteComments(database, outbox),
+                SqliteReactions(database, outbox), SqliteSubscriptions(database, outbox),
+                SqliteSessions(database, clock.now), usage,
+            )  # fmt: skip
+            yield Place(SqliteArchive(database, outbox, clock.now), outbox, ports.counts)
         finally:
             database.close()
+
+
+@frozen
+class _Ports:
+    """What counts, over one family's records. ``usage``: bytes and open uploads, which no port tells."""
+
+    channels: Channels
+    videos: Videos
+    comments: Comments
+    reactions: Reactions
+    subscriptions: Subscriptions
+    sessions: Sessions
+    usage: Callable[[], Mapping[str, tuple[int, int]]]
+
+    async def counts(self) -> Counts:
+        usage = self.usage()
+        tallies = await self.reactions.tallies(SUBJECTS)
+        return {
+            "listed": {each: await self.videos.count(each) for each in some.CHANNEL_IDS},
+            "subscribers": {each: await self.subscriptions.count(each) for each in some.CHANNEL_IDS},
+            "comments": await self.comments.counts(some.VIDEO_IDS),
+            "replies": await self.comments.reply_counts(some.COMMENT_IDS),
+            "tallies": {subject: (tally.likes, tally.dislikes) for subject, tally in tallies.items()},
+            "views": await self.sessions.views(some.VIDEO_IDS),
+            "usage": {user: usage.get(user, (0, 0)) for user in some.USER_IDS},
+            "on_video": {
+                video: {each.id for each in (await self.comments.on_video(video, limit=100)).items}
+                for video in some.VIDEO_IDS
+            },
+            "tagged": {
+                tag: {each.id for each in (await self.videos.listed(tag=tag, limit=100)).items} for tag in some.TAGS
+            },
+            "memberships": {user: {each.id for each in await self.channels.of_member(user)} for user in some.USER_IDS},
+        }
 
 
 Opener = Callable[[], AbstractAsyncContextManager[Place]]
@@ -380,23 +403,42 @@ async def test_a_dump_is_of_one_moment(opener: Opener) -> None:
 
 
 async def test_people_keep_their_passwords_and_codes(clock: FakeClock) -> None:
-    """In a third place, by way of a second; whoever was signed in signs in again."""
-    async with memory(clock) as here, sqlite() as there, memory(clock) as back:
-        await here.accounts().sign_up("ann@example.com", "correct horse battery", "ann")
+    """In another place, and in a third; whoever was signed in signs in again."""
+    password = "correct horse battery"
+    async with memory(clock) as here, memory(clock) as back, sqlite_identity() as there:
+        await here.accounts().sign_up("ann@example.com", password, "ann")
         code = (await here.mailbox().sent_to("ann@example.com"))[0].code or ""
-        await here.accounts().sign_up("ben@example.com", "battery horse correct", "ben")
+        await here.accounts().sign_up("ben@example.com", password, "ben")
         await there.archive.load(here.archive().dump())
         await back.archive().load(there.archive.dump())
-        accounts = back.accounts()
-        with pytest.raises(Forbidden):
-            await accounts.sign_in("ann@example.com", "correct horse battery")
-        with pytest.raises(Invalid):
-            await accounts.confirm("ann@example.com", "nonsense")
-        await accounts.confirm("ann@example.com", code)
-        assert (await accounts.sign_in("ann@example.com", "correct horse battery")).access
-        assert await accounts.expired(clock.now() + timedelta(days=2)) == [
-            await accounts.unconfirmed("ben@example.com")
-        ]
+        for accounts in (there.accounts, back.accounts()):
+            with pytest.raises(Forbidden):
+                await accounts.sign_in("ann@example.com", password)
+            with pytest.raises(Invalid):
+                await accounts.confirm("ann@example.com", "nonsense")
+            await accounts.confirm("ann@example.com", code)
+            assert (await accounts.sign_in("ann@example.com", password)).access
+            waiting = await accounts.unconfirmed("ben@example.com")
+            assert await accounts.expired(clock.now() + timedelta(days=2)) == [waiting]
+
+
+@frozen
+class _Identity:
+    archive: Archive
+    accounts: Accounts
+
+
+@asynccontextmanager
+async def sqlite_identity() -> AsyncIterator[_Identity]:
+    clock = FakeClock()
+    with tempfile.TemporaryDirectory(prefix="hexcast-") as folder:
+        database = Database(Path(folder) / "hexcast.db", durable=False)
+        try:
+            await database.write(lambda transaction: settled(transaction, KEYS, pems))
+            outbox = SqliteOutbox(database, Ulids(clock.now))
+            yield _Identity(SqliteArchive(database, outbox, clock.now), over(database, clock).identity.accounts)
+        finally:
+            database.close()
 
 
 def some_channel() -> Channel:

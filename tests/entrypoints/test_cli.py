@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,6 +210,7 @@ def test_what_is_exported_is_imported_elsewhere(data: Path, tmp_path: Path) -> N
     told = json.loads(ok("--data", elsewhere, "import", "--json", file).stdout)
     assert told == {"data": str(elsewhere), "records": len(lines) - 2}
     ok("--data", third, "import", given=piped.stdout)
+    shutil.copytree(data / "media", third / "media", dirs_exist_ok=True)
     ok("--data", third, "check")
     for each in (elsewhere, third):
         kinds = [json.loads(line)["kind"] for line in ok("--data", each, "export").stdout.splitlines()[1:-1]]

@@ -22,6 +22,11 @@ class Clock:
     def __init__(self) -> None:
         self._ahead = timedelta()
 
+    @property
+    def ahead(self) -> timedelta:
+        """How far ahead of the machine's time."""
+        return self._ahead
+
     def now(self) -> datetime:
         return datetime.now(UTC) + self._ahead
 
@@ -38,12 +43,14 @@ class Clock:
 class Ulids:
     """Prefixed ULIDs (github.com/ulid/spec): 48 bits of milliseconds, 80 random ones; ascending in one process.
 
-    Within a millisecond, or should the clock step back, the random part counts up from the last one.
+    Within a millisecond, or should the clock step back, the random part counts up from the last one. ``after_ms``: no id
+    is of this millisecond since 1970 or before.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], *, after_ms: int = -1) -> None:
         self._now = now
-        self._last = 0
+        # Where it begins to count is random too: other processes begin after the same millisecond.
+        self._last = ((after_ms + 1) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
         self._lock = Lock()
 
     def __call__(self, prefix: str) -> str:

@@ -1,5 +1,6 @@
 """What follows from what happened: each kind of event, and the use cases it sets off."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
@@ -111,7 +112,13 @@ class DeliverEvents:
 
     async def __call__(self, limit: int = 10) -> Sequence[Delivered]:
         """What was delivered; nothing when nothing waits."""
-        return [await self._deliver(envelope) for envelope in await self.outbox.claim(self.now(), limit)]
+        # At once, so that what they store can go to the disk together.
+        claimed = await self.outbox.claim(self.now(), limit)
+        ended = await asyncio.gather(*map(self._deliver, claimed), return_exceptions=True)
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        return [each for each in ended if isinstance(each, Delivered)]
 
     async def _deliver(self, envelope: Envelope) -> Delivered:
         try:

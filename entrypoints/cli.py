@@ -137,7 +137,9 @@ def serve(told: _Told, load: Path | None, dump: Path | None) -> None:
 
     from entrypoints.http.serve import main as serve_until_stopped
 
-    raise click.exceptions.Exit(serve_until_stopped(first=first, last=last, env=told.env))
+    os.environ.update(told.env)  # for the processes that it starts, too
+
+    raise click.exceptions.Exit(serve_until_stopped(first=first, last=last))
 
 
 @cli.command()
@@ -147,7 +149,9 @@ def demo(told: _Told) -> None:
     from entrypoints.demo import welcome
     from entrypoints.http.serve import main as serve_until_stopped
 
-    raise click.exceptions.Exit(serve_until_stopped(beside=welcome, env=told.env))
+    os.environ.update(told.env)  # for the processes that it starts, too
+
+    raise click.exceptions.Exit(serve_until_stopped(beside=welcome))
 
 
 # --- keeping safe ---------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The composition root: which adapters a profile takes, and what each use case is made of."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
@@ -431,6 +431,18 @@ def use_cases(core: Core) -> Mapping[str, Callable[[], Any]]:
     return {name: provider for name, provider in core.providers.items() if name not in ("settings", "adapters")}
 
 
+def held(settings: Settings) -> AbstractContextManager[int | None]:
+    """Alone with what the profile keeps: no other server takes it, as long as the file descriptor is open anywhere.
+
+    Raises Invalid.
+    """
+    if settings.profile != "local":
+        return nullcontext()
+    from adapters.local.container import held as held_local
+
+    return held_local(settings.data)
+
+
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[Core]:
     """The core over the profile's adapters, which are open as long as the context is. Raises Invalid."""
@@ -444,8 +456,9 @@ async def open_app(settings: Settings) -> AsyncIterator[Core]:
         from adapters.local.container import opened as opened_local
 
         opening = opened_local(
-            public_url=settings.public_url, secret=secret, data=settings.data, transcode_jobs=settings.transcode_jobs
-        )
+            public_url=settings.public_url, secret=secret, data=settings.data, transcode_jobs=settings.transcode_jobs,
+            shared=settings.workers > 1,
+        )  # fmt: skip
     else:
         raise Invalid("the profile aws is not part of this version", code="wrong_settings")
     async with opening as adapters:

@@ -15,7 +15,9 @@ class Metrics:
     takes long to load, only writes them down when asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, worker: int | None = None) -> None:
+        """``worker`` is which of several processes this is: each counts for itself, and says so with a label."""
+        self._labels = {} if worker is None else {"worker": str(worker)}
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """By route, which is a template so that there are few, method and status."""
         self.kept = 0
@@ -53,24 +55,27 @@ class Metrics:
             HistogramMetricFamily,
         )
 
-        requests = CounterMetricFamily("hexcast_requests", "Requests answered.", labels=("route", "method", "status"))
+        own, mine = tuple(self._labels), tuple(self._labels.values())
+        requests = CounterMetricFamily(
+            "hexcast_requests", "Requests answered.", labels=(*own, "route", "method", "status")
+        )
         for (route, method, status), count in self.requests.items():
-            requests.add_metric((route, method, str(status)), count)
+            requests.add_metric((*mine, route, method, str(status)), count)
         yield requests
-        seconds = HistogramMetricFamily("hexcast_request_seconds", "How long answers took.", labels=("route",))
+        seconds = HistogramMetricFamily("hexcast_request_seconds", "How long answers took.", labels=(*own, "route"))
         for route, buckets in self._buckets.items():
             bounds = [*map(str, BUCKETS_S), "+Inf"]
-            seconds.add_metric((route,), list(zip(bounds, accumulate(buckets), strict=True)), self._sums[route])
+            seconds.add_metric((*mine, route), list(zip(bounds, accumulate(buckets), strict=True)), self._sums[route])
         yield seconds
-        kept = CounterMetricFamily("hexcast_answers_kept", "Answers given from memory.")
-        kept.add_metric((), self.kept)
+        kept = CounterMetricFamily("hexcast_answers_kept", "Answers given from memory.", labels=own)
+        kept.add_metric(mine, self.kept)
         yield kept
         for name, about, label, counts in (
             ("hexcast_events", "Events handed to their consumers.", "outcome", self.events),
             ("hexcast_transcode_reports", "What transcoders reported.", "state", self.reports),
             ("hexcast_background_failures", "Background work that failed.", "task", self.failures),
         ):
-            family = CounterMetricFamily(name, about, labels=(label,))
+            family = CounterMetricFamily(name, about, labels=(*own, label))
             for key, count in counts.items():
-                family.add_metric((key,), count)
+                family.add_metric((*mine, key), count)
             yield family

@@ -19,6 +19,17 @@ _PREFIX = "HEXCAST_"
 T = TypeVar("T")
 
 
+@frozen
+class Place:
+    """Which of several processes this is, and the file descriptor on which to tell that it serves."""
+
+    number: int
+    ready: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.ready}"
+
+
 @frozen(kw_only=True)
 class Settings:
     """The settings of one process; docs/operations.md explains each."""
@@ -28,6 +39,10 @@ class Settings:
     port: int = 8000
     public_url: str = "http://127.0.0.1:8000"
     data: Path = Path(".hexcast-data")
+    workers: int = 1
+    """Processes that serve."""
+    worker: Place | None = None
+    """Of a process that ``entrypoints.http.workers`` started."""
     transcode_jobs: int = 1
     founders: Mapping[str, Role] = field(factory=dict)
     limits: Limits = field(factory=Limits)
@@ -86,6 +101,8 @@ class Settings:
             port=port,
             public_url=get("PUBLIC_URL", _origin, ""),
             data=get("DATA", Path, _DEFAULT.data),
+            workers=get("WORKERS", _between(1, 64), _DEFAULT.workers),
+            worker=get("WORKER", _place, None),
             transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), _DEFAULT.transcode_jobs),
             founders=get("MODERATORS", _founders(Role.MODERATOR), nobody)
             | get("ADMINS", _founders(Role.ADMIN), nobody),
@@ -96,6 +113,8 @@ class Settings:
             secret=get("SECRET", _secret, None, shown=False),
             dev=get("DEV", _one_of(("on", "off")), "on") == "on",
         )
+        if settings.workers > 1 and settings.profile == "memory":
+            wrong.append(f"{_PREFIX}WORKERS={settings.workers}: the profile memory lives in one process")
         wrong += [_unknown(name, known) for name in env if name.startswith(_PREFIX) and name not in known]
         if not settings.public_url:
             settings = evolve(settings, public_url=settings.url)
@@ -156,6 +175,15 @@ def _secret(text: str) -> str | None:
         message = "must have at least 32 characters"
         raise ValueError(message)
     return text
+
+
+def _place(text: str) -> Place | None:
+    try:
+        number, ready = map(int, text.split("/"))
+    except ValueError:
+        message = "is for the processes that the server starts by itself"
+        raise ValueError(message) from None
+    return Place(number, ready)
 
 
 def _founders(role: Role) -> Callable[[str], dict[str, Role]]:

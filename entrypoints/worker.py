@@ -25,7 +25,7 @@ _log = structlog.get_logger("hexcast.worker")
 
 class Worker:
     """The background tasks of one process. A failure is logged, counted and tried again; nothing ends a task but
-    the end of ``run``.
+    the end of ``run``. Of several processes one ``sweeps``.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Worker:
         core: Core,
         metrics: Metrics,
         *,
+        sweeps: bool = True,
         sweep_s: float = SWEEP_S,
         idle_s: float = IDLE_S,
         pause_s: float = PAUSE_S,
@@ -50,7 +51,9 @@ class Worker:
         self._outbox: Outbox = core.adapters.outbox()
         self._processings: Processings = core.adapters.processings()
         self._reports: Reports | None = core.adapters.reports()
+        self._background: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = core.adapters.background()
         self._metrics = metrics
+        self._sweeping = sweeps
         self._sweep_s = sweep_s
         self._idle_s = idle_s
         self._pause_s = pause_s
@@ -68,7 +71,9 @@ class Worker:
 
     async def run(self) -> None:
         """Until cancelled; what is under way then is given up, and comes again after a restart."""
-        rounds = [("deliver", self._deliver_round), ("sweep", self._sweep_round)]
+        rounds = [("deliver", self._deliver_round), *self._background]
+        if self._sweeping:
+            rounds.append(("sweep", self._sweep_round))
         if self._reports is not None:
             reports = self._reports
             rounds.append(("reports", lambda: self._report_round(reports)))

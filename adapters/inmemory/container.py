@@ -40,7 +40,7 @@ class PlayClock:
     def now(self) -> datetime:
         return self.clock.now()
 
-    def advance(self, by: timedelta) -> datetime:
+    async def advance(self, by: timedelta) -> datetime:
         """The new present. Raises as ``Clock.advance`` does."""
         present = self.clock.advance(by)
         self.changes.note()
@@ -74,11 +74,14 @@ def _archive(**needs: Any) -> Any:
     return import_module("adapters.inmemory.archive").InMemoryArchive(**needs)
 
 
-class Records(DeclarativeContainer):
-    """What both offline profiles keep in memory: all but media and their making."""
+class Memory(DeclarativeContainer):
+    """All of the profile ``memory``."""
 
     public_url = Dependency(instance_of=str)
     key = Dependency(instance_of=bytes)
+    """Signs links and cursors."""
+    background = Object(())
+    """What goes on while a process serves: name and coroutine function."""
 
     changes = Singleton(Changes)
     machine = Singleton(Clock)
@@ -139,17 +142,12 @@ class Records(DeclarativeContainer):
 
     links = Singleton(Links, key, public_url, now)
     reports: Provider[Any] = Singleton(InMemoryReports, now)
-    images = Singleton(_images)
-    webvtt = Singleton(_webvtt)
-
-
-class Memory(Records):
-    """All of the profile ``memory``."""
-
-    media = Singleton(InMemoryMedia, Records.links, Records.now)
+    media = Singleton(InMemoryMedia, links, now)
     store = media
     delivery = media
-    transcoder = Singleton(InMemoryTranscoder, media, Records.reports)
+    transcoder = Singleton(InMemoryTranscoder, media, reports)
+    images = Singleton(_images)
+    webvtt = Singleton(_webvtt)
 
 
 @asynccontextmanager

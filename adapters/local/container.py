@@ -1,78 +1,276 @@
-"""One machine: records in memory, media on its disk, made with ffmpeg."""
+"""One machine: records in one SQLite file, media beside it, made with ffmpeg."""
 
 import asyncio
 import fcntl
-import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from time import sleep
+from typing import Any
 
-from dependency_injector.providers import Dependency, Singleton
+from attrs import define
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import Callable as Call
+from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
-from adapters.inmemory.container import Records
-from adapters.local.database import Database
+from adapters.inmemory.container import CLIENT
+from adapters.inmemory.links import Links
+from adapters.local.channels import SqliteChannels
+from adapters.local.comments import SqliteComments
+from adapters.local.database import Database, micros, sql, sync_folder
 from adapters.local.disk import DiskMedia
+from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
 from adapters.local.ffmpeg import FfmpegTranscoder
+from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.jobs import JobQueue, SqliteReports
+from adapters.local.notifications import SqliteInbox, SqliteLive
+from adapters.local.outbox import SqliteOutbox
+from adapters.local.processing import SqliteProcessings
+from adapters.local.search import SqliteSearch
+from adapters.local.settings import GET, settled
+from adapters.local.uploads import SqliteUploads
+from adapters.local.users import SqliteUsers
+from adapters.local.videos import SqliteVideos
+from adapters.local.watching import SqliteHistory, SqliteSessions
+from adapters.system import Clock, Ulids, ticks
 from adapters.system import secret as fresh_key
 from domain.errors import Invalid
+from domain.ids import made_at
+
+FILE, LOCK, MEDIA = "hexcast.db", "hexcast.lock", "media"
+LOOK_S = 0.05
+"""How soon a process learns what another one told or moved."""
+PATIENCE_S = 20.0
+"""How long a start waits for the processes of a server that was killed to notice."""
+
+_MOVE = sql(
+    "INSERT INTO setting (name, value) VALUES ('clock_ahead_s', ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS REAL) + CAST(excluded.value AS REAL)"
+)
+_NEWEST = tuple(
+    sql(f"SELECT max(id) FROM {table}")
+    for table in ("user", "channel", "video", "upload", "comment", "event", "session")
+)
 
 
-class Local(Records):
+@define(eq=False)
+class SharedClock:
+    """The machine's time, as far ahead as someone moved it: for every process, and after a restart too, since what was
+    stored meanwhile would otherwise lie in the future.
+    """
+
+    _database: Database
+    _clock: Clock
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._clock = Clock()
+        self.refresh()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def advance(self, by: timedelta) -> datetime:
+        """The new present. Raises as ``Clock.advance`` does."""
+        present = self._clock.advance(by)
+        await self._database.write(lambda transaction: transaction.run(_MOVE, (str(by.total_seconds()),)))
+        return present
+
+    def refresh(self) -> None:
+        """Move as far as others did."""
+        row = self._database.row(GET, ("clock_ahead_s",))
+        further = timedelta(seconds=float(row[0])) - self._clock.ahead if row else timedelta()
+        if further > timedelta():
+            self._clock.advance(further)
+
+
+def _ids(database: Database, now: Callable[[], datetime]) -> Ulids:
+    """Above all that were given, should the machine's clock have been set back since."""
+    newest = [made_at(row[0]) for statement in _NEWEST if (row := database.row(statement)) and row[0]]
+    last = max((at for at in newest if at is not None), default=None)
+    return Ulids(now, after_ms=-1 if last is None else micros(last) // 1000)
+
+
+# What signs, hashes and paints takes tenths of a second to load: that waits until someone needs it.
+def _keys(database: Database) -> Any:
+    return import_module("adapters.local.identity").SqliteKeys(database)
+
+
+def _mailbox(database: Database) -> Any:
+    return import_module("adapters.local.identity").SqliteMailbox(database)
+
+
+def _accounts(database: Database, passwords: object, **needs: Any) -> Any:
+    if passwords is not None:
+        needs["passwords"] = passwords
+    return import_module("adapters.local.identity").SqliteAccounts(database, **needs)
+
+
+def _images() -> Any:
+    return import_module("adapters.formats").PillowImages()
+
+
+def _webvtt() -> Any:
+    return import_module("adapters.formats").tidy_webvtt
+
+
+def _archive(database: Database, outbox: SqliteOutbox, now: Callable[[], datetime]) -> Any:
+    return import_module("adapters.local.archive").SqliteArchive(database, outbox, now)
+
+
+@define(eq=False)
+class Lookout:
+    """Sees what other processes did, and tells those of this one who wait for it."""
+
+    database: Database
+    outbox: SqliteOutbox
+    clock: SharedClock
+    live: SqliteLive
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        seen = self.database.changes()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if (now := self.database.changes()) != seen:
+                seen = now
+                self.outbox.wake()
+                self.clock.refresh()
+                await self.live.heard()
+
+
+def _background(transcoder: FfmpegTranscoder, lookout: Lookout) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+    return ("transcode", transcoder.run), ("look", lookout.run)
+
+
+class Local(DeclarativeContainer):
     """All of the profile ``local``."""
 
+    public_url = Dependency(instance_of=str)
+    key = Dependency(instance_of=bytes)
+    """Signs links and cursors: the same in every process and after every start, or those given out would break."""
+    database = Dependency(instance_of=Database)
     data = Dependency(instance_of=Path)
     transcode_jobs = Dependency(instance_of=int)
-    database = Dependency(instance_of=Database)
+    shared = Dependency(instance_of=bool)
 
-    media = Singleton(DiskMedia, data, Records.links, Records.now)
+    changes = Call(lambda database: database.changes, database)
+    clock = Singleton(SharedClock, database)
+    now = clock.provided.now
+    new_id = Singleton(_ids, database, now)
+    outbox = Singleton(SqliteOutbox, database, new_id)
+
+    issuer = public_url
+    client_ids = Object((CLIENT,))
+    keys = Singleton(_keys, database)
+    mailbox = Singleton(_mailbox, database)
+    passwords: Provider[Any] = Object(None)
+    """Hashes them; None: as the adapter sees fit."""
+    accounts = Singleton(
+        _accounts, database, passwords, keys=keys, mailbox=mailbox, now=now, new_id=new_id, issuer=issuer,
+        client_id=CLIENT,
+    )  # fmt: skip
+
+    users = Singleton(SqliteUsers, database, outbox)
+    channels = Singleton(SqliteChannels, database, outbox)
+    videos = Singleton(SqliteVideos, database, outbox)
+    uploads = Singleton(SqliteUploads, database, outbox)
+    processings = Singleton(SqliteProcessings, database, outbox)
+    comments = Singleton(SqliteComments, database, outbox)
+    reactions = Singleton(SqliteReactions, database, outbox)
+    subscriptions = Singleton(SqliteSubscriptions, database, outbox)
+    history = Singleton(SqliteHistory, database)
+    sessions = Singleton(SqliteSessions, database, now)
+    inbox = Singleton(SqliteInbox, database)
+    live = Singleton(SqliteLive, database, now, shared=shared)
+    search = Singleton(SqliteSearch, database)
+    idempotency = Singleton(SqliteIdempotency, database)
+
+    archive = Singleton(_archive, database, outbox, now)
+
+    links = Singleton(Links, key, public_url, now)
+    media = Singleton(DiskMedia, data, links, now)
     store = media
     delivery = media
-    reports = Singleton(SqliteReports, database, Records.now)
-    queue = Singleton(JobQueue, database, reports, Records.now)
+    reports = Singleton(SqliteReports, database, now)
+    queue = Singleton(JobQueue, database, reports, now)
     transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)
-
-
-@asynccontextmanager
-async def opened(*, public_url: str, secret: bytes | None, data: Path, transcode_jobs: int) -> AsyncIterator[Local]:
-    """The adapters, and at the end nothing of theirs is left running."""
-    with _claimed(data) as media:
-        database = Database(media / "jobs.db", durable=False)  # forgotten with the media
-        container = Local(
-            public_url=public_url, key=secret or fresh_key(), data=media, transcode_jobs=transcode_jobs,
-            database=database,
-        )  # fmt: skip
-        running = asyncio.create_task(container.transcoder().run())
-        try:
-            yield container
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
-            container.search().close()
-            database.close()
+    images = Singleton(_images)
+    webvtt = Singleton(_webvtt)
+    lookout = Singleton(Lookout, database, outbox, clock, live)
+    background = Singleton(_background, transcoder, lookout)
 
 
 @contextmanager
-def _claimed(data: Path) -> Iterator[Path]:
-    """The folder for media, for this process alone; what an earlier one left there belongs to no record, and goes.
+def held(data: Path) -> Iterator[int]:
+    """Alone with the folder: no other server takes it, as long as the file descriptor is open in any process.
 
-    Raises Invalid (``data_in_use``, ``data_unusable``).
+    Whatever processes that are no more had claimed is free again, and what they wrote halfway is gone. Raises Invalid
+    (``data_in_use``, ``data_unusable``, and as ``Database``).
     """
-    lock, media = data / "hexcast.lock", data / "media"
-    # A folder of that name which we did not make is not ours to empty.
-    if media.exists() and not lock.exists():
-        raise Invalid(f"{media} is there already, and is no folder of ours", code="data_unusable")
     try:
         data.mkdir(parents=True, exist_ok=True)
-        held = lock.open("a")
+        lock = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise Invalid(f"{data} cannot be used: {error.strerror or error}", code="data_unusable") from error
-    with held:
+    try:
+        _take(lock, data)
+        asyncio.run(_prepare(data))
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, data: Path) -> None:
+    until = ticks() + PATIENCE_S
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if ticks() > until:
+            raise Invalid(f"another process serves {data}", code="data_in_use")
+        sleep(LOOK_S)
+
+
+async def _prepare(data: Path) -> None:
+    """Nobody else is there: what is claimed was claimed by the dead."""
+    async with opened(public_url="", secret=None, data=data, transcode_jobs=1, shared=False) as container:
+        await asyncio.to_thread(container.media().clear_scratch)
+        await container.outbox().released()
+        await container.idempotency().released()
+        await container.queue().release_all()
+
+
+def _opened_file(data: Path) -> Database:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(f"{data} cannot be used: {error.strerror or error}", code="data_unusable") from error
+    return Database(data / FILE)
+
+
+@asynccontextmanager
+async def opened(
+    *, public_url: str, secret: bytes | None, data: Path, transcode_jobs: int, shared: bool
+) -> AsyncIterator[Local]:
+    """The adapters, and at the end nothing of theirs is left running. ``shared``: other processes serve the folder, too.
+
+    Raises Invalid as ``held`` does, but for ``data_in_use``.
+    """
+    database = _opened_file(data)
+    try:
+        sync_folder(data)
+        kept = await database.write(lambda transaction: settled(transaction, "key", lambda: fresh_key().hex()))
+        container = Local(
+            public_url=public_url, key=secret or bytes.fromhex(kept), database=database, data=data / MEDIA,
+            transcode_jobs=transcode_jobs, shared=shared,
+        )  # fmt: skip
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Invalid(f"another process serves {data}", code="data_in_use") from None
-        if media.exists():
-            shutil.rmtree(media)
-        media.mkdir()
-        yield media
+            yield container
+        finally:
+            await container.transcoder().aclose()
+    finally:
+        database.close()

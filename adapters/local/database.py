@@ -121,8 +121,8 @@ class _Job:
 
     def resolve(self) -> None:
         if self.error is None:
-            for call in self.then:  # before whoever waits goes on; what one raises is its own affair
-                self.loop.call_soon(call)
+            for call in self.then:
+                self.loop.call_soon(call)  # before whoever waits goes on; what one raises is its own affair
         if self.future.cancelled():
             return
         if self.error is not None:

@@ -11,6 +11,8 @@ from domain.ids import EVENT, EventId
 
 HOLD = timedelta(minutes=1)
 REMEMBERED = 100_000
+LATEST = 2**62
+"""After every time."""
 
 _ADD = sql("INSERT INTO event (id, kind, doc) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING")
 _KNOW = sql("INSERT INTO event_known (id) VALUES (?) ON CONFLICT (id) DO NOTHING RETURNING n")
@@ -48,6 +50,15 @@ class SqliteOutbox:
     def wake(self) -> None:
         """There may be something to claim."""
         self._claimable.set()
+
+    async def released(self) -> None:
+        """For a process that is alone with the file: whoever held events is no more."""
+
+        def work(transaction: Transaction) -> None:
+            transaction.run(_RELEASE, (LATEST,))
+            transaction.then(self.wake)
+
+        await self._database.write(work)
 
     async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the port's word)
         def work(transaction: Transaction) -> None:

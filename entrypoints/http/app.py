@@ -11,7 +11,6 @@ from litestar import Controller, Litestar, Request
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from adapters.system import secret
 from application.ports import Now
 from domain.access import ANONYMOUS, Actor
 from domain.errors import Unavailable
@@ -63,10 +62,9 @@ def create_app(
     settings, adapters = core.settings(), core.adapters
     cases = use_cases(core)
     now, changes = adapters.now(), adapters.changes()
-    key = settings.secret.encode() if settings.secret else secret()
     given: dict[str, Callable[[], object]] = {
         **cases,
-        "cursors": cache(partial(Cursors, key)),
+        "cursors": cache(partial(Cursors, adapters.key())),
         "public_url": lambda: settings.public_url,
     }
 

@@ -147,7 +147,7 @@ def pages(settings: Settings, metrics: Metrics, keys: Callable[[], Keys], check:
 
 
 def dev_pages(
-    mailbox: Callable[[], Mailbox], advance: Callable[[timedelta], datetime], nudge: Callable[[], None]
+    mailbox: Callable[[], Mailbox], advance: Callable[[timedelta], Awaitable[datetime]], nudge: Callable[[], None]
 ) -> list[HTTPRouteHandler]:
     """The handlers of the offline profiles."""
 
@@ -164,11 +164,10 @@ def dev_pages(
         tags=["dev"],
         operation_id="advanceClock",
         responses=problems(Invalid),
-        sync_to_thread=False,
     )
-    def advance_clock(data: JSONBody[Leap]) -> PresentView:
+    async def advance_clock(data: JSONBody[Leap]) -> PresentView:
         """Move the platform's clock ahead."""
-        present = advance(timedelta(seconds=data.seconds))
+        present = await advance(timedelta(seconds=data.seconds))
         nudge()
         return PresentView(present)
 

@@ -1,4 +1,4 @@
-"""``python -m entrypoints.http.serve``: one process, on one machine, that serves the API and does its background work.
+"""``python -m entrypoints.http.serve``: serve the API on one machine, and do what goes on in the background.
 
 Granian runs inside this process, around the open core, so that the core's end, the exit status and the signals are in
 one place. Its own worker process starts as fast and serves as fast; the difference drowned in the noise.
@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -29,17 +29,14 @@ SWITCH_S = 0.002
 Beside = Callable[[Any], Awaitable[None]]
 
 
-def main(
-    beside: Beside | None = None, *, first: Beside | None = None, last: Beside | None = None,
-    env: Mapping[str, str] = os.environ,
-) -> int:  # fmt: skip
-    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``first`` is done with the core before it
-    serves, ``beside`` while it does, ``last`` when it has stopped.
+def main(beside: Beside | None = None, *, first: Beside | None = None, last: Beside | None = None) -> int:
+    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves;
+    ``first`` before it does and ``last`` when it has stopped, by a server of one process.
     """
     # Nothing dies during the start, so looking for garbage would be for nothing.
     gc.disable()
     try:
-        settings = Settings.read(env)
+        settings = Settings.read(os.environ)
     except Invalid as error:
         return _complain(error, 2)
     try:
@@ -52,15 +49,21 @@ def main(
 
     import uvloop  # noqa: PLC0415  (after the settings are known to be good)
 
+    from entrypoints.container import held  # noqa: PLC0415  (the same)
+    from entrypoints.http.workers import supervise  # noqa: PLC0415  (the same)
     from entrypoints.log import configure  # noqa: PLC0415  (the same)
 
     configure(settings.log_format)
     try:
-        uvloop.run(_serve(settings, first, beside, last))
-    except Invalid as error:
-        return _complain(error, 2)
-    except (DomainError, OSError) as error:
-        return _complain(error, 1)
+        if settings.worker is not None:
+            uvloop.run(_serve(settings, beside=beside if settings.worker.number == 0 else None))
+        else:
+            with held(settings) as lock:
+                if settings.workers > 1:
+                    return supervise(settings, lock)
+                uvloop.run(_serve(settings, first, beside, last))
+    except (OSError, DomainError) as error:
+        return _complain(error, 2 if isinstance(error, Invalid) else 1)
     return 0
 
 
@@ -100,22 +103,25 @@ def _settled(settings: Settings) -> Settings:
     return evolve(settings, port=port, public_url=public_url or settings.public_url)
 
 
-async def _serve(settings: Settings, first: Beside | None, beside: Beside | None, last: Beside | None) -> None:
+async def _serve(
+    settings: Settings, first: Beside | None = None, beside: Beside | None = None, last: Beside | None = None
+) -> None:
     import structlog  # noqa: PLC0415  (after the settings are known to be good)
     from granian.constants import Interfaces  # noqa: PLC0415  (the same)
     from granian.server.embed import Server  # noqa: PLC0415  (the same)
 
     from entrypoints.container import open_app  # noqa: PLC0415  (the same)
     from entrypoints.http.app import Running, create_app  # noqa: PLC0415  (the same)
+    from entrypoints.http.workers import serving, when_left  # noqa: PLC0415  (the same)
     from entrypoints.metrics import Metrics  # noqa: PLC0415  (the same)
     from entrypoints.worker import Worker  # noqa: PLC0415  (the same)
 
-    log = structlog.get_logger("hexcast")
+    log, place = structlog.get_logger("hexcast"), settings.worker
     async with open_app(settings) as core:
         if first is not None:
             await first(core)
-        metrics = Metrics()
-        worker = Worker(core, metrics)
+        metrics = Metrics(worker=place.number if place else None)
+        worker = Worker(core, metrics, sweeps=place is None or place.number == 0)
         running = Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge)
         app = create_app(core, running)
         server = Server(
@@ -128,7 +134,7 @@ async def _serve(settings: Settings, first: Beside | None, beside: Beside | None
             log_enabled=False,
         )
         working = asyncio.create_task(worker.run())
-        serving = asyncio.create_task(server.serve())
+        served = asyncio.create_task(server.serve())
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
@@ -140,19 +146,23 @@ async def _serve(settings: Settings, first: Beside | None, beside: Beside | None
         sys.setswitchinterval(SWITCH_S)
         gc.enable()
         await asyncio.sleep(0)  # the server's first step is to bind its socket
-        log.info("serving", url=settings.url, profile=settings.profile)
-        if settings.tools_exposed:
+        if place is None:
+            log.info("serving", url=settings.url, profile=settings.profile)
+        else:
+            when_left(stop.set)
+            serving(place)
+        if settings.tools_exposed and (place is None or place.number == 0):
             log.warning(
                 "/v1/dev/mailbox and /v1/dev/clock are open to whoever reaches the port; HEXCAST_DEV=off removes them"
             )
         helping = asyncio.create_task(_help(beside, core, log)) if beside else None
         stopped = asyncio.create_task(stop.wait())
         warming = loop.run_in_executor(None, _warm)
-        await asyncio.wait([stopped, serving, working], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopped, served, working], return_when=asyncio.FIRST_COMPLETED)
         core.adapters.live().close()  # streams would hold the server up as long as it waits
         server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         await warming
-        done, late = await asyncio.wait([serving], timeout=STOP_S)
+        done, late = await asyncio.wait([served], timeout=STOP_S)
         others = [task for task in (*late, working, stopped, helping) if task is not None]
         for task in others:
             task.cancel()
@@ -161,7 +171,8 @@ async def _serve(settings: Settings, first: Beside | None, beside: Beside | None
             task.result()
         if last is not None:
             await last(core)
-        log.info("stopped")
+        if place is None:
+            log.info("stopped")
 
 
 async def _help(beside: Beside, core: object, log: Any) -> None:

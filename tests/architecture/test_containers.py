@@ -10,7 +10,9 @@ from adapters.local.container import Local
 from entrypoints.container import Core, open_app
 from entrypoints.settings import PROFILES, Settings
 
-OWN = {"public_url", "key", "data", "transcode_jobs", "database", "queue", "machine", "passwords", "links"}
+OWN = {
+    "public_url", "data", "database", "queue", "transcode_jobs", "shared", "lookout", "machine", "passwords", "links",
+}  # fmt: skip
 """What a container is made of or keeps to itself."""
 OFFLINE = [profile for profile in PROFILES if profile != "aws"]
 

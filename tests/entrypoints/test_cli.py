@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from click.testing import CliRunner, Result
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import text_of
 from domain.access import Role
-from domain.ids import JobId, VideoId
+from domain.identity import User
+from domain.ids import JobId, UserId, VideoId
 from domain.processing import Processing, Report, State, TranscodeRequested
 from entrypoints import cli
+from entrypoints.container import open_app
 from entrypoints.settings import Settings
 from tests.adapters.houses import FILES, RECORDS, UPLOAD, furnished, opened
-from tests.application.world import World, new_world
 from tests.journey.server import ROOT, Server, sign_up
 from tests.strategies import START
 
@@ -311,44 +312,31 @@ def test_a_document_that_cannot_be_read_is_said_in_one_line(data: Path) -> None:
     assert "cannot be read" in refused(1, "--data", data, "users")
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The core that commands open, with Ann in it as she is in the database."""
-    runner = asyncio.Runner()
-    context = new_world()
-    world = runner.run(context.__aenter__())
+@pytest.mark.parametrize("who", ["id", "ada@example.com", "@ada"])
+def test_a_role_is_granted_and_revoked(tmp_path: Path, who: str) -> None:
+    """To whoever is named in whatever way; the account and the profile say so."""
+    settings = Settings(data=tmp_path)
 
-    @asynccontextmanager
-    async def open_app(_: Settings) -> AsyncIterator[Any]:
-        yield world.core
+    async def sign_up() -> User:
+        async with open_app(settings) as core:
+            user: User = await core.sign_up()("ada@example.com", "correct horse battery", "ada", "Ada")
+            return user
 
-    monkeypatch.setattr("entrypoints.container.open_app", open_app)
-    user = runner.run(world.core.sign_up()("ann@example.com", "correct horse battery", "ann", "Ann"))
-    monkeypatch.setattr("adapters.local.register.Register.find", _find(user.id))
-    try:
-        yield world
-    finally:
-        runner.run(context.__aexit__(None, None, None))
-        runner.close()
+    async def roles(user: UserId) -> tuple[frozenset[Role], list[str]]:
+        async with open_app(settings) as core:
+            ((doc,),) = core.adapters.database().rows("SELECT doc FROM account")
+            return (await core.adapters.users().get(user)).roles, json.loads(doc)["roles"]
 
-
-def _find(id_: str) -> Any:
-    return lambda _, who: id_ if who == "ann" else _nobody(who)
-
-
-def _nobody(who: str) -> str:
-    raise AssertionError(who)
-
-
-def test_a_role_is_granted_and_revoked(data: Path, world: World) -> None:
-    granted = ok("--data", data, "admin", "grant", "ann", "moderator")
-    assert granted.stderr.endswith(": moderator, user\n")
-    told = json.loads(ok("--data", data, "admin", "grant", "ann", "moderator", "--revoke", "--json").stdout)
-    assert told["roles"] == ["user"]
-    assert "every account" in refused(2, "--data", data, "admin", "grant", "ann", "user", "--revoke")
-    assert hexcast("--data", data, "admin", "grant", "ann", "emperor").exit_code == 2
-    user = asyncio.run(world.raw.users().by_handle("ann"))
-    assert user.roles == {Role.USER}
+    user = asyncio.run(sign_up())
+    named = user.id if who == "id" else who
+    granted = ok("--data", tmp_path, "admin", "grant", named, "moderator")
+    assert granted.stderr == f"@ada ({user.id}): moderator, user\n"
+    said, kept = asyncio.run(roles(user.id))
+    assert said == {Role.USER, Role.MODERATOR} == set(map(Role, kept))
+    told = json.loads(ok("--data", tmp_path, "admin", "grant", named, "moderator", "--revoke", "--json").stdout)
+    assert told == {"id": user.id, "handle": "ada", "roles": ["user"]}
+    assert "every account" in refused(2, "--data", tmp_path, "admin", "grant", named, "user", "--revoke")
+    assert hexcast("--data", tmp_path, "admin", "grant", named, "emperor").exit_code == 2
 
 
 @pytest.mark.parametrize("who", ["usr_ann", "ann@example.com", " Ann@Example.COM", "ann", "@Ann"])
@@ -430,6 +418,24 @@ def test_a_server_in_memory_takes_up_and_leaves_an_archive(tmp_path: Path) -> No
         assert http.post("/v1/auth/sign-in", json=body).status_code == 200
         assert http.get(f"/v1/channels/{channel}").json()["handle"] == "cats"
     assert {each["kind"] for each in map(json.loads, second.read_text().splitlines()[1:])} >= {"user", "channel"}
+
+
+def test_a_backup_of_a_running_server_is_served_elsewhere(tmp_path: Path) -> None:
+    """With whoever was signed in; what came after the backup is not there."""
+    file = tmp_path / "backup.tar"
+    with Server(tmp_path / "data").running() as server:
+        ann = sign_up(server, "ann")
+        channel = ann.channel("cats")
+        made = process("--data", server.data, "backup", file)
+        assert made.returncode == 0, made.stderr
+        ann.channel("dogs")
+        assert process("--data", server.data, "check").returncode == 0
+    assert process("--data", tmp_path / "new", "restore", file).returncode == 0
+    assert process("--data", tmp_path / "new", "check").returncode == 0
+    with Server(tmp_path / "new", port=server.port).running() as again:
+        with httpx.Client(base_url=again.url, headers=ann.http.headers) as http:
+            mine = http.get("/v1/me/channels").json()["data"]
+        assert [each["id"] for each in mine] == [channel]
 
 
 def test_a_server_does_not_begin_with_a_broken_archive(tmp_path: Path) -> None:

@@ -19,11 +19,10 @@ from attrs import evolve, field, frozen
 from joserfc import jwt
 from joserfc.jwk import KeyParameters, RSAKey
 
-from application.ports import Mail, NewId, Tokens
+from application.ports import Account, Code, Mail, NewId, Tokens
 from domain.access import Role
 from domain.errors import Invalid, Taken, Unauthenticated
 from domain.identity import email as address
-from domain.ids import UserId
 
 SIGN_UP_CODE, RESET_CODE = timedelta(hours=24), timedelta(hours=1)
 WRONG_CODES_MOST = 5
@@ -141,35 +140,6 @@ def wrong_credentials() -> Unauthenticated:
 
 
 # --- accounts and codes
-
-
-@frozen
-class Code:
-    """What is kept of a code that was sent."""
-
-    digest: str
-    expires_at: datetime
-    wrong: int = 0
-
-
-@frozen(kw_only=True)
-class Account:
-    """``password`` is a hash. ``era`` counts how often it was replaced: a sign-in of an earlier one is over."""
-
-    user: UserId
-    email: str
-    password: str
-    handle: str
-    confirmed: bool = False
-    roles: frozenset[Role] = frozenset()
-    sign_up_code: Code | None = None
-    reset_code: Code | None = None
-    era: int = 0
-
-    @property
-    def waits_until(self) -> datetime | None:
-        """When the last code runs out that would confirm it; None of one that is confirmed."""
-        return None if self.confirmed or self.sign_up_code is None else self.sign_up_code.expires_at
 
 
 def taken(account: Account) -> Taken:

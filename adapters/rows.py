@@ -32,6 +32,13 @@ def value_of(text: str, kind: type[T]) -> T:
     return value
 
 
+def read_once(text: str | bytes, kind: type[T]) -> T:
+    """The same for what is read one by one and not again soon: nothing is remembered."""
+    hashable: Any = kind
+    value: T = _decoder(hashable).decode(text)
+    return value
+
+
 def values_of(text: str, kind: type[T]) -> list[T]:
     """Those of a JSON list. None is remembered: a list may be long, and is read once."""
     listed: Any = list[kind]  # type: ignore[valid-type]  # made at run time

@@ -8,7 +8,7 @@ from application.ports import Accounts, Channels, History, Inbox, Now, Subscript
 from application.retry import expect, settled
 from domain.access import Actor, Role
 from domain.channels import ChannelClosed
-from domain.errors import NotFound, Stale, Taken, Unauthenticated
+from domain.errors import Invalid, NotFound, Stale, Taken, Unauthenticated
 from domain.identity import AccountClosed, SignedUp, User, email, password
 from domain.ids import UserId
 
@@ -185,6 +185,32 @@ class EditMe:
             expect("your profile", user.version, version)
             edited = user.edit(handle=handle, display_name=display_name)
             return user if edited == user else await self.users.save(edited)
+
+        return await settled(step)
+
+
+@frozen
+class GrantRole:
+    """Give someone a role on the whole platform, or take it back; for whoever runs it. Tokens that they have already
+    say the old for as long as they live.
+    """
+
+    accounts: Accounts
+    users: Users
+
+    async def __call__(self, user: UserId, role: Role, *, revoke: bool = False) -> User:
+        """With the roles as they are now. Doing it again is a no-op, and repairs what stopped halfway.
+
+        Raises NotFound, and Invalid for the role that everyone has.
+        """
+        if revoke and role is Role.USER:
+            raise Invalid("every account is a user's", code="role_is_fixed", field="role")
+
+        async def step() -> User:
+            before = await self.users.get(user)
+            roles = before.roles - {role} if revoke else before.roles | {role}
+            await self.accounts.grant(user, roles)  # first, and always: the profile is what says that it was done
+            return before if roles == before.roles else await self.users.save(evolve(before, roles=roles))
 
         return await settled(step)
 

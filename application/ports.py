@@ -749,3 +749,107 @@ class Idempotency(Protocol):
 
     async def abandon(self, key: str) -> None:
         """The request came to nothing that must be remembered."""
+
+
+# --- moving house --------------------------------------------------------------------------------
+
+
+@frozen
+class Pepper:
+    """What the digests of codes are keyed with: without it the codes that were sent are worth nothing."""
+
+    key: bytes = field(repr=False)
+
+
+@frozen
+class Code:
+    """A code that was sent, as its digest; how often a wrong one was tried."""
+
+    digest: str
+    expires_at: datetime
+    wrong: int = 0
+
+
+@frozen(kw_only=True)
+class Account:
+    """What our own identity providers keep of one person. ``password`` is a hash. ``era`` counts how often it was
+    replaced: a sign-in of an earlier one is over.
+    """
+
+    user: UserId
+    email: str
+    password: str = field(repr=False)
+    handle: str
+    confirmed: bool = False
+    roles: frozenset[Role] = frozenset()
+    sign_up_code: Code | None = None
+    reset_code: Code | None = None
+    era: int = 0
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the last code runs out that would confirm it; None of one that is confirmed."""
+        return None if self.confirmed or self.sign_up_code is None else self.sign_up_code.expires_at
+
+
+@frozen
+class Reacted:
+    """Somebody's reaction to a video or comment."""
+
+    subject: str
+    user: UserId
+    reaction: Reaction
+
+
+@frozen
+class Views:
+    """How often a video was viewed."""
+
+    video: VideoId
+    count: int
+
+
+@frozen
+class Box:
+    """How far someone has read what they were told, and what they want to be told (None: never said)."""
+
+    user: UserId
+    mark: str = ""
+    settings: Settings | None = None
+
+
+@frozen(kw_only=True)
+class Waiting:
+    """An event on its way, handed out ``attempts`` times; not before ``again_at``. ``reason``: it is a dead letter."""
+
+    id: EventId
+    event: Event
+    attempts: int = 0
+    again_at: datetime | None = None
+    reason: str | None = None
+
+
+Record = (
+    Pepper | User | Account | Channel | Video | Upload | Processing | Comment | Reacted | Subscription
+    | PlaybackSession | Watched | Views | Box | Notification | Waiting
+)  # fmt: skip
+"""One thing that is kept, as it is stored: with its version, and a notification with whether it was read."""
+
+
+class Archive(Protocol):
+    """All that is kept, value by value, for moving it elsewhere.
+
+    Sign-ins, mails, answers to idempotency keys, signing keys, transcode jobs and files do not move. Counts follow
+    from what is loaded, and so does search: the events that index it are added.
+    """
+
+    def dump(self) -> AsyncIterator[Record]:
+        """As of one moment, whatever is stored meanwhile; boxes before the notifications in them."""
+
+    async def load(self, records: AsyncIterator[Record]) -> int:
+        """How many there were. What had begun to be transcoded begins again (``application.moving``).
+
+        Raises Conflict (``not_empty``) where anything is kept already. Raises Conflict (``inconsistent_archive``)
+        when two records claim the same name; then, or when ``records`` raises, some may be loaded already, which
+        another load is told by ``not_empty``.
+        """

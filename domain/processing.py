@@ -201,6 +201,16 @@ class Processing:
         log = self._logged(now, self.attempt, State.FAILED, gone)
         return evolve(self, state=State.FAILED, failure=gone, updated_at=now, log=log)
 
+    def moved(self, now: datetime) -> "Processing":
+        """In another place, whose transcoder knows none of the jobs. What waited waits there; what had begun begins
+        again as another attempt, since each writes files of its own.
+        """
+        if self.done:
+            return self
+        if self.state is State.PENDING:
+            return evolve(self, job=None, lease_until=None)
+        return self._again(now)
+
     @property
     def tries_again(self) -> bool:
         """Whether it failed in a way that the platform answers with another attempt."""

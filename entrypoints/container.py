@@ -45,6 +45,7 @@ from application.identity import (
     EditMe,
     ExpireSignUps,
     ForgotPassword,
+    GrantRole,
     RefreshTokens,
     ResendCode,
     ResetPassword,
@@ -127,6 +128,7 @@ class Core(DeclarativeContainer):
     reset_password = Singleton(ResetPassword, accounts=adapters.accounts)
     show_me = Singleton(ShowMe, users=adapters.users)
     edit_me = Singleton(EditMe, users=adapters.users)
+    grant_role = Singleton(GrantRole, accounts=adapters.accounts, users=adapters.users)
     close_account = Singleton(CloseAccount, users=adapters.users, accounts=adapters.accounts, now=adapters.now)
     clear_account = Singleton(
         ClearAccount,

@@ -1,4 +1,4 @@
-"""``python -m entrypoints.demo``: the server, with people, channels and videos already there.
+"""``hexcast demo``: the server, with people, channels and videos already there.
 
 Everything goes the way that clients go, from sign-up to the transcoder; ffmpeg draws the videos.
 """
@@ -191,11 +191,12 @@ async def _talk(core: Core, people: dict[str, Actor], owner: str, video: VideoId
             await core.react().to_comment(people[owner], posted.comment.id, Reaction.LIKE)
 
 
-async def _welcome(core: Core) -> None:
+async def welcome(core: Core) -> None:
+    """Fill it, and say whom one may be."""
     await seed(core)
     people = ", ".join(f"{handle}@example.org" for handle, _ in PEOPLE)
     sys.stdout.write(f"The demo is ready. Sign in as {people} with {PASSWORD!r}.\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(beside=_welcome))
+    sys.exit(main(beside=welcome))

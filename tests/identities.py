@@ -9,14 +9,14 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from attrs import frozen
 
-from adapters.credentials import Account, Passwords, SignIn, new_pems
+from adapters.credentials import Passwords, SignIn, new_pems
 from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.local.database import Database
 from adapters.local.identity import KEYS, SqliteAccounts, SqliteKeys, SqliteMailbox
 from adapters.local.settings import settled
 from adapters.rows import value_of
 from adapters.system import Ulids
-from application.ports import Accounts, Keys, Mailbox
+from application.ports import Account, Accounts, Keys, Mailbox
 from tests.worlds import FakeClock
 
 ISSUER, CLIENT = "https://hexcast.test/identity", "hexcast-web"

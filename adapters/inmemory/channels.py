@@ -77,6 +77,17 @@ class InMemoryChannels:
         self._outbox.append(events)
         self._changes.note()
 
+    def kept(self) -> Sequence[Channel]:
+        """All of them, for an archive."""
+        return list(self._channels.values())
+
+    def admit(self, channel: Channel) -> None:
+        """One from an archive, as it is."""
+        self._handles[channel.handle] = channel.id
+        self._channels[channel.id] = channel
+        self._enlist(set(), _memberships(channel))
+        self._changes.note()
+
     def _enlist(self, before: set[Key], after: set[Key]) -> None:
         for key in before - after:
             self._by_member.remove(key)

@@ -70,6 +70,10 @@ def _webvtt() -> Any:
     return import_module("adapters.formats").tidy_webvtt
 
 
+def _archive(**needs: Any) -> Any:
+    return import_module("adapters.inmemory.archive").InMemoryArchive(**needs)
+
+
 class Memory(DeclarativeContainer):
     """All of the profile ``memory``."""
 
@@ -117,6 +121,24 @@ class Memory(DeclarativeContainer):
     live = Singleton(InMemoryLive)
     search = Singleton(FtsSearch, changes)
     idempotency = Singleton(InMemoryIdempotency)
+
+    archive = Singleton(
+        _archive,
+        accounts=accounts,
+        users=users,
+        channels=channels,
+        videos=videos,
+        uploads=uploads,
+        processings=processings,
+        comments=comments,
+        reactions=reactions,
+        subscriptions=subscriptions,
+        sessions=sessions,
+        history=history,
+        inbox=inbox,
+        outbox=outbox,
+        now=now,
+    )
 
     links = Singleton(Links, key, public_url, now)
     reports: Provider[Any] = Singleton(InMemoryReports, now)

@@ -12,7 +12,7 @@ from adapters.cursors import decoded, encoded
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.paging import page, walk
 from adapters.versions import next_version
-from application.ports import Event, Page, ReactionTally
+from application.ports import Event, Page, Reacted, ReactionTally
 from domain.engagement import Comment, CommentStatus, Reaction, Subscription
 from domain.errors import NotFound, Stale
 from domain.ids import ChannelId, CommentId, UserId, VideoId
@@ -106,6 +106,18 @@ class InMemoryComments:
         if gone:
             self._changes.note()
         return gone
+
+    def kept(self) -> Sequence[Comment]:
+        """All of them, for an archive."""
+        return list(self._comments.values())
+
+    def admit(self, comment: Comment) -> None:
+        """One from an archive, as it is."""
+        self._comments[comment.id] = comment
+        self._of_video.setdefault(comment.video, []).append(comment.id)
+        self._file(comment)
+        self._pin(comment)
+        self._changes.note()
 
     def _find(self, key: tuple[str, CommentId]) -> Comment:
         return self._comments[key[-1]]
@@ -211,6 +223,16 @@ class InMemoryReactions:
         self._forget(subject)
         self._changes.note()
 
+    def kept(self) -> Sequence[Reacted]:
+        """All of them, for an archive."""
+        return [Reacted(subject, user, each) for subject, by in self._to.items() for user, each in by.items()]
+
+    def admit(self, reacted: Reacted) -> None:
+        """One from an archive."""
+        self._to.setdefault(reacted.subject, {})[reacted.user] = reacted.reaction
+        self._count(reacted.subject, reacted.reaction, 1)
+        self._changes.note()
+
     def _count(self, subject: str, reaction: Reaction, by: int) -> None:
         tally = self._tallies.get(subject, _NO_REACTIONS)
         likes = by if reaction is Reaction.LIKE else 0
@@ -284,6 +306,19 @@ class InMemorySubscriptions:
         if keys:
             self._changes.note()
         return len(keys)
+
+    def kept(self) -> Sequence[Subscription]:
+        """All of them, for an archive."""
+        return list(self._subscriptions.values())
+
+    def admit(self, subscription: Subscription) -> None:
+        """One from an archive."""
+        user, channel = subscription.user, subscription.channel
+        self._subscriptions[user, channel] = subscription
+        self._of_user.add((user, subscription.since, channel))
+        self._to_channel.add((channel, subscription.since, user))
+        self._counts[channel] += 1
+        self._changes.note()
 
     def _remove(self, stored: Subscription) -> None:
         del self._subscriptions[stored.user, stored.channel]

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice, takewhile
+from operator import itemgetter
 from pathlib import Path
 
 from argon2 import PasswordHasher
 from attrs import evolve
 
 from adapters import credentials
-from adapters.credentials import Account, KeyPair, Mint, Passwords, SignIn, Tried, stored
-from application.ports import Mail, NewId, Now, Tokens
+from adapters.credentials import KeyPair, Mint, Passwords, SignIn, Tried, stored
+from application.ports import Account, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
 from domain.errors import Forbidden, NotFound
 from domain.identity import email as address
@@ -186,6 +187,24 @@ class InMemoryAccounts:
         if email is not None:
             del self._by_email[email]
             self._unconfirmed.pop(user, None)
+
+    # --- moving house
+
+    def kept(self) -> Sequence[Pepper | Account]:
+        """All of it but the sign-ins, for an archive."""
+        accounts = list(self._by_email.values())
+        return [Pepper(self._pepper), *accounts] if accounts else []
+
+    def admit(self, record: Pepper | Account) -> None:
+        """One from an archive."""
+        if isinstance(record, Pepper):
+            self._pepper = record.key
+            return
+        self._addresses[record.user] = record.email
+        self._put(record)
+        self._unconfirmed = dict(sorted(self._unconfirmed.items(), key=itemgetter(1)))
+
+    # --- what is kept
 
     def _of(self, user: UserId) -> Account | None:
         return self._by_email.get(self._addresses.get(user, ""))

@@ -11,7 +11,7 @@ from attrs import define, evolve, field
 
 from adapters.cursors import decoded, encoded
 from adapters.inmemory.outbox import Changes
-from application.ports import UNREAD_MOST, Page, Unread
+from application.ports import UNREAD_MOST, Box, Page, Unread
 from domain.ids import NotificationId, UserId
 from domain.notifications import Notification, Settings
 
@@ -130,6 +130,26 @@ class InMemoryInbox:
     async def forget(self, user: UserId) -> None:
         self._boxes.pop(user, None)
         self._settings.pop(user, None)
+        self._changes.note()
+
+    def kept(self) -> Sequence[Box | Notification]:
+        """All of it, for an archive."""
+        users = dict.fromkeys([*self._boxes, *self._settings])
+        boxes = [Box(user, self._boxes.get(user, _EMPTY).mark, self._settings.get(user)) for user in users]
+        told = [box.shown(each) for box in self._boxes.values() for each in box.told]
+        return [*(box for box in boxes if box.mark or box.settings), *told]
+
+    def admit(self, record: Box | Notification) -> None:
+        """One from an archive."""
+        box = self._box(record.user)
+        if isinstance(record, Box):
+            box.mark = record.mark
+            if record.settings is not None:
+                self._settings[record.user] = record.settings
+        else:
+            box.add(evolve(record, read=False))
+            if record.read and record.id > box.mark:
+                box.read = {*(box.read or ()), record.id}
         self._changes.note()
 
     def _box(self, user: UserId) -> _Box:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from attrs import define
 
-from application.ports import Envelope, Event, NewId
+from application.ports import Envelope, Event, NewId, Waiting
 from domain.ids import EVENT, EventId
 
 HOLD = timedelta(minutes=1)
@@ -101,6 +101,28 @@ class InMemoryOutbox:
                 await self._claimable.wait()
         except TimeoutError:
             return
+
+    def kept(self) -> Sequence[Waiting]:
+        """All of them, for an archive."""
+        waiting = [
+            Waiting(id=id_, event=each.event, attempts=each.attempts, again_at=each.free_at)
+            for id_, each in self._waiting.items()
+        ]
+        return waiting + [
+            Waiting(id=id_, event=envelope.event, attempts=envelope.attempts, reason=reason)
+            for id_, (envelope, reason) in self._dead.items()
+        ]
+
+    def admit(self, record: Waiting) -> None:
+        """One from an archive."""
+        if record.reason is not None:
+            self._dead[record.id] = (Envelope(record.id, record.event, record.attempts), record.reason)
+            return
+        self._add(record.id, record.event)
+        waiting = self._waiting[record.id]
+        waiting.attempts = record.attempts
+        if record.again_at is not None:
+            self._hold(record.id, waiting, record.again_at)
 
     def _add(self, id_: EventId, event: Event) -> None:
         waiting = self._waiting[id_] = _Waiting(event, next(self._turns))

@@ -51,3 +51,14 @@ class InMemoryProcessings:
         # No video's name sorts before the empty one, so what was updated at ``before`` itself stays out.
         walked = self._unfinished.irange(maximum=(before, VideoId("")))
         return [self._processings[video] for _, video in islice(walked, limit)]
+
+    def kept(self) -> Sequence[Processing]:
+        """All of them, for an archive."""
+        return list(self._processings.values())
+
+    def admit(self, processing: Processing) -> None:
+        """One from an archive, as it is."""
+        self._processings[processing.video] = processing
+        if not processing.done:
+            self._unfinished.add((processing.updated_at, processing.video))
+        self._changes.note()

@@ -76,6 +76,16 @@ class InMemoryUploads:
     async def expired(self, now: datetime, limit: int = 100) -> Sequence[Upload]:
         return [self._of(key) for key in islice(self._expiring.irange(maximum=(now, BEYOND)), limit)]
 
+    def kept(self) -> Sequence[Upload]:
+        """All of them, for an archive."""
+        return list(self._uploads.values())
+
+    def admit(self, upload: Upload) -> None:
+        """One from an archive, as it is."""
+        self._uploads[upload.id] = upload
+        self._add(upload)
+        self._changes.note()
+
     def _of(self, key: Key) -> Upload:
         return self._uploads[key[-1]]
 

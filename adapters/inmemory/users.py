@@ -58,3 +58,13 @@ class InMemoryUsers:
         del self._users[stored.id]
         self._outbox.append(events)
         self._changes.note()
+
+    def kept(self) -> Sequence[User]:
+        """All of them, for an archive."""
+        return list(self._users.values())
+
+    def admit(self, user: User) -> None:
+        """One from an archive, as it is."""
+        self._handles[user.handle] = user.id
+        self._users[user.id] = user
+        self._changes.note()

@@ -100,6 +100,16 @@ class InMemoryVideos:
     async def due(self, now: datetime, limit: int = 100) -> Sequence[Video]:
         return [self._of(key) for key in islice(self._due.irange(maximum=(now, BEYOND)), limit)]
 
+    def kept(self) -> Sequence[Video]:
+        """All of them, for an archive."""
+        return list(self._videos.values())
+
+    def admit(self, video: Video) -> None:
+        """One from an archive, as it is."""
+        self._videos[video.id] = video
+        self._move(None, video)
+        self._changes.note()
+
     def _of(self, key: Key) -> Video:
         return self._videos[key[-1]]
 

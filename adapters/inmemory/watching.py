@@ -10,7 +10,7 @@ from adapters.cursors import Key
 from adapters.inmemory.outbox import Changes
 from adapters.inmemory.paging import page
 from adapters.versions import next_version
-from application.ports import Now, Page
+from application.ports import Now, Page, Views
 from domain.errors import NotFound, Stale
 from domain.ids import SessionId, UserId, VideoId
 from domain.watching import PlaybackSession, Watched
@@ -55,6 +55,10 @@ class InMemoryHistory:
         self._latest.add(_key(watched))
         self._changes.note()
 
+    def kept(self) -> Sequence[Watched]:
+        """All of them, for an archive."""
+        return [line for lines in self._lines.values() for line in lines.values()]
+
 
 def _key(watched: Watched) -> Key:
     return watched.user, watched.at, watched.video
@@ -96,6 +100,19 @@ class InMemorySessions:
     async def views(self, videos: Sequence[VideoId]) -> Mapping[VideoId, int]:
         views = self._views
         return {video: views.get(video, 0) for video in videos}
+
+    def kept(self) -> Sequence[PlaybackSession | Views]:
+        """All of them and the views, for an archive."""
+        return [*self._sessions.values(), *(Views(video, count) for video, count in self._views.items())]
+
+    def admit(self, record: PlaybackSession | Views) -> None:
+        """One from an archive, as it is; it counts for no view."""
+        if isinstance(record, Views):
+            self._views[record.video] = record.count
+        else:
+            heapq.heappush(self._started, (record.started_at, record.id))
+            self._sessions[record.id] = record
+        self._changes.note()
 
     def _drop_those_over(self) -> None:
         now = self._now()

@@ -117,6 +117,10 @@ def _webvtt() -> Any:
     return import_module("adapters.formats").tidy_webvtt
 
 
+def _archive(database: Database, outbox: SqliteOutbox, now: Callable[[], datetime]) -> Any:
+    return import_module("adapters.local.archive").SqliteArchive(database, outbox, now)
+
+
 @define(eq=False)
 class Lookout:
     """Sees what other processes did, and tells those of this one who wait for it."""
@@ -184,6 +188,8 @@ class Local(DeclarativeContainer):
     live = Singleton(SqliteLive, database, now, shared=shared)
     search = Singleton(SqliteSearch, database)
     idempotency = Singleton(SqliteIdempotency, database)
+
+    archive = Singleton(_archive, database, outbox, now)
 
     links = Singleton(Links, key, public_url, now)
     media = Singleton(DiskMedia, data, links, now)

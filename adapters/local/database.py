@@ -198,6 +198,20 @@ class Database:
             raise _closed()
         return await asyncio.get_running_loop().run_in_executor(self._threads.aside, done)
 
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection that only reads, for work that lasts: all of it is as of one moment. It may be handed from
+        thread to thread, but not shared by two. The log cannot be emptied meanwhile, and grows.
+        """
+        with _translated():
+            connection = self._connect(reading=True)
+            try:
+                connection.execute("BEGIN").fetchall()
+                connection.execute("SELECT 1 FROM setting LIMIT 1").fetchall()  # the first read sets the moment
+                yield connection
+            finally:
+                connection.close()
+
     # --- writing
 
     async def write(self, work: Callable[[Transaction], T], *, effect: bool = True) -> T:
@@ -305,17 +319,19 @@ def _resolve(jobs: Sequence[_Job]) -> None:
         job.resolve()
 
 
-def check_header(path: Path) -> None:
-    """Look at what is there without opening it. Raises Invalid (``database_newer``, ``database_unusable``)."""
+def check_header(path: Path) -> int:
+    """Look at what is there without opening it: its schema, 0 where nothing is yet. Raises Invalid
+    (``database_newer``, ``database_unusable``).
+    """
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except FileNotFoundError:
-        return
+        return 0
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}", code="database_unusable") from error
     if not header:  # made, and not yet written to
-        return
+        return 0
     if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
         raise Invalid(f"{path} is no database", code="database_unusable")
     version, application = (struct.unpack_from(">i", header, at)[0] for at in (_USER_VERSION_AT, _APPLICATION_AT))
@@ -324,6 +340,7 @@ def check_header(path: Path) -> None:
     if application != APPLICATION and (application or version or kind != _LEAF or cells):
         raise Invalid(f"{path} is a database of another program", code="database_unusable")
     _check_version(version, path)
+    return int(version)
 
 
 def _check_version(version: int, path: Path) -> None:

@@ -10,18 +10,18 @@ from argon2 import PasswordHasher
 from attrs import evolve, frozen
 
 from adapters import credentials
-from adapters.credentials import Account, KeyPair, Mint, Passwords, SignIn, Tried, stored
+from adapters.credentials import KeyPair, Mint, Passwords, SignIn, Tried, stored
 from adapters.local.database import Database, Row, Transaction, Values, micros, sql
-from adapters.local.settings import GET, settled
+from adapters.local.settings import GET, PEPPER, settled
 from adapters.rows import text_of, value_of
-from application.ports import Mail, NewId, Now, Tokens
+from application.ports import Account, Mail, NewId, Now, Tokens
 from domain.access import Role
 from domain.errors import Forbidden, Invalid, NotFound
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import USER, UserId
 
-KEYS, PEPPER = "signing_keys", "pepper"
+KEYS = "signing_keys"
 FORGET_MOST = 100
 """Each sign-in forgets so many that are over, which is more than it adds."""
 

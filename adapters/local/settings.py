@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from adapters.local.database import Transaction, sql
 
+PEPPER = "pepper"
+"""Names what codes and refresh tokens are hashed with, in hexadecimal digits."""
 GET = sql("SELECT value FROM setting WHERE name = ?")
 _KEEP = sql("INSERT INTO setting (name, value) VALUES (?, ?)")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import evolve
 
-from domain.errors import Invalid, Unavailable
+from domain.errors import DomainError, Invalid
 from entrypoints.settings import Settings
 
 STOP_S = 10
@@ -29,8 +29,10 @@ SWITCH_S = 0.002
 Beside = Callable[[Any], Awaitable[None]]
 
 
-def main(beside: Beside | None = None) -> int:
-    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves."""
+def main(beside: Beside | None = None, *, first: Beside | None = None, last: Beside | None = None) -> int:
+    """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves;
+    ``first`` before it does and ``last`` when it has stopped, by a server of one process.
+    """
     # Nothing dies during the start, so looking for garbage would be for nothing.
     gc.disable()
     try:
@@ -54,13 +56,13 @@ def main(beside: Beside | None = None) -> int:
     configure(settings.log_format)
     try:
         if settings.worker is not None:
-            uvloop.run(_serve(settings, beside if settings.worker.number == 0 else None))
+            uvloop.run(_serve(settings, beside=beside if settings.worker.number == 0 else None))
         else:
             with held(settings) as lock:
                 if settings.workers > 1:
                     return supervise(settings, lock)
-                uvloop.run(_serve(settings, beside))
-    except (OSError, Invalid, Unavailable) as error:
+                uvloop.run(_serve(settings, first, beside, last))
+    except (OSError, DomainError) as error:
         return _complain(error, 2 if isinstance(error, Invalid) else 1)
     return 0
 
@@ -101,7 +103,9 @@ def _settled(settings: Settings) -> Settings:
     return evolve(settings, port=port, public_url=public_url or settings.public_url)
 
 
-async def _serve(settings: Settings, beside: Beside | None) -> None:
+async def _serve(
+    settings: Settings, first: Beside | None = None, beside: Beside | None = None, last: Beside | None = None
+) -> None:
     import structlog  # noqa: PLC0415  (after the settings are known to be good)
     from granian.constants import Interfaces  # noqa: PLC0415  (the same)
     from granian.server.embed import Server  # noqa: PLC0415  (the same)
@@ -114,6 +118,8 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
 
     log, place = structlog.get_logger("hexcast"), settings.worker
     async with open_app(settings) as core:
+        if first is not None:
+            await first(core)
         metrics = Metrics(worker=place.number if place else None)
         worker = Worker(core, metrics, sweeps=place is None or place.number == 0)
         running = Running(metrics=metrics, alive=worker.alive, nudge=worker.nudge)
@@ -163,6 +169,8 @@ async def _serve(settings: Settings, beside: Beside | None) -> None:
         await asyncio.gather(*others, return_exceptions=True)
         for task in done:
             task.result()
+        if last is not None:
+            await last(core)
         if place is None:
             log.info("stopped")
 

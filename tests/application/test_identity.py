@@ -350,3 +350,46 @@ async def test_a_channel_that_changes_meanwhile_is_cleared_by_the_next_delivery(
     assert not await world.raw.channels().of_member(event.user)
     assert await world.take_events() == [ChannelClosed(world.channel, world.clock.now())]
     await clear(event)
+
+
+async def test_a_role_is_granted_and_taken_back(world: World) -> None:
+    """The next sign-in says so, and so does the profile."""
+    user = await sign_up(world)
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    granted = await world.core.grant_role()(user.id, Role.MODERATOR)
+    assert granted.roles == {Role.USER, Role.MODERATOR}
+    assert jwt_claims((await world.core.sign_in()(ADDRESS, SECRET)).access)["cognito:groups"] == ["moderator"]
+    assert await world.core.grant_role()(user.id, Role.MODERATOR) == granted
+    taken = await world.core.grant_role()(user.id, Role.MODERATOR, revoke=True)
+    assert taken.roles == {Role.USER}
+    assert await world.raw.users().get(user.id) == taken
+    assert "cognito:groups" not in jwt_claims((await world.core.sign_in()(ADDRESS, SECRET)).access)
+
+
+async def test_a_grant_that_stopped_halfway_is_repaired_by_doing_it_again(world: World) -> None:
+    """Wherever it stopped; the account and the profile then agree."""
+    user = await sign_up(world)
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    with world.faults.counted():
+        for call in range(3):
+            for late in (False, True):
+                await world.core.grant_role()(user.id, Role.ADMIN, revoke=True)
+                world.faults.at = {len(world.faults.calls) + call: late}
+                with pytest.raises(Crash):
+                    await world.core.grant_role()(user.id, Role.ADMIN)
+                assert (await world.core.grant_role()(user.id, Role.ADMIN)).roles == {Role.USER, Role.ADMIN}
+                tokens = await world.core.sign_in()(ADDRESS, SECRET)
+                assert jwt_claims(tokens.access)["cognito:groups"] == ["admin"]
+
+
+async def test_the_role_that_everyone_has_is_not_taken_back(world: World) -> None:
+    user = await sign_up(world)
+    with pytest.raises(Invalid) as refused:
+        await world.core.grant_role()(user.id, Role.USER, revoke=True)
+    assert refused.value.code == "role_is_fixed"
+    assert (await world.core.grant_role()(user.id, Role.USER)).roles == {Role.USER}
+
+
+async def test_nobody_gets_no_role(world: World) -> None:
+    with pytest.raises(NotFound):
+        await world.core.grant_role()(UserId("usr_nobody"), Role.ADMIN)

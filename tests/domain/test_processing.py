@@ -353,6 +353,19 @@ def test_a_new_source_is_a_new_attempt(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", State)
+def test_in_another_place_no_job_is_bound(state: State) -> None:
+    """What waited waits, what had begun is another attempt, what is over stays as it is."""
+    before = at(state)
+    moved = before.moved(SOON)
+    if state in TERMINAL:
+        assert moved is before
+    else:
+        assert (moved.job, moved.lease_until, moved.state) == (None, None, State.PENDING)
+        assert moved.attempt == (1 if state is State.PENDING else 2)
+        assert moved.claimable(moved.attempt, SOON)
+
+
+@pytest.mark.parametrize("state", State)
 def test_what_was_removed_stays_so(state: State) -> None:
     """Nothing brings it back."""
     gone = at(state).remove(SOON)

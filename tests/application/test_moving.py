@@ -1,0 +1,82 @@
+"""What comes from another place goes on here."""
+
+from datetime import timedelta
+
+from attrs import evolve
+from hypothesis import given
+
+from application.moving import arriving, names
+from application.ports import Pepper, Record
+from domain.channels import Channel, ChannelEdited
+from domain.engagement import Comment
+from domain.ids import JobId
+from domain.processing import Processing, ProcessingMoved, State, TranscodeRequested
+from tests.contract.test_archive import PROCESSING, records
+from tests.strategies import START, channels, comments
+
+LATER = START + timedelta(days=1)
+
+
+@given(records())
+def test_most_comes_as_it_is(record: Record) -> None:
+    arrived, events = arriving(record, LATER)
+    if not isinstance(record, (Channel, Processing)):
+        assert (arrived, events) == (record, ())
+
+
+@given(channels())
+def test_a_channel_is_indexed_anew(channel: Channel) -> None:
+    assert arriving(channel, LATER) == (channel, (ChannelEdited(channel.id, LATER),))
+
+
+def test_a_transcode_that_was_done_stays_done() -> None:
+    done = evolve(PROCESSING, state=State.FAILED, job=JobId("job_1"))
+    assert arriving(done, LATER) == (done, ())
+
+
+def test_one_that_nobody_had_asked_for_yet_is_asked_for() -> None:
+    assert arriving(PROCESSING, LATER) == (PROCESSING, (TranscodeRequested(PROCESSING.video, 1, LATER),))
+
+
+def test_one_that_waited_waits_for_this_transcoder() -> None:
+    """The same attempt: no file was made."""
+    queued = evolve(PROCESSING, job=JobId("job_1"), lease_until=START)
+    arrived, events = arriving(queued, LATER)
+    assert arrived == evolve(PROCESSING, version=PROCESSING.version + 1)
+    assert arrived.claimable(1, LATER)
+    assert TranscodeRequested(PROCESSING.video, 1, LATER) in events
+
+
+def test_one_that_had_begun_begins_again_as_another_attempt() -> None:
+    """No job is bound, and the video hears of it."""
+    begun = evolve(PROCESSING, state=State.TRANSCODING, job=JobId("job_1"), percent=40)
+    arrived, events = arriving(begun, LATER)
+    assert isinstance(arrived, Processing)
+    assert (arrived.attempt, arrived.state, arrived.job, arrived.percent) == (2, State.PENDING, None, 0)
+    assert arrived.version == begun.version + 1
+    assert arrived.claimable(2, LATER)
+    assert events == (
+        TranscodeRequested(PROCESSING.video, 2, LATER),
+        ProcessingMoved(PROCESSING.video, 2, LATER),
+    )  # fmt: skip
+
+
+@given(records())
+def test_every_record_has_a_name(record: Record) -> None:
+    assert names(record)
+
+
+@given(comments())
+def test_a_video_has_one_pinned_comment(comment: Comment) -> None:
+    assert (("Comment", "pinned", comment.video) in names(comment)) == comment.pinned
+
+
+@given(records(), records())
+def test_records_of_different_kinds_never_share_a_name(one: Record, other: Record) -> None:
+    if type(one) is not type(other):
+        assert not set(names(one)) & set(names(other))
+
+
+def test_secrets_do_not_show() -> None:
+    """Not even where a record is logged."""
+    assert "spicy" not in repr(Pepper(b"spicy"))

@@ -61,6 +61,9 @@ class Server:
                 # Someone must go on reading, or the server stands still when the pipe is full.
                 threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
                 return self
+        process.stdout.close()
+        process.wait()
+        self._process = None
         message = "the server did not start:\n" + "".join(said[-50:])
         raise AssertionError(message)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from adapters.system import ticks
 from tests.journey.server import Person, Server, sign_up
 
-MANY = 400
-"""Connections tried until each process has been met: the kernel shares them out by chance."""
+PATIENCE_S = 60.0
+"""How long connections are tried until each process has been met: the kernel shares them out by chance."""
 
 
 @pytest.fixture
@@ -44,14 +45,17 @@ def ended(pids: list[int], seconds: float) -> bool:
 def met(server: Server) -> Iterator[tuple[httpx.Client, str]]:
     """A client of each process, with the number of the process."""
     known: dict[str, httpx.Client] = {}
-    for _ in range(MANY):
+    until = ticks() + PATIENCE_S
+    while ticks() < until:
         client = httpx.Client(base_url=server.url, timeout=30)
-        server.clients.append(client)
         client.get("/healthz")
         found = re.search(r'worker="(\d+)"', client.get("/metrics").text)
         assert found is not None
-        if found[1] not in known:
+        if found[1] in known:
+            client.close()
+        else:
             known[found[1]] = client
+            server.clients.append(client)
             yield client, found[1]
         if len(known) == 2:
             return

@@ -303,6 +303,12 @@ class UploadStore(Protocol):
     async def discard(self, upload: Upload) -> None:
         """Free whatever the upload holds: parts and source. Doing it again is a no-op."""
 
+    async def discard_unknown(self, upload: UploadId) -> None:
+        """The same, for one of which nothing else is known."""
+
+    async def held(self, *, after: str = "", limit: int = 1000) -> Sequence[UploadId]:
+        """The uploads that anything is held of, in the order of their ids, those after ``after``."""
+
     async def sign_small(self, name: str, size_bytes: int, until: datetime) -> Ticket:
         """A link (number 1) for one small file, such as an image, under a name of ours."""
 
@@ -325,6 +331,15 @@ class Link:
     cookies: Mapping[str, str] = field(factory=dict)
 
 
+@frozen
+class Stored:
+    """Something directly under a prefix: a file, or (its name ends in a slash) all whose key goes on."""
+
+    name: str
+    at: datetime | None
+    """When a file was put; None for several."""
+
+
 class MediaStore(Protocol):
     """Files that are shown: renditions, posters, captions, images. Keys are paths without a leading slash."""
 
@@ -339,6 +354,9 @@ class MediaStore(Protocol):
 
     async def usage(self, prefix: str) -> int:
         """Bytes under a prefix."""
+
+    async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
+        """What is directly under a prefix (which ends in a slash), by name, those whose name sorts after ``after``."""
 
     def open_url(self, key: str) -> str:
         """Where anyone may GET it, as long as the video it belongs to (if any) is public."""

@@ -7,6 +7,7 @@ from typing import Any
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
+from application.auditing import AuditMedia
 from application.channels import (
     ChannelCards,
     ClearChannel,
@@ -74,6 +75,7 @@ from application.processing import (
     StopProcessing,
     SweepProcessing,
 )  # fmt: skip
+from application.sweeping import SweepOrphans
 from application.uploads import (
     CancelUpload,
     ClearUpload,
@@ -380,6 +382,26 @@ class Core(DeclarativeContainer):
         video_cards=video_cards,
     )
     embed_video = Singleton(EmbedVideo, videos=adapters.videos, cards=video_cards)
+
+    # media and records
+    sweep_orphans = Singleton(
+        SweepOrphans,
+        videos=adapters.videos,
+        channels=adapters.channels,
+        processings=adapters.processings,
+        uploads=adapters.uploads,
+        media=adapters.media,
+        store=adapters.store,
+        now=adapters.now,
+    )
+    audit_media = Singleton(
+        AuditMedia,
+        videos=adapters.videos,
+        processings=adapters.processings,
+        uploads=adapters.uploads,
+        media=adapters.media,
+        store=adapters.store,
+    )
 
     # events
     consumers = Singleton(

@@ -44,7 +44,9 @@ class Worker:
             ("expire_uploads", core.expire_uploads()),
             ("expire_sign_ups", core.expire_sign_ups()),
             ("sweep_processing", core.sweep_processing()),
+            ("sweep_orphans", self._sweep_orphans),
         )
+        self._orphans = core.sweep_orphans()
         self._outbox: Outbox = core.adapters.outbox()
         self._processings: Processings = core.adapters.processings()
         self._reports: Reports | None = core.adapters.reports()
@@ -160,6 +162,18 @@ class Worker:
             except Exception as error:  # noqa: BLE001  (the next sweep may go well)
                 self._failed(name, error)
 
-    def _failed(self, task: str, error: Exception) -> None:
+    async def _sweep_orphans(self) -> int:
+        """How much was removed; all of it by name in the log, since nobody asked for it."""
+        swept = await self._orphans()
+        removed = 0
+        for each in swept:
+            if each.error is not None:
+                self._failed("sweep_orphans", each.error, name=each.name)
+                continue
+            _log.info("orphan removed", name=each.name, why=each.why)
+            removed += 1
+        return removed
+
+    def _failed(self, task: str, error: Exception, **about: str) -> None:
         self._metrics.failures[task] += 1
-        _log.error("background work failed", task=task, exc_info=error)
+        _log.error("background work failed", task=task, exc_info=error, **about)

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import define, field, frozen
+from sortedcontainers import SortedDict
 
 from adapters.inmemory.links import Links
-from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Ticket
+from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Stored, Ticket
 from domain.errors import Conflict, Invalid, NotFound, TooLarge
 from domain.ids import UploadId
 from domain.uploads import MIB, Part, Upload
@@ -113,7 +114,7 @@ class InMemoryMedia:
         self._now = now
         self._incoming: dict[UploadId, _Incoming] = {}
         self._small: dict[str, tuple[bytes, datetime]] = {}
-        self._files: dict[str, bytes] = {}
+        self._files: SortedDict[str, tuple[bytes, datetime]] = SortedDict()
 
     # --- UploadStore
 
@@ -140,7 +141,13 @@ class InMemoryMedia:
         return len(incoming.source)
 
     async def discard(self, upload: Upload) -> None:
-        self._incoming.pop(upload.id, None)
+        await self.discard_unknown(upload.id)
+
+    async def discard_unknown(self, upload: UploadId) -> None:
+        self._incoming.pop(upload, None)
+
+    async def held(self, *, after: str = "", limit: int = 1000) -> Sequence[UploadId]:
+        return sorted(upload for upload in self._incoming if upload > after)[:limit]
 
     async def sign_small(self, name: str, size_bytes: int, until: datetime) -> Ticket:
         return Ticket(1, self._links.small(checked(name), size_bytes, until), until)
@@ -165,12 +172,12 @@ class InMemoryMedia:
         del content_type
         if len(content) > PUT_MOST:
             raise TooLarge(f"at most {PUT_MOST} bytes are put at once")
-        self._files[checked(key)] = content
+        self._files[checked(key)] = (content, self._now())
 
     async def read(self, key: str) -> bytes:
         if key not in self._files:
             raise NotFound("there is no such file")
-        return self._files[key]
+        return self._files[key][0]
 
     async def remove_prefix(self, prefix: str) -> int:
         gone = [key for key in self._files if key.startswith(prefix)]
@@ -179,7 +186,16 @@ class InMemoryMedia:
         return len(gone)
 
     async def usage(self, prefix: str) -> int:
-        return sum(len(content) for key, content in self._files.items() if key.startswith(prefix))
+        return sum(len(content) for key, (content, _) in self._files.items() if key.startswith(prefix))
+
+    async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
+        found: list[Stored] = []
+        start = prefix + _beyond(after)
+        while len(found) < limit and (key := next(self._files.irange(start), None)) and key.startswith(prefix):
+            name, slash, _ = key.removeprefix(prefix).partition("/")
+            found.append(Stored(name + slash, None if slash else self._files[key][1]))
+            start = prefix + _beyond(name + slash)
+        return found
 
     def open_url(self, key: str) -> str:
         return self._links.open(key)
@@ -225,6 +241,11 @@ class InMemoryMedia:
     def _forget_small(self) -> None:
         over = self._now() - SMALL_LIFE
         self._small = {name: kept for name, kept in self._small.items() if kept[1] > over}
+
+
+def _beyond(name: str) -> str:
+    """What sorts directly after a name and, if it ends in a slash, after all that goes on there."""
+    return f"{name[:-1]}0" if name.endswith("/") else f"{name}\0" if name else ""
 
 
 async def _collect(number: int, size: int, chunks: AsyncIterator[bytes]) -> tuple[Part, bytes]:

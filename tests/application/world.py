@@ -24,6 +24,7 @@ from adapters.inmemory.identity import InMemoryAccounts
 from adapters.inmemory.transcode import AGAIN_AFTER
 from application.events import Delivered
 from application.ports import Event, Page
+from application.sweeping import REST, SweepOrphans, Swept
 from application.uploads import UploadCard
 from application.videos import VideoCard
 from domain.access import Actor, Role
@@ -31,6 +32,7 @@ from domain.channels import Channel, Member
 from domain.errors import NotFound, Unauthenticated
 from domain.identity import User
 from domain.ids import ChannelId, UserId, VideoId
+from domain.media import attempt_prefix
 from domain.notifications import Notification
 from domain.processing import Report
 from domain.uploads import MIB, Limits, Part, Upload
@@ -276,6 +278,22 @@ class World:
         await self.pass_time(timedelta(hours=1, minutes=1), 2)
         await self.pass_time(timedelta(hours=25), 2)
 
+    async def tidy(self) -> list[Swept]:
+        """Whole rounds of the sweep of orphans: two, since what one finds goes in the next."""
+        swept: list[Swept] = []
+        for _ in range(2):
+            swept += await self.tidy_once()
+            self.clock.advance(REST)
+        return swept
+
+    async def tidy_once(self) -> list[Swept]:
+        """One round, to its end, or the rest of one that is under way."""
+        sweep: SweepOrphans = self.core.sweep_orphans()
+        swept = [*await sweep()]
+        while sweep._to_look_at:
+            swept += await sweep()
+        return swept
+
     # --- what is there in the end
 
     def files(self, prefix: str = "") -> set[str]:
@@ -285,6 +303,19 @@ class World:
         """Uploads of which any byte is kept."""
         kept = self.raw.media()._incoming
         return {upload for upload, each in kept.items() if each.parts or each.source is not None}
+
+    async def named(self) -> set[str]:
+        """The files here that some record names."""
+        channels = await self.raw.channels().of_member(self.owner.require_user())
+        files = {key for channel in channels for key in channel.files}
+        for channel in channels:
+            page = await self.raw.videos().of_channel(channel.id, limit=1000)
+            processings = await self.raw.processings().many([video.id for video in page.items])
+            for video in page.items:
+                attempts = {each.attempt for each in (video.media, processings.get(video.id)) if each}
+                files |= {key for attempt in attempts for key in self.files(attempt_prefix(video.id, attempt))}
+                files |= video.files
+        return files
 
     def quota(self, actor: Actor) -> int:
         usage = self.raw.uploads()._usage.get(actor.require_user())

@@ -85,6 +85,39 @@ async def test_a_sweep_says_what_it_did_and_nothing_else(platform: Platform) -> 
     assert lines == [{"event": "swept", "log_level": "info", "task": "expire_uploads", "done": 1}]
 
 
+async def test_a_sweep_names_the_orphans_that_it_removed(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    media = platform.adapters.media()
+    for key in ("v/vid_1/x.m4s", "v/vid_2/x.m4s", "c/chn_1/x.jpg"):
+        await media.put(key, b"x", "")
+    remove, error = media.remove_prefix, OSError("read-only")
+
+    async def stuck(prefix: str) -> int:
+        if prefix == "v/vid_2/":
+            raise error
+        return await remove(prefix)
+
+    monkeypatch.setattr(media, "remove_prefix", stuck)
+    await platform.worker.sweep()
+    platform.clock.advance(timedelta(hours=1))
+    with structlog.testing.capture_logs() as lines:
+        await platform.worker.sweep()
+        await platform.worker.sweep()
+        await platform.worker.sweep()
+    about: dict[str, object] = {"event": "orphan removed", "log_level": "info"}
+    swept = {"event": "swept", "log_level": "info", "task": "sweep_orphans", "done": 1}
+    assert lines == [
+        about | {"name": "v/vid_1/", "why": "there is no such video"},
+        {
+            "event": "background work failed", "log_level": "error", "task": "sweep_orphans", "name": "v/vid_2/",
+            "exc_info": error,
+        },
+        swept,
+        about | {"name": "c/chn_1/", "why": "there is no such channel"},
+        swept,
+    ]  # fmt: skip
+    assert platform.metrics.failures == {"sweep_orphans": 1}
+
+
 async def test_an_event_that_fails_comes_again_and_is_given_up_at_last(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import define, field, frozen
+from sortedcontainers import SortedDict
 
 from adapters.inmemory.links import Links
 from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Stored, Ticket
@@ -113,7 +114,7 @@ class InMemoryMedia:
         self._now = now
         self._incoming: dict[UploadId, _Incoming] = {}
         self._small: dict[str, tuple[bytes, datetime]] = {}
-        self._files: dict[str, tuple[bytes, datetime]] = {}
+        self._files: SortedDict[str, tuple[bytes, datetime]] = SortedDict()
 
     # --- UploadStore
 
@@ -188,12 +189,13 @@ class InMemoryMedia:
         return sum(len(content) for key, (content, _) in self._files.items() if key.startswith(prefix))
 
     async def under(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[Stored]:
-        found: dict[str, datetime | None] = {}
-        for key, (_, at) in self._files.items():
+        found: list[Stored] = []
+        start = prefix + _beyond(after)
+        while len(found) < limit and (key := next(self._files.irange(start), None)) and key.startswith(prefix):
             name, slash, _ = key.removeprefix(prefix).partition("/")
-            if key.startswith(prefix) and name + slash > after:
-                found[name + slash] = None if slash else at
-        return [Stored(name, found[name]) for name in sorted(found)[:limit]]
+            found.append(Stored(name + slash, None if slash else self._files[key][1]))
+            start = prefix + _beyond(name + slash)
+        return found
 
     def open_url(self, key: str) -> str:
         return self._links.open(key)
@@ -239,6 +241,11 @@ class InMemoryMedia:
     def _forget_small(self) -> None:
         over = self._now() - SMALL_LIFE
         self._small = {name: kept for name, kept in self._small.items() if kept[1] > over}
+
+
+def _beyond(name: str) -> str:
+    """What sorts directly after a name and, if it ends in a slash, after all that goes on there."""
+    return f"{name[:-1]}0" if name.endswith("/") else f"{name}\0" if name else ""
 
 
 async def _collect(number: int, size: int, chunks: AsyncIterator[bytes]) -> tuple[Part, bytes]:

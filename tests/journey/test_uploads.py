@@ -116,7 +116,9 @@ def test_a_server_killed_during_a_transcode_goes_on(tmp_path: Path, clips_folder
     server = Server(tmp_path / "data")
     with server.running():
         person = sign_up(server, "unlucky")
-        before = person.post(f"/v1/videos/{(video := _under_way(server, person, clips_folder))}/comments", {"text": "So?"})
+        before = person.post(
+            f"/v1/videos/{(video := _under_way(server, person, clips_folder))}/comments", {"text": "So?"}
+        )
         for _ in range(2):
             server.kill()
             server.start()

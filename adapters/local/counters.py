@@ -8,14 +8,13 @@ from adapters.local.database import Transaction
 @frozen(kw_only=True)
 class Counter:
     """``count`` in ``table`` by ``key``. ``facts`` selects keys and true counts; other ``columns`` of the same table
-    are counted in the same pass. ``alone``: there is nothing else in the table.
+    are counted in the same pass.
     """
 
     table: str
     key: str
     columns: tuple[str, ...] = ("count",)
     facts: str
-    alone: bool = True
 
     @property
     def wrong(self) -> str:
@@ -35,13 +34,8 @@ class Counter:
 
     def recount(self, transaction: Transaction) -> None:
         names = ", ".join(self.columns)
-        clear = ", ".join(f"{each} = 0" for each in self.columns)
-        take = ", ".join(f"{each} = excluded.{each}" for each in self.columns)
-        transaction.run(f"DELETE FROM {self.table}" if self.alone else f"UPDATE {self.table} SET {clear}")
-        transaction.run(
-            f"INSERT INTO {self.table} ({self.key}, {names}) SELECT * FROM ({self.facts}) WHERE true"
-            f" ON CONFLICT ({self.key}) DO UPDATE SET {take}"
-        )
+        transaction.run(f"DELETE FROM {self.table}")
+        transaction.run(f"INSERT INTO {self.table} ({self.key}, {names}) {self.facts}")
 
 
 COUNTERS = (
@@ -69,10 +63,6 @@ COUNTERS = (
     Counter(
         table="subscriber_count", key="channel",
         facts="SELECT channel, count(*) FROM subscription GROUP BY channel",
-    ),
-    Counter(
-        table="inbox", key="user", alone=False,
-        facts="SELECT user, count(*) FROM notification GROUP BY user",
     ),
 )  # fmt: skip
 

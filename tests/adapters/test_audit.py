@@ -62,8 +62,6 @@ COUNTED = [
     ("UPDATE tally SET likes = 0", ("tally", "vid_1")),
     ("UPDATE tally SET dislikes = 3", ("tally", "vid_1")),
     ("UPDATE subscriber_count SET count = 2", ("subscriber_count", "chn_cats")),
-    ("UPDATE inbox SET count = 9", ("inbox", "usr_ann")),
-    ("DELETE FROM inbox", ("inbox", "usr_ann")),
     ("UPDATE comment SET placed = 0 WHERE id = 'cmt_1'", ("placed", "cmt_1")),
     ("UPDATE comment SET placed = 1 WHERE id = 'cmt_2'", ("placed", "cmt_2")),
     ("DELETE FROM tag WHERE tag = 'naps'", ("tag", "vid_1")),

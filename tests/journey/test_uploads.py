@@ -131,9 +131,8 @@ def test_a_server_killed_during_a_transcode_goes_on(tmp_path: Path, clips_folder
         assert found["processing"] == {"state": "ready", "progress_percent": 100, "attempt": 1, "error": None}
         manifest = person.post(f"/v1/videos/{video}/playback-sessions")["manifest_url"]
         for rendition in found["renditions"]:
-            playlist = httpx.get(f"{manifest.rpartition('/')[0]}/{rendition['name']}/index.m3u8").text
-            assert playlist.endswith("#EXT-X-ENDLIST\n")
-            assert clips.frames(f"{manifest.rpartition('/')[0]}/{rendition['name']}/index.m3u8") == 20 * 30
+            length, frame = clips.decoded(f"{manifest.rpartition('/')[0]}/{rendition['name']}/index.m3u8")
+            assert length == pytest.approx(20, abs=2 * frame)
 
 
 def _under_way(server: Server, person: Person, clips_folder: Path) -> str:

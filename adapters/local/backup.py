@@ -25,9 +25,9 @@ import apsw
 import msgspec
 from attrs import evolve, frozen
 
-from adapters.local.database import check_header, sync_folder
+from adapters.local.database import check_header
 from adapters.local.disk import removals_paused
-from adapters.local.durable import room
+from adapters.local.durable import room, sync
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import read_once
 from domain.channels import Channel
@@ -107,7 +107,7 @@ def backup(database: Path, media: Path, target: Path, now: datetime, progress: P
         file.flush()
         os.fsync(file.fileno())
         partial.rename(target)
-        sync_folder(target.parent)
+        sync(target.parent)
     return Backup(manifest=packed, missing=missing)
 
 
@@ -296,7 +296,7 @@ def restore(source: Path, data: Path, progress: Progress = silent) -> Manifest:
             _prepare(beside)
             os.sync()  # thousands of files: one wait for all of them
             beside.rename(data)
-            sync_folder(data.parent)
+            sync(data.parent)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise

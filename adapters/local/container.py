@@ -20,8 +20,9 @@ from adapters.inmemory.container import CLIENT
 from adapters.inmemory.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
-from adapters.local.database import Database, micros, sql, sync_folder
+from adapters.local.database import Database, micros, sql
 from adapters.local.disk import DiskMedia
+from adapters.local.durable import sync
 from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
 from adapters.local.ffmpeg import FfmpegTranscoder
 from adapters.local.idempotency import SqliteIdempotency
@@ -262,7 +263,7 @@ async def opened(
     """
     database = _opened_file(data)
     try:
-        sync_folder(data)
+        sync(data)
         kept = await database.write(lambda transaction: settled(transaction, "key", lambda: fresh_key().hex()))
         container = Local(
             public_url=public_url, key=secret or bytes.fromhex(kept), database=database, data=data / MEDIA,

@@ -12,7 +12,6 @@ Several processes may open the file. Of their writers one has the turn, the othe
 """
 
 import asyncio
-import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -423,12 +422,3 @@ def _known(error: Exception) -> Exception:
 
 def _closed() -> Unavailable:
     return Unavailable("the database is closed", code="database_closed")
-
-
-def sync_folder(folder: Path) -> None:
-    """What was made or renamed in it outlives a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

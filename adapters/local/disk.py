@@ -208,6 +208,8 @@ class DiskMedia:
         folders = [Path(folder) for folder, _, _ in os.walk(made)]
         for each in (*files(made), *folders):
             sync(each)
+        if path.is_dir():  # of someone who made it before and never said so
+            remove(path)
         self._show(made, path)
 
     def _show(self, made: Path, path: Path) -> None:

@@ -17,8 +17,8 @@ from attrs import define, evolve, field, frozen
 from PIL import Image, ImageStat
 
 from adapters.local import encode
-from adapters.local.database import sync_folder
 from adapters.local.disk import DiskMedia
+from adapters.local.durable import ended
 from adapters.local.jobs import LOOK_S, Hold, JobQueue, Lost, Standing
 from adapters.local.source import Probed, Refused, probed
 from adapters.playlists import AUDIO_CODECS, SILENCE, Board, Stream, master_playlist
@@ -100,8 +100,8 @@ class _Work:
 
 
 class FfmpegTranscoder:
-    """Up to ``jobs`` sources at once in this process, as long as it is in ``run``; other processes take theirs from the
-    same queue.
+    """Up to ``jobs`` sources at once, in this process as long as it is in ``run``, and in others that work off the same
+    queue, together.
 
     A job that was begun goes on in the next run where its first rendition is shown already, and else from the start.
     Encoders run at a low priority, so that requests are served meanwhile, and end with this process.
@@ -134,11 +134,10 @@ class FfmpegTranscoder:
     async def cancel(self, job: JobId) -> None:
         """Returns when it is stopped, if it runs in this process."""
         left = await self._queue.cancel(job)
-        here = [each for each in self._running if each.hold.job == job and each.task is not None]
-        for each in here:
-            if self._queue.standing(each.hold) is not Standing.HELD:
+        for each in [each for each in self._running if each.hold.job == job]:
+            if each.task is not None and self._queue.standing(each.hold) is not Standing.HELD:
                 each.stop()
-                await _ended(each.task)
+                await _over(each.task)
         if left is not None:
             await self._clear(left)
 
@@ -164,7 +163,7 @@ class FfmpegTranscoder:
                 if await self._queue.keep(job.hold) is not Standing.HELD:
                     job.stop()
             while len(self._running) < self._most and not self._closed:
-                hold = await self._queue.claim()
+                hold = await self._queue.claim(self._most)
                 if hold is None:
                     return
                 self._begin(hold)
@@ -175,19 +174,20 @@ class FfmpegTranscoder:
         job = _Job(hold, hold.report)
         self._running.add(job)
 
-        def ended(_: object) -> None:
+        def over(_: object) -> None:
             self._running.discard(job)
             self._queue.wake()
 
         job.task = asyncio.get_running_loop().create_task(self._run(job))
-        job.task.add_done_callback(ended)
+        job.task.add_done_callback(over)
 
     async def _stop_all(self) -> None:
         running = tuple(self._running)
         for job in running:
             job.stop()
         for job in running:
-            await _ended(job.task)
+            if job.task is not None:
+                await _over(job.task)
 
     # --- one job
 
@@ -356,16 +356,13 @@ class FfmpegTranscoder:
         Raises Lost.
         """
         await self._queue.renew(job.hold)
-        await _unbroken(asyncio.to_thread(_move, made, self._media.path_of(key)))
+        await _unbroken(self._media.adopt(made, key))
 
     async def _publish(self, job: _Job, work: _Work, manifest: str) -> Media:
         """What names all that was made, which then outlives a power cut: it may be reported. Raises Lost."""
         text = master_playlist(job.made, float(work.probed.fps), job.audio)
         await self._queue.renew(job.hold)
-        key = job.prefix + manifest
-        await _unbroken(self._media.put(key, text.encode(), _M3U8))
-        for folder in self._media.path_of(key).parents[: key.count("/") + 1]:
-            await asyncio.to_thread(sync_folder, folder)
+        await _unbroken(self._media.put(job.prefix + manifest, text.encode(), _M3U8))
         largest = job.made[-1][0]
         return Media(
             attempt=job.hold.order.attempt, manifest=manifest, duration_s=job.duration_s, width=largest.width,
@@ -490,32 +487,11 @@ def _most_telling(sheet: Path, board: Board, duration_s: float) -> int:
     return max(range(shown), key=contrast)
 
 
-def _move(made: Path, path: Path) -> None:
-    for file in made.iterdir() if made.is_dir() else (made,):
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
-    if made.is_dir():
-        sync_folder(made)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():  # made by a run that said nothing of it any more
-        shutil.rmtree(path)
-    made.rename(path)
-
-
 async def _unbroken(work: Coroutine[Any, Any, object]) -> None:
     """To its end, whoever cancels meanwhile."""
-    task = asyncio.ensure_future(work)
-    await _ended(task)
-    await task
+    await ended(asyncio.ensure_future(work))
 
 
-async def _ended(task: "asyncio.Future[Any] | None") -> None:
-    """Returns when the task is at its end, whoever cancels meanwhile."""
-    cancelled: asyncio.CancelledError | None = None
-    while task is not None and not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+async def _over(task: "asyncio.Task[None]") -> None:
+    """Returns when the task is at its end, be it cancelled."""
+    await ended(asyncio.gather(task, return_exceptions=True))

@@ -129,6 +129,7 @@ _OPEN = sql("SELECT count(*) FROM job WHERE state IN ('waiting', 'running')")
 _FORGET = sql("DELETE FROM job WHERE state = 'over' AND n <= ?")
 _REMOVE = sql("DELETE FROM job WHERE n = ?")
 _NEXT = sql("SELECT n FROM job WHERE state = 'waiting' ORDER BY n LIMIT 1")
+_HELD = sql("SELECT count(*) FROM job WHERE held_until > ?")
 _FORSAKEN = sql("SELECT n FROM job WHERE held_until <= ? ORDER BY held_until, n LIMIT 1")
 _TAKE = sql(
     "UPDATE job SET state = 'running', runs = runs + 1, held_until = ? WHERE n = ? AND state = 'waiting' "
@@ -229,14 +230,19 @@ class JobQueue:
 
     # --- for runners
 
-    async def claim(self) -> Hold | None:
-        """One that nobody runs, to be run; or to be cleared away, if that is how it stands."""
+    async def claim(self, most: int) -> Hold | None:
+        """One that nobody runs, to be run; or to be cleared away, if that is how it stands. None while ``most`` are in
+        somebody's hands, whichever process that is.
+        """
         now = self._now()
         present, until = micros(now), micros(now + HOLD)
         if self._database.row(_FORSAKEN, (present,)) is None and self._database.row(_NEXT) is None:
             return None
 
         def work(transaction: Transaction) -> Hold | None:
+            ((held,),) = transaction.rows(_HELD, (present,))
+            if held >= most:
+                return None
             if (forsaken := transaction.row(_FORSAKEN, (present,))) is not None:
                 return _hold(transaction.rows(_TAKE_OVER, (until, forsaken[0], present))[0])
             if (waiting := transaction.row(_NEXT)) is not None:

@@ -50,7 +50,7 @@ class Process:
     queue: JobQueue
 
     async def claimed(self) -> Hold:
-        hold = await self.queue.claim()
+        hold = await self.queue.claim(10)
         assert hold is not None
         return hold
 
@@ -86,7 +86,7 @@ def there(tmp_path: Path, clock: FakeClock) -> Iterator[Process]:
 
 async def test_jobs_are_taken_up_in_the_order_in_which_they_came_and_each_once(here: Process, there: Process) -> None:
     added = [await each.queue.add(order(number)) for number, each in enumerate((here, there, here, there))]
-    claims = await asyncio.gather(*(each.queue.claim() for _ in range(4) for each in (here, there)))
+    claims = await asyncio.gather(*(each.queue.claim(10) for _ in range(4) for each in (here, there)))
     holds = sorted((hold for hold in claims if hold is not None), key=lambda hold: hold.n)
     assert [hold.job for hold in holds] == added
     assert [hold.order for hold in holds] == [order(number) for number in range(4)]
@@ -116,6 +116,22 @@ async def test_no_more_are_taken_than_may_wait_whoever_took_them(tmp_path: Path,
         await here.queue.add(order(2))
 
 
+async def test_no_more_are_run_than_may_be_whoever_runs_them(here: Process, there: Process, clock: FakeClock) -> None:
+    """One that is over, let go or forsaken makes room for another."""
+    for number in range(4):
+        await here.queue.add(order(number))
+    first, second = await here.claimed(), await there.claimed()
+    assert await here.queue.claim(2) is None
+    await here.queue.say(first, failed(first))
+    third = await here.queue.claim(2)
+    assert third is not None
+    assert await there.queue.claim(2) is None
+    await there.queue.release(second)
+    assert (await here.queue.claim(2) or third).job == second.job
+    clock.advance(HOLD)
+    assert (await there.queue.claim(2) or third).deaths == 1
+
+
 async def test_a_runner_that_vanished_is_replaced_and_not_believed_any_more(
     here: Process, there: Process, clock: FakeClock
 ) -> None:
@@ -123,7 +139,7 @@ async def test_a_runner_that_vanished_is_replaced_and_not_believed_any_more(
     old = await here.claimed()
     await here.queue.say(old, at(old, 10))
     clock.advance(HOLD - SECOND)
-    assert await there.queue.claim() is None
+    assert await there.queue.claim(10) is None
     clock.advance(SECOND)
     new = await there.claimed()
     assert (new.job, new.order, new.report, new.run, new.deaths) == (job, order(), at(old, 10), 2, 1)
@@ -148,11 +164,11 @@ async def test_a_hold_lasts_as_long_as_its_runner_says_so(here: Process, there: 
     for _ in range(20):
         clock.advance(RENEW)
         assert await here.queue.keep(hold) is Standing.HELD
-        assert await there.queue.claim() is None
+        assert await there.queue.claim(10) is None
     # Nobody else was there when it ran out.
     clock.advance(timedelta(hours=1))
     assert await here.queue.keep(hold) is Standing.HELD
-    assert await there.queue.claim() is None
+    assert await there.queue.claim(10) is None
 
 
 async def test_a_clock_that_is_set_back_makes_no_hold_longer(here: Process, there: Process, clock: FakeClock) -> None:
@@ -171,7 +187,7 @@ async def test_a_job_that_is_said_to_be_over_is_over(here: Process, there: Proce
     assert here.queue.standing(hold) is Standing.LOST
     await here.queue.release(hold)
     clock.advance(HOLD)
-    assert await there.queue.claim() is None
+    assert await there.queue.claim(10) is None
     assert await there.queue.cancel(job) is None
     assert await there.queue.status(job) == failed(hold)
 
@@ -219,7 +235,7 @@ async def test_a_process_that_is_alone_takes_everything_back(here: Process, ther
     assert [(hold.job, hold.deaths) for hold in claims[1:]] == [(added[2], 1), (added[3], 0)]
     assert claims[0].job == added[1]
     assert there.queue.standing(claims[0]) is Standing.CANCELLED
-    assert await there.queue.claim() is None
+    assert await there.queue.claim(10) is None
 
 
 async def test_how_jobs_ended_is_remembered_of_the_last_ones(here: Process, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +260,7 @@ async def test_a_job_that_nobody_began_is_gone_at_once(here: Process, there: Pro
     job = await here.queue.add(order())
     assert await there.queue.cancel(job) is None
     assert await here.queue.status(job) is None
-    assert await here.queue.claim() is None
+    assert await here.queue.claim(10) is None
 
 
 async def test_a_runner_learns_that_its_job_was_cancelled_elsewhere(
@@ -262,7 +278,7 @@ async def test_a_runner_learns_that_its_job_was_cancelled_elsewhere(
     assert await there.queue.status(job) is None
     await here.queue.drop(hold)
     clock.advance(HOLD)
-    assert await there.queue.claim() is None
+    assert await there.queue.claim(10) is None
 
 
 @pytest.mark.parametrize("vanished", [False, True])
@@ -279,10 +295,10 @@ async def test_what_a_run_left_is_for_the_one_who_cancels_if_nobody_runs_it(
     assert left is not None
     assert there.queue.standing(left) is Standing.CANCELLED
     assert here.queue.standing(hold) is Standing.LOST
-    assert await here.queue.claim() is None
+    assert await here.queue.claim(10) is None
     await there.queue.drop(left)
     clock.advance(HOLD)
-    assert await here.queue.claim() is None
+    assert await here.queue.claim(10) is None
 
 
 async def test_a_cancelled_job_is_cleared_away_even_if_its_runner_vanished(
@@ -291,7 +307,7 @@ async def test_a_cancelled_job_is_cleared_away_even_if_its_runner_vanished(
     job = await here.queue.add(order())
     await here.claimed()
     await there.queue.cancel(job)
-    assert await there.queue.claim() is None
+    assert await there.queue.claim(10) is None
     clock.advance(HOLD)
     left = await there.claimed()
     assert (left.job, there.queue.standing(left)) == (job, Standing.CANCELLED)

@@ -71,6 +71,7 @@ class Studio:
 async def studio(root: Path, ffmpeg: str | None = None, max_duration_s: float = 3600) -> AsyncIterator[Studio]:
     clock = FakeClock()
     media = DiskMedia(root, Links(b"key", "", clock.now), clock.now)
+    media.clear_scratch()
     database = Database(root / "hexcast.db", durable=False)
     reports = SqliteReports(database, clock.now)
     queue = JobQueue(database, reports, clock.now)

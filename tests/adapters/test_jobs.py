@@ -466,7 +466,8 @@ async def test_who_was_overtaken_stops_and_leaves_the_files_to_the_other(  # noq
     old = FfmpegTranscoder(media, here.queue, ffmpeg=slow, look_s=600)
     async with running(old):
         await old.start(order())
-        assert (await told(here.reports, 1)).state is State.TRANSCODING
+        # A quarter of the film, by both encoders: neither says anything more, which would renew the hold.
+        assert (await told(here.reports, 25)).state is State.TRANSCODING
         clock.advance(HOLD)
         async with running(FfmpegTranscoder(media, there.queue, look_s=LOOK_S)) as new:
             while (report := await there.reports.next()).media is None:

@@ -24,6 +24,7 @@ STOP_S = 10
 """How long requests under way may take after the signal to stop; event streams are cut off then."""
 BACKLOG = 1024
 SWITCH_S = 0.002
+LOOK_S = 0.005
 
 
 Beside = Callable[[Any], Awaitable[None]]
@@ -40,7 +41,8 @@ def main(beside: Beside | None = None, *, first: Beside | None = None, last: Bes
     except Invalid as error:
         return _complain(error, 2)
     try:
-        settings = _settled(settings)
+        if settings.worker is None:  # whoever starts several has seen to it, and they share the port
+            settings = _settled(settings)
     except OSError as error:
         return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
 
@@ -145,7 +147,7 @@ async def _serve(
         # would wait for up to 5 ms while the loop is busy, as it is for a page of a fan-out.
         sys.setswitchinterval(SWITCH_S)
         gc.enable()
-        await asyncio.sleep(0)  # the server's first step is to bind its socket
+        await _listening(settings, served)
         if place is None:
             log.info("serving", url=settings.url, profile=settings.profile)
         else:
@@ -173,6 +175,18 @@ async def _serve(
             await last(core)
         if place is None:
             log.info("stopped")
+
+
+async def _listening(settings: Settings, served: "asyncio.Task[None]") -> None:
+    """Until connections are taken, which Granian's own threads begin with in their time; or until it failed to."""
+    while not served.done():
+        try:
+            _, connection = await asyncio.open_connection(settings.host, settings.port)
+        except OSError:
+            await asyncio.sleep(LOOK_S)
+        else:
+            connection.close()
+            return
 
 
 async def _help(beside: Beside, core: object, log: Any) -> None:

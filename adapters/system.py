@@ -49,9 +49,16 @@ class Ulids:
 
     def __init__(self, now: Callable[[], datetime], *, after_ms: int = -1) -> None:
         self._now = now
-        # Where it begins to count is random too: other processes begin after the same millisecond.
-        self._last = ((after_ms + 1) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
+        self._last = -1
         self._lock = Lock()
+        self.rise(after_ms)
+
+    def rise(self, after_ms: int) -> None:
+        """No id from now on is of this millisecond or before."""
+        with self._lock:
+            if after_ms >= self._last >> _RANDOM_BITS:
+                # Where it begins to count is random too: other processes begin after the same millisecond.
+                self._last = ((after_ms + 1) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
 
     def __call__(self, prefix: str) -> str:
         millis = int(self._now().timestamp() * 1000)

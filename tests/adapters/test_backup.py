@@ -17,7 +17,7 @@ import pytest
 from attrs import evolve
 
 from adapters.local import backup as module
-from adapters.local.backup import backup, restore
+from adapters.local.backup import FORMAT, backup, restore
 from adapters.local.columns import TABLES
 from adapters.local.disk import removals_paused
 from adapters.local.schema import MIGRATIONS
@@ -298,7 +298,9 @@ def test_what_was_torn_or_altered_is_refused(
 
 @pytest.mark.parametrize("field", ["format", "schema"])
 def test_a_later_version_s_backup_is_refused(made: Path, tmp_path: Path, field: str) -> None:
-    newer = altered(made, lambda content: content.replace(f'"{field}":1'.encode(), f'"{field}":9'.encode(), 1))
+    current = {"format": FORMAT, "schema": len(MIGRATIONS)}[field]
+    was, says = (f'"{field}":{number}'.encode() for number in (current, 9))
+    newer = altered(made, lambda content: content.replace(was, says, 1))
     with pytest.raises(Invalid, match=f"{field} 9") as refused:
         restore(newer, tmp_path / "elsewhere")
     assert refused.value.code == "backup_newer"

@@ -24,6 +24,7 @@ STOP_S = 10
 """How long requests under way may take after the signal to stop; event streams are cut off then."""
 BACKLOG = 1024
 SWITCH_S = 0.002
+LISTENING_S = 0.001
 
 
 Beside = Callable[[Any], Awaitable[None]]
@@ -145,7 +146,7 @@ async def _serve(
         # would wait for up to 5 ms while the loop is busy, as it is for a page of a fan-out.
         sys.setswitchinterval(SWITCH_S)
         gc.enable()
-        await asyncio.sleep(0)  # the server's first step is to bind its socket
+        await _listening(settings, served)
         if place is None:
             log.info("serving", url=settings.url, profile=settings.profile)
         else:
@@ -173,6 +174,18 @@ async def _serve(
             await last(core)
         if place is None:
             log.info("stopped")
+
+
+async def _listening(settings: Settings, served: asyncio.Task[None]) -> None:
+    """Until the port takes connections: Granian makes its socket in a thread, and does not say when."""
+    while not served.done():
+        try:
+            _, connection = await asyncio.open_connection(settings.host, settings.port)
+        except OSError:
+            await asyncio.sleep(LISTENING_S)
+        else:
+            connection.close()
+            return
 
 
 async def _help(beside: Beside, core: object, log: Any) -> None:

@@ -376,3 +376,41 @@ def test_a_full_disk_during_the_way_back_leaves_nothing(
     with pytest.raises(Unavailable):
         restore(made, tmp_path / "elsewhere")
     assert {path.name for path in tmp_path.iterdir()} == {"data", "backup.tar"}
+
+
+def test_a_folder_that_is_there_is_filled(made: Path, tmp_path: Path) -> None:
+    """A disk may be mounted there, with a folder of its own in it: no other folder could take its place."""
+    data = tmp_path / "disk"
+    (data / "lost+found").mkdir(parents=True)
+    (data / ".restoring-7").mkdir()
+    before = data.stat().st_ino
+    restore(made, data)
+    assert data.stat().st_ino == before
+    assert {path.name for path in data.iterdir()} == {"hexcast.db", "media", "lost+found", ".restoring-7"}
+    with opened(data) as restored:
+        assert restored.findings() == []
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "disk", "backup.tar"}
+
+
+@pytest.mark.parametrize("step", range(1, 4))
+def test_a_folder_that_is_there_is_filled_or_left_empty(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """The database comes last."""
+    data = tmp_path / "disk"
+    data.mkdir()
+    seen: list[set[str]] = []
+
+    def full(folder: Path) -> None:
+        seen.append({path.name for path in folder.iterdir() if not path.name.startswith(".")})
+        if len(seen) == step:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "sync_folder", full)
+    if step == 3:
+        restore(made, data)
+        assert seen == [{"media"}, {"media", "hexcast.db"}]
+    else:
+        with pytest.raises(Unavailable):
+            restore(made, data)
+        assert list(data.iterdir()) == []

@@ -24,6 +24,7 @@ from adapters.local.database import Database, micros, sql, sync_folder
 from adapters.local.disk import DiskMedia
 from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
 from adapters.local.ffmpeg import FfmpegTranscoder
+from adapters.local.header import check_header
 from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.jobs import JobQueue, SqliteReports
 from adapters.local.notifications import SqliteInbox, SqliteLive
@@ -261,10 +262,15 @@ async def _prepare(data: Path) -> None:
 
 
 def _opened_file(data: Path) -> Database:
+    """What could go wrong is looked at before anything is written."""
+    check_header(data / FILE)
+    media = data / MEDIA
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        media.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Invalid(f"{data} cannot be used: {error.strerror or error}", code="data_unusable") from error
+        raise Invalid(f"{media} cannot be used: {error.strerror or error}", code="data_unusable") from error
+    if not os.access(media, os.R_OK | os.W_OK | os.X_OK):
+        raise Invalid(f"{media} cannot be used: it may not be written to", code="data_unusable")
     return Database(data / FILE)
 
 

@@ -12,6 +12,7 @@ Several processes may open the file. Of their writers one has the turn, the othe
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +152,8 @@ class Database:
         with _opening(path), ExitStack() as opened:
             if not path.exists():
                 path.touch(0o600)  # passwords' hashes and keys will be in it
+            if not os.access(path, os.R_OK | os.W_OK):  # SQLite would open it all the same, and deny each write
+                raise PermissionError(errno.EACCES, "it may not be written to")
             self._write = self._connect()
             opened.callback(self._write.close)
             self._write.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -362,7 +365,7 @@ def _opening(path: Path) -> Iterator[None]:
     ) as error:
         raise Invalid(f"{path} cannot be opened: {error}", code="database_unusable") from error
     except OSError as error:
-        raise Invalid(f"{path} cannot be made: {error.strerror or error}", code="database_unusable") from error
+        raise Invalid(f"{path} cannot be opened: {error.strerror or error}", code="database_unusable") from error
     except apsw.Error as error:
         raise _known(error) from error
 

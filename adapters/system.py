@@ -77,6 +77,22 @@ def ticks() -> float:
     return perf_counter()
 
 
+class Seldom:
+    """Whether to say something that is the same again and again: when it is another thing, and after a while."""
+
+    def __init__(self, again_s: float = 60.0, ticks: Callable[[], float] = ticks) -> None:
+        self._again_s = again_s
+        self._ticks = ticks
+        self._said: tuple[str, float] | None = None
+
+    def due(self, what: str) -> bool:
+        now = self._ticks()
+        if self._said is not None and self._said[0] == what and now < self._said[1] + self._again_s:
+            return False
+        self._said = what, now
+        return True
+
+
 def secret(size: int = 32) -> bytes:
     """Random bytes for a key."""
     return secrets.token_bytes(size)

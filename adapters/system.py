@@ -49,9 +49,16 @@ class Ulids:
 
     def __init__(self, now: Callable[[], datetime], *, after_ms: int = -1) -> None:
         self._now = now
-        # Where it begins to count is random too: other processes begin after the same millisecond.
-        self._last = ((after_ms + 1) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
+        self._last = -1
         self._lock = Lock()
+        self.rise(after_ms)
+
+    def rise(self, after_ms: int) -> None:
+        """No id from now on is of this millisecond or before."""
+        with self._lock:
+            if after_ms >= self._last >> _RANDOM_BITS:
+                # Where it begins to count is random too: other processes begin after the same millisecond.
+                self._last = ((after_ms + 1) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
 
     def __call__(self, prefix: str) -> str:
         millis = int(self._now().timestamp() * 1000)
@@ -68,6 +75,22 @@ class Ulids:
 def ticks() -> float:
     """Seconds since some moment, to measure with: they pass evenly, and never back."""
     return perf_counter()
+
+
+class Seldom:
+    """Whether to say something that is the same again and again: when it is another thing, and after a while."""
+
+    def __init__(self, again_s: float = 60.0, ticks: Callable[[], float] = ticks) -> None:
+        self._again_s = again_s
+        self._ticks = ticks
+        self._said: tuple[str, float] | None = None
+
+    def due(self, what: str) -> bool:
+        now = self._ticks()
+        if self._said is not None and self._said[0] == what and now < self._said[1] + self._again_s:
+            return False
+        self._said = what, now
+        return True
 
 
 def secret(size: int = 32) -> bytes:

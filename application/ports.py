@@ -268,6 +268,9 @@ class Processings(Protocol):
     async def unfinished(self, before: datetime, limit: int = 100) -> Sequence[Processing]:
         """Those not done whose ``updated_at`` lies before, longest ago first."""
 
+    async def ahead(self, after: datetime, limit: int = 100) -> Sequence[Processing]:
+        """Those not done whose ``updated_at`` lies after, the nearest first."""
+
 
 # --- media ---------------------------------------------------------------------------------------
 

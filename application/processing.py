@@ -22,7 +22,7 @@ from domain.channels import Task
 from domain.errors import Conflict, NotFound, Stale, Unavailable
 from domain.ids import JobId, UploadId, VideoId
 from domain.media import FilesSuperseded, attempt_prefix, video_prefix
-from domain.processing import LEASE, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
+from domain.processing import LEASE, SKEW, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
 from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
 from domain.watching import GRANT_LIFE
@@ -315,7 +315,8 @@ class SweepProcessing:
     async def __call__(self) -> int:
         """How many needed something."""
         now = self.now()
-        stalled = [each for each in await self.processings.unfinished(now - LEASE) if each.stalled(now)]
+        silent = [*await self.processings.unfinished(now - LEASE), *await self.processings.ahead(now + SKEW)]
+        stalled = [each for each in silent if each.stalled(now)]
         for processing in stalled:
             try:
                 if processing.job is None:
@@ -330,7 +331,7 @@ class SweepProcessing:
         report = await self.transcoder.status(job)
         if report is not None and processing.apply(report, now) is not processing:
             await self.apply(report)
-        elif report is not None and report.state is State.PENDING:
+        elif report is not None and (report.state is State.PENDING or processing.ahead(now)):
             await self.processings.save(processing.seen(now))
         elif (verdict := processing.given_up(now, lost=report is None)) is not None:
             await self.transcoder.cancel(job)

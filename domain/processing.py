@@ -37,6 +37,8 @@ NEXT: Mapping[State, frozenset[State]] = {
 TERMINAL = frozenset({State.READY, State.FAILED})
 
 LEASE = timedelta(minutes=2)
+SKEW = timedelta(seconds=5)
+"""By how much the clocks of two machines may differ. What was saved further ahead was saved before a clock was set back."""
 """How long a claimer has to start the job before another may."""
 STALL = timedelta(minutes=10)
 """A job that has said nothing for so long is asked after."""
@@ -153,7 +155,7 @@ class Processing:
     def claimable(self, attempt: int, now: datetime) -> bool:
         """Whether a job for ``attempt`` may be started: nothing is bound, and no lease runs."""
         waiting = self.state is State.PENDING and self.attempt == attempt and self.job is None
-        return waiting and (self.lease_until is None or self.lease_until < now)
+        return waiting and (self.lease_until is None or not self._leased(self.lease_until, now))
 
     def claim(self, attempt: int, now: datetime) -> "Processing":
         """Held for whoever saves this, until the lease ends. Raises Conflict unless ``claimable``."""
@@ -218,7 +220,7 @@ class Processing:
         return self.state is State.FAILED and transient and self.attempt < ATTEMPTS_MOST
 
     def seen(self, now: datetime) -> "Processing":
-        """Known to wait in the transcoder's queue: that is no stall."""
+        """Heard of, though it is no further: it waits in the transcoder's queue, or the clock was set back."""
         return evolve(self, updated_at=now)
 
     def given_up(self, now: datetime, *, lost: bool) -> Report | None:
@@ -234,12 +236,21 @@ class Processing:
         if self.done:
             return False
         if self.job is None:
-            return (self.lease_until or self.updated_at + LEASE) < now
-        return self.updated_at + STALL < now
+            return not self._leased(self.lease_until or self.updated_at + LEASE, now)
+        return self.updated_at + STALL < now or self.ahead(now)
+
+    def ahead(self, now: datetime) -> bool:
+        """Whether it was last saved before the clock was set back."""
+        return self.updated_at > now + SKEW
 
     @property
     def removed(self) -> bool:
         return self.failure is not None and self.failure.code == REMOVED
+
+    @staticmethod
+    def _leased(until: datetime, now: datetime) -> bool:
+        """A lease that seems to last longer than it can is from before the clock was set back."""
+        return until - LEASE - SKEW <= now <= until
 
     def _again(self, now: datetime) -> "Processing":
         return evolve(

@@ -292,7 +292,10 @@ def import_(told: _Told, file: Path, *, as_json: bool) -> None:
     with _rereadable(file) as lines:
         _verify(lines)
         lines.seek(0)
-        with _database(settings, fresh=True) as database, _Progress() as progress:
+        from entrypoints.container import held
+
+        # Alone: what a server would store meanwhile, or deliver of what is half there, must not be mixed in.
+        with _database(settings, fresh=True) as database, held(settings), _Progress() as progress:
             try:
                 count = asyncio.run(_archive(database).load(_counted(_records(lines), progress)))
             except DomainError as error:
@@ -486,7 +489,8 @@ def _database(settings: "Settings", *, fresh: bool = False) -> "Iterator[Databas
     """``fresh``: it may be made. Raises NotFound (``no_data``), and Invalid (``database_older``), as only a server
     takes the data of an earlier version over.
     """
-    from adapters.local.database import Database, check_header
+    from adapters.local.database import Database
+    from adapters.local.header import check_header
     from adapters.local.schema import MIGRATIONS
 
     path = settings.data / DATABASE

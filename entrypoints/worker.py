@@ -1,12 +1,14 @@
 """What goes on without anyone asking: events find their consumers, transcoders are heard, overdue things are done."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from adapters.system import Seldom
 from application.ports import Outbox, Processings, Reports
-from domain.errors import NotFound
+from domain.errors import NotFound, Unavailable
 from domain.processing import ProcessingMoved, Report
 from entrypoints.container import Core
 from entrypoints.metrics import Metrics
@@ -60,6 +62,7 @@ class Worker:
         self._unknown: dict[Report, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._nudged = asyncio.Event()
+        self._seldom: dict[str, Seldom] = defaultdict(Seldom)
 
     def alive(self) -> bool:
         """Whether every task goes on."""
@@ -180,5 +183,11 @@ class Worker:
         return removed
 
     def _failed(self, task: str, error: Exception, **about: str) -> None:
+        """A full disk makes all of it fail until there is room: the log must not help to fill it."""
         self._metrics.failures[task] += 1
-        _log.error("background work failed", task=task, exc_info=error, **about)
+        if not self._seldom[task].due(repr((error, about))):
+            return
+        if isinstance(error, Unavailable):
+            _log.warning("background work failed", task=task, code=error.code, why=str(error), **about)
+        else:
+            _log.error("background work failed", task=task, exc_info=error, **about)

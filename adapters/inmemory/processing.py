@@ -1,7 +1,7 @@
 """How far each video's media is, in memory."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from sortedcontainers import SortedList
@@ -50,6 +50,10 @@ class InMemoryProcessings:
     async def unfinished(self, before: datetime, limit: int = 100) -> Sequence[Processing]:
         # No video's name sorts before the empty one, so what was updated at ``before`` itself stays out.
         walked = self._unfinished.irange(maximum=(before, VideoId("")))
+        return [self._processings[video] for _, video in islice(walked, limit)]
+
+    async def ahead(self, after: datetime, limit: int = 100) -> Sequence[Processing]:
+        walked = self._unfinished.irange(minimum=(after + timedelta.resolution, VideoId("")))
         return [self._processings[video] for _, video in islice(walked, limit)]
 
     def kept(self) -> Sequence[Processing]:

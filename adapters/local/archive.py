@@ -90,6 +90,17 @@ _FULL = tuple(
     )
 )  # fmt: skip
 
+# As schema 2 does: events went when they were delivered, and notifications are named after them.
+_NEWEST = (
+    "INSERT INTO newest SELECT 'event', 'evt_' || substr(max(id), 5) FROM notification WHERE length(id) = 30"
+    " HAVING count(*) ON CONFLICT (kind) DO UPDATE SET id = max(id, excluded.id)"
+)
+
+
+def _finish(transaction: Transaction) -> None:
+    recount(transaction)
+    transaction.run(_NEWEST)
+
 
 class SqliteArchive:
     """A dump reads one snapshot. A load writes piece by piece, and counts at the end."""
@@ -118,7 +129,7 @@ class SqliteArchive:
                 count += await self._store(piece)
                 piece = []
         count += await self._store(piece)
-        await self._database.write(recount)
+        await self._database.write(_finish)
         return count
 
     async def _store(self, piece: Sequence[Record]) -> int:

@@ -25,9 +25,9 @@ import apsw
 import msgspec
 from attrs import evolve, frozen
 
-from adapters.local.database import check_header
 from adapters.local.disk import removals_paused
 from adapters.local.durable import room, sync
+from adapters.local.header import check_header
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import read_once
 from domain.channels import Channel
@@ -39,6 +39,7 @@ from domain.videos import Video
 FORMAT = 1
 DATABASE, MEDIA, MANIFEST = "hexcast.db", "media", "manifest.json"
 _PIECE = 1024 * 1024
+_RESTORING = ".restoring-"
 _UNKNOWN = "0" * 64
 """A SHA-256 that is not computed yet; as long as one that is."""
 # As ``adapters.inmemory.media.checked``: no way up, no hidden file.
@@ -285,22 +286,49 @@ def restore(source: Path, data: Path, progress: Progress = silent) -> Manifest:
     or not what was packed), Unavailable (``insufficient_storage``).
     """
     data = data.resolve()
-    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+    exists = data.exists()
+    if exists and not (data.is_dir() and _empty(data)):
         raise Conflict(f"{data} is not empty", code="data_not_empty")
     data.parent.mkdir(parents=True, exist_ok=True)
-    beside = data.with_name(f".{data.name}.restoring-{os.getpid()}")
+    # A folder that is there may be where a disk is mounted: it is filled, since no other can take its place.
+    name = f"{_RESTORING}{os.getpid()}"
+    beside = data / name if exists else data.with_name(f".{data.name}{name}")
     with _room():
         try:
             beside.mkdir()
             manifest = _unpack(source, beside, progress)
             _prepare(beside)
             os.sync()  # thousands of files: one wait for all of them
-            beside.rename(data)
-            sync(data.parent)
+            if exists:
+                _fill(data, beside)
+            else:
+                beside.rename(data)
+                sync(data.parent)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
     return manifest
+
+
+def _empty(data: Path) -> bool:
+    """But for what a file system has of its own, and a restore that was killed has left."""
+    return all(each.name == "lost+found" or each.name.startswith(_RESTORING) for each in data.iterdir())
+
+
+def _fill(data: Path, whole: Path) -> None:
+    """The database comes last: without it that is no platform."""
+    filled: list[Path] = []
+    try:
+        for entry in sorted(whole.iterdir(), key=lambda entry: entry.name == DATABASE):
+            place = data / entry.name
+            entry.rename(place)
+            filled.append(place)
+            sync(data)
+    except BaseException:
+        for place in filled:
+            place.rename(whole / place.name)
+        raise
+    whole.rmdir()
 
 
 def _unpack(source: Path, into: Path, progress: Progress) -> Manifest:

@@ -5,13 +5,13 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from time import sleep
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
@@ -25,6 +25,7 @@ from adapters.local.disk import DiskMedia
 from adapters.local.durable import sync
 from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
 from adapters.local.ffmpeg import FfmpegTranscoder
+from adapters.local.header import check_header
 from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.jobs import JobQueue, SqliteReports
 from adapters.local.notifications import SqliteInbox, SqliteLive
@@ -53,7 +54,7 @@ _MOVE = sql(
 )
 _NEWEST = tuple(
     sql(f"SELECT max(id) FROM {table}")
-    for table in ("user", "channel", "video", "upload", "comment", "event", "session")
+    for table in ("user", "channel", "video", "upload", "comment", "event", "session", "newest")
 )
 
 
@@ -90,9 +91,14 @@ class SharedClock:
 
 def _ids(database: Database, now: Callable[[], datetime]) -> Ulids:
     """Above all that were given, should the machine's clock have been set back since."""
+    return Ulids(now, after_ms=_newest_ms(database))
+
+
+def _newest_ms(database: Database) -> int:
+    """When the newest of all ids was made, in milliseconds since 1970; -1: there is none."""
     newest = [made_at(row[0]) for statement in _NEWEST if (row := database.row(statement)) and row[0]]
     last = max((at for at in newest if at is not None), default=None)
-    return Ulids(now, after_ms=-1 if last is None else micros(last) // 1000)
+    return -1 if last is None else micros(last) // 1000
 
 
 # What signs, hashes and paints takes tenths of a second to load: that waits until someone needs it.
@@ -130,17 +136,28 @@ class Lookout:
     outbox: SqliteOutbox
     clock: SharedClock
     live: SqliteLive
+    new_id: Ulids
+    _seen: int = field(default=-1, init=False)
+    _latest: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
     async def run(self) -> None:
         """Until cancelled."""
-        seen = self.database.changes()
         while True:
             await asyncio.sleep(LOOK_S)
-            if (now := self.database.changes()) != seen:
-                seen = now
-                self.outbox.wake()
-                self.clock.refresh()
-                await self.live.heard()
+            await self.look()
+
+    async def look(self) -> None:
+        """Once."""
+        if (changes := self.database.changes()) == self._seen:
+            return
+        self._seen = changes
+        self.outbox.wake()
+        self.clock.refresh()
+        await self.live.heard()
+        present = self.clock.now()
+        if present < self._latest:  # the clock was set back, and other processes give ids that are ahead of it, too
+            self.new_id.rise(_newest_ms(self.database))
+        self._latest = max(self._latest, present)
 
 
 def _background(transcoder: FfmpegTranscoder, lookout: Lookout) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
@@ -201,7 +218,7 @@ class Local(DeclarativeContainer):
     transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
-    lookout = Singleton(Lookout, database, outbox, clock, live)
+    lookout = Singleton(Lookout, database, outbox, clock, live, new_id)
     background = Singleton(_background, transcoder, lookout)
 
 
@@ -246,10 +263,15 @@ async def _prepare(data: Path) -> None:
 
 
 def _opened_file(data: Path) -> Database:
+    """What could go wrong is looked at before anything is written."""
+    check_header(data / FILE)
+    media = data / MEDIA
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        media.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Invalid(f"{data} cannot be used: {error.strerror or error}", code="data_unusable") from error
+        raise Invalid(f"{media} cannot be used: {error.strerror or error}", code="data_unusable") from error
+    if not os.access(media, os.R_OK | os.W_OK | os.X_OK):
+        raise Invalid(f"{media} cannot be used: it may not be written to", code="data_unusable")
     return Database(data / FILE)
 
 

@@ -12,7 +12,8 @@ Several processes may open the file. Of their writers one has the turn, the othe
 """
 
 import asyncio
-import struct
+import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +27,7 @@ from typing import Any, TypeVar
 import apsw
 from attrs import define, field
 
+from adapters.local.header import check_header, check_version
 from adapters.local.schema import APPLICATION, MIGRATIONS
 from domain.errors import Invalid, Unavailable
 
@@ -41,9 +43,6 @@ CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4000
 """The log grows to 16 MiB before its pages are moved to the file."""
 STATEMENTS_MOST = 400
-_USER_VERSION_AT, _APPLICATION_AT, _SCHEMA_AT, _HEADER = 60, 68, 100, 108
-"""Offsets in the file's header, and in that of the schema behind it (sqlite.org/fileformat.html)."""
-_LEAF = 0x0D
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
@@ -153,6 +152,8 @@ class Database:
         with _opening(path), ExitStack() as opened:
             if not path.exists():
                 path.touch(0o600)  # passwords' hashes and keys will be in it
+            if not os.access(path, os.R_OK | os.W_OK):  # SQLite would open it all the same, and deny each write
+                raise PermissionError(errno.EACCES, "it may not be written to")
             self._write = self._connect()
             opened.callback(self._write.close)
             self._write.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -318,36 +319,6 @@ def _resolve(jobs: Sequence[_Job]) -> None:
         job.resolve()
 
 
-def check_header(path: Path) -> int:
-    """Look at what is there without opening it: its schema, 0 where nothing is yet. Raises Invalid
-    (``database_newer``, ``database_unusable``).
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}", code="database_unusable") from error
-    if not header:  # made, and not yet written to
-        return 0
-    if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
-        raise Invalid(f"{path} is no database", code="database_unusable")
-    version, application = (struct.unpack_from(">i", header, at)[0] for at in (_USER_VERSION_AT, _APPLICATION_AT))
-    kind, cells = struct.unpack_from(">BxxH", header, _SCHEMA_AT)
-    # Ours has no mark as long as nothing at all is in it.
-    if application != APPLICATION and (application or version or kind != _LEAF or cells):
-        raise Invalid(f"{path} is a database of another program", code="database_unusable")
-    _check_version(version, path)
-    return int(version)
-
-
-def _check_version(version: int, path: Path) -> None:
-    if version > len(MIGRATIONS):
-        message = f"{path} was written by a later version of Hexcast (schema {version}, this knows {len(MIGRATIONS)})"
-        raise Invalid(message, code="database_newer")
-
-
 def migrate(connection: apsw.Connection, to: int | None = None) -> None:
     """Step by step to the schema ``to`` (the last one), each step whole or not at all.
 
@@ -358,7 +329,7 @@ def migrate(connection: apsw.Connection, to: int | None = None) -> None:
         connection.execute("BEGIN IMMEDIATE").fetchall()
         try:
             version = _number(connection, "PRAGMA user_version")
-            _check_version(version, Path(connection.filename))
+            check_version(version, len(MIGRATIONS), Path(connection.filename))
             if version >= to:
                 connection.execute("ROLLBACK").fetchall()
                 return
@@ -394,7 +365,7 @@ def _opening(path: Path) -> Iterator[None]:
     ) as error:
         raise Invalid(f"{path} cannot be opened: {error}", code="database_unusable") from error
     except OSError as error:
-        raise Invalid(f"{path} cannot be made: {error.strerror or error}", code="database_unusable") from error
+        raise Invalid(f"{path} cannot be opened: {error.strerror or error}", code="database_unusable") from error
     except apsw.Error as error:
         raise _known(error) from error
 

@@ -22,6 +22,7 @@ from adapters.local.durable import ended
 from adapters.local.jobs import LOOK_S, Hold, JobQueue, Lost, Standing
 from adapters.local.source import Probed, Refused, probed
 from adapters.playlists import AUDIO_CODECS, SILENCE, Board, Stream, master_playlist
+from adapters.system import Seldom
 from application.ports import TranscodeOrder
 from domain.errors import Unavailable
 from domain.ids import JobId
@@ -51,6 +52,11 @@ NICE, NICEST = 10, 19
 _TOO_MANY_ERRORS = 69
 """ffmpeg's own status when it could not decode most of what it read."""
 _M3U8 = "application/vnd.apple.mpegurl"
+
+
+def _unforeseen(error: Exception) -> Exception | None:
+    """With what leads to it, unless it is only that the disk is full or the database busy."""
+    return None if isinstance(error, Unavailable) else error
 
 
 async def _nothing(_: float) -> None:
@@ -124,6 +130,7 @@ class FfmpegTranscoder:
         self._nice = shutil.which("nice")
         self._running: set[_Job] = set()
         self._closed = False
+        self._seldom = Seldom()
 
     async def start(self, order: TranscodeOrder) -> JobId:
         return await self._queue.add(order)
@@ -167,8 +174,9 @@ class FfmpegTranscoder:
                 if hold is None:
                     return
                 self._begin(hold)
-        except Exception:  # noqa: BLE001  (whatever it is, the next round may go well)
-            _log.exception("looking for something to transcode failed")
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next round may go well)
+            if self._seldom.due(repr(error)):
+                _log.warning("looking for something to transcode failed: %s", error, exc_info=_unforeseen(error))
 
     def _begin(self, hold: Hold) -> None:
         job = _Job(hold, hold.report)

@@ -21,6 +21,7 @@ _BEGIN = sql(
     " fingerprint = excluded.fingerprint, at = excluded.at, held_until = excluded.held_until, effected = 0,"
     " status = NULL, headers = NULL, body = NULL"
 )
+_HOLD = sql("UPDATE request SET held_until = ? WHERE key = ?")
 _FINISH = sql(
     "UPDATE request SET at = ?, held_until = NULL, status = ?, headers = ?, body = ? WHERE key = ? AND status IS NULL"
 )
@@ -43,9 +44,9 @@ class SqliteIdempotency:
         await self._database.write(lambda transaction: transaction.run(_RELEASE), effect=False)
 
     async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
-        present, over = micros(now), micros(now - KEPT)
+        present, over, until = micros(now), micros(now - KEPT), micros(now + CLAIMED)
 
-        def work(transaction: Transaction) -> Answer | None:
+        def work(transaction: Transaction) -> Answer | Conflict | None:
             transaction.run(_FORGET, (over, FORGET_MOST))
             known = transaction.row(_KNOWN, (key, over))
             if known is not None:
@@ -55,13 +56,17 @@ class SqliteIdempotency:
                 if status is not None:
                     return Answer(status, json.loads(headers), body)
                 if held_until is not None and present < held_until:
-                    raise Conflict("the first request with this key is not answered yet", code="idempotency_in_flight")
+                    if held_until > until:  # begun before the clock was set back
+                        transaction.run(_HOLD, (until, key))
+                    return _in_flight()
                 if effected:
                     raise _answer_lost()
-            transaction.run(_BEGIN, (key, fingerprint, present, micros(now + CLAIMED)))
+            transaction.run(_BEGIN, (key, fingerprint, present, until))
             return None
 
         answer = await self._database.write(work, effect=False)
+        if isinstance(answer, Conflict):
+            raise answer
         if answer is None:
             current_request.set(Request(key))
         return answer
@@ -82,6 +87,10 @@ def _end(key: str) -> None:
     request = current_request.get()
     if request is not None and request.key == key:
         request.over = True
+
+
+def _in_flight() -> Conflict:
+    return Conflict("the first request with this key is not answered yet", code="idempotency_in_flight")
 
 
 def _answer_lost() -> Conflict:

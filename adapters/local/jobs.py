@@ -35,6 +35,8 @@ LOOK_S = 1.0
 
 _TELL = sql("INSERT INTO report (doc) VALUES (?) ON CONFLICT (doc) DO NOTHING")
 _DUE = sql("SELECT n, doc FROM report WHERE given_until <= ? ORDER BY given_until, n LIMIT 1")
+_GIVEN_LONGER = sql("SELECT 1 FROM report WHERE given_until > ? LIMIT 1")
+_CUT_GIVEN = sql("UPDATE report SET given_until = ?1 WHERE given_until > ?1")
 _GIVE = sql("UPDATE report SET given_until = ? WHERE n = ?")
 _SETTLE = sql("DELETE FROM report WHERE doc = ?")
 _TAKE_BACK = sql("UPDATE report SET given_until = 0 WHERE given_until > 0")
@@ -75,6 +77,9 @@ class SqliteReports:
 
     async def _take(self) -> Report | None:
         now = self._now()
+        until = micros(now + AGAIN_AFTER)
+        if self._database.row(_GIVEN_LONGER, (until,)) is not None:  # before the clock was set back
+            await self._database.write(lambda transaction: transaction.run(_CUT_GIVEN, (until,)))
         if self._database.row(_DUE, (micros(now),)) is None:
             return None
 
@@ -82,7 +87,7 @@ class SqliteReports:
             row = transaction.row(_DUE, (micros(now),))
             if row is None:  # another process was faster
                 return None
-            transaction.run(_GIVE, (micros(now + AGAIN_AFTER), row[0]))
+            transaction.run(_GIVE, (until, row[0]))
             return value_of(row[1], Report)
 
         return await self._database.write(work)
@@ -131,6 +136,8 @@ _REMOVE = sql("DELETE FROM job WHERE n = ?")
 _NEXT = sql("SELECT n FROM job WHERE state = 'waiting' ORDER BY n LIMIT 1")
 _HELD = sql("SELECT count(*) FROM job WHERE held_until > ?")
 _FORSAKEN = sql("SELECT n FROM job WHERE held_until <= ? ORDER BY held_until, n LIMIT 1")
+_HELD_LONGER = sql("SELECT 1 FROM job WHERE held_until > ? LIMIT 1")
+_CUT = sql("UPDATE job SET held_until = ?1 WHERE held_until > ?1")
 _TAKE = sql(
     "UPDATE job SET state = 'running', runs = runs + 1, held_until = ? WHERE n = ? AND state = 'waiting' "
     f"RETURNING {_COLUMNS}"
@@ -236,6 +243,9 @@ class JobQueue:
         """
         now = self._now()
         present, until = micros(now), micros(now + HOLD)
+        if self._database.row(_HELD_LONGER, (until,)) is not None:
+            # It was taken up before the clock was set back. Whoever did says so again soon, or is no more.
+            await self._database.write(lambda transaction: transaction.run(_CUT, (until,)))
         if self._database.row(_FORSAKEN, (present,)) is None and self._database.row(_NEXT) is None:
             return None
 

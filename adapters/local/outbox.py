@@ -13,6 +13,7 @@ HOLD = timedelta(minutes=1)
 REMEMBERED = 100_000
 LATEST = 2**62
 """After every time."""
+_NAME = len(EVENT) + 27
 
 _ADD = sql("INSERT INTO event (id, kind, doc) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING")
 _KNOW = sql("INSERT INTO event_known (id) VALUES (?) ON CONFLICT (id) DO NOTHING RETURNING n")
@@ -20,10 +21,18 @@ _FORGET = sql("DELETE FROM event_known WHERE n <= ?")
 _DUE = sql("SELECT 1 FROM event WHERE held_until <= ? AND reason IS NULL LIMIT 1")
 _FREE = sql("SELECT 1 FROM event WHERE held_until IS NULL AND reason IS NULL LIMIT 1")
 _RELEASE = sql("UPDATE event SET held_until = NULL WHERE held_until <= ? AND reason IS NULL")
+_SET_BACK = sql(
+    "UPDATE event SET held_until = held_until - (held_since - ?1), held_since = ?1 "
+    "WHERE held_until > ?1 AND reason IS NULL AND held_since > ?1"
+)
 _WAITING = sql(
     "SELECT n, id, kind, doc, attempts FROM event WHERE held_until IS NULL AND reason IS NULL ORDER BY n LIMIT ?"
 )
-_HOLD = sql("UPDATE event SET held_until = ?, attempts = attempts + 1 WHERE n = ?")
+_HOLD = sql("UPDATE event SET held_since = ?, held_until = ?, attempts = attempts + 1 WHERE n = ?")
+_NEWEST = sql(
+    "INSERT INTO newest (kind, id) VALUES ('event', ?) ON CONFLICT (kind) DO UPDATE SET id = excluded.id "
+    "WHERE excluded.id > id"
+)
 _DONE = sql("DELETE FROM event WHERE id = ? AND reason IS NULL")
 _AGAIN = sql("UPDATE event SET held_until = ? WHERE id = ? AND reason IS NULL")
 _DIED = sql("UPDATE event SET held_until = NULL, reason = ? WHERE id = ? AND reason IS NULL")
@@ -37,6 +46,7 @@ class SqliteOutbox:
         self._database = database
         self._new_id = new_id
         self._claimable = asyncio.Event()
+        self._latest = 0
         if database.row(_FREE) is not None:  # left by an earlier process
             self._claimable.set()
 
@@ -73,6 +83,9 @@ class SqliteOutbox:
 
     async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
         present = micros(now)
+        if present < self._latest:  # the clock was set back: what is held waits no longer than it would have
+            await self._database.write(lambda transaction: transaction.run(_SET_BACK, (present,)))
+        self._latest = present
         due = self._database.row(_DUE, (present,))
         if due is None and self._database.row(_FREE) is None:
             self._claimable.clear()
@@ -82,8 +95,11 @@ class SqliteOutbox:
             transaction.run(_RELEASE, (present,))
             claimed = []
             for n, id_, kind, doc, attempts in transaction.rows(_WAITING, (limit,)):
-                transaction.run(_HOLD, (micros(now + HOLD), n))
+                transaction.run(_HOLD, (present, micros(now + HOLD), n))
                 claimed.append(Envelope(EventId(id_), event_of(kind, doc), attempts + 1))
+            if claimed:
+                # A page of a fan-out has its number behind the name of the event that it is of.
+                transaction.run(_NEWEST, (max(each.id for each in claimed)[:_NAME],))
             return claimed
 
         claimed = await self._database.write(work)

@@ -17,6 +17,8 @@ _PROCESSINGS = Shelf(
 )  # fmt: skip
 _UNFINISHED = sql("SELECT doc FROM processing WHERE unfinished_since < ? ORDER BY unfinished_since, video LIMIT ?")
 
+_AHEAD = sql("SELECT doc FROM processing WHERE unfinished_since > ? ORDER BY unfinished_since, video LIMIT ?")
+
 
 class SqliteProcessings:
     """By video, and those not done by when something last happened."""
@@ -41,3 +43,6 @@ class SqliteProcessings:
 
     async def unfinished(self, before: datetime, limit: int = 100) -> Sequence[Processing]:
         return _PROCESSINGS.all(self._database, _UNFINISHED, micros(before), limit)
+
+    async def ahead(self, after: datetime, limit: int = 100) -> Sequence[Processing]:
+        return _PROCESSINGS.all(self._database, _AHEAD, micros(after), limit)

@@ -24,7 +24,7 @@ STOP_S = 10
 """How long requests under way may take after the signal to stop; event streams are cut off then."""
 BACKLOG = 1024
 SWITCH_S = 0.002
-LOOK_S = 0.005
+LISTENING_S = 0.001
 
 
 Beside = Callable[[Any], Awaitable[None]]
@@ -177,13 +177,13 @@ async def _serve(
             log.info("stopped")
 
 
-async def _listening(settings: Settings, served: "asyncio.Task[None]") -> None:
-    """Until connections are taken, which Granian's own threads begin with in their time; or until it failed to."""
+async def _listening(settings: Settings, served: asyncio.Task[None]) -> None:
+    """Until the port takes connections: Granian makes its socket in a thread, and does not say when."""
     while not served.done():
         try:
             _, connection = await asyncio.open_connection(settings.host, settings.port)
         except OSError:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LISTENING_S)
         else:
             connection.close()
             return

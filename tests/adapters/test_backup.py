@@ -17,7 +17,7 @@ import pytest
 from attrs import evolve
 
 from adapters.local import backup as module
-from adapters.local.backup import backup, restore
+from adapters.local.backup import FORMAT, backup, restore
 from adapters.local.columns import TABLES
 from adapters.local.disk import removals_paused
 from adapters.local.schema import MIGRATIONS
@@ -298,7 +298,9 @@ def test_what_was_torn_or_altered_is_refused(
 
 @pytest.mark.parametrize("field", ["format", "schema"])
 def test_a_later_version_s_backup_is_refused(made: Path, tmp_path: Path, field: str) -> None:
-    newer = altered(made, lambda content: content.replace(f'"{field}":1'.encode(), f'"{field}":9'.encode(), 1))
+    current = {"format": FORMAT, "schema": len(MIGRATIONS)}[field]
+    was, says = (f'"{field}":{number}'.encode() for number in (current, 9))
+    newer = altered(made, lambda content: content.replace(was, says, 1))
     with pytest.raises(Invalid, match=f"{field} 9") as refused:
         restore(newer, tmp_path / "elsewhere")
     assert refused.value.code == "backup_newer"
@@ -374,3 +376,41 @@ def test_a_full_disk_during_the_way_back_leaves_nothing(
     with pytest.raises(Unavailable):
         restore(made, tmp_path / "elsewhere")
     assert {path.name for path in tmp_path.iterdir()} == {"data", "backup.tar"}
+
+
+def test_a_folder_that_is_there_is_filled(made: Path, tmp_path: Path) -> None:
+    """A disk may be mounted there, with a folder of its own in it: no other folder could take its place."""
+    data = tmp_path / "disk"
+    (data / "lost+found").mkdir(parents=True)
+    (data / ".restoring-7").mkdir()
+    before = data.stat().st_ino
+    restore(made, data)
+    assert data.stat().st_ino == before
+    assert {path.name for path in data.iterdir()} == {"hexcast.db", "media", "lost+found", ".restoring-7"}
+    with opened(data) as restored:
+        assert restored.findings() == []
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "disk", "backup.tar"}
+
+
+@pytest.mark.parametrize("step", range(1, 4))
+def test_a_folder_that_is_there_is_filled_or_left_empty(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """The database comes last."""
+    data = tmp_path / "disk"
+    data.mkdir()
+    seen: list[set[str]] = []
+
+    def full(folder: Path) -> None:
+        seen.append({path.name for path in folder.iterdir() if not path.name.startswith(".")})
+        if len(seen) == step:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "sync", full)
+    if step == 3:
+        restore(made, data)
+        assert seen == [{"media"}, {"media", "hexcast.db"}]
+    else:
+        with pytest.raises(Unavailable):
+            restore(made, data)
+        assert list(data.iterdir()) == []

@@ -29,6 +29,7 @@ from adapters.local.shelves import FIRST, LAST, start
 from adapters.local.videos import SqliteVideos
 from adapters.system import Ulids
 from domain.errors import Invalid, Stale, Unavailable
+from tests.adapters.disks import Disk
 from tests.contract.test_videos import shown
 from tests.strategies import START
 
@@ -546,29 +547,6 @@ async def test_a_step_that_fails_leaves_the_earlier_schema(path: Path, monkeypat
 
 
 # --- a full disk
-
-
-class Disk(apsw.VFS):
-    """A disk on which each file may take ``room`` bytes."""
-
-    def __init__(self) -> None:
-        self.name = f"disk-{id(self)}"
-        self.room = sys.maxsize
-        super().__init__(self.name, base="")
-
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> "File":  # noqa: N802  (apsw's name)
-        return File(self, name, flags)
-
-
-class File(apsw.VFSFile):
-    def __init__(self, disk: Disk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        self._disk = disk
-        super().__init__("", name, flags)
-
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  (apsw's name)
-        if offset + len(data) > self._disk.room:
-            raise apsw.FullError
-        super().xWrite(data, offset)
 
 
 @pytest.fixture

@@ -480,6 +480,27 @@ async def test_consumers_take_events_late_and_about_what_is_gone(world: World) -
     assert not world.files()
 
 
+@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=1)])
+async def test_a_clock_that_is_set_back_keeps_no_video_waiting(world: World, back: timedelta) -> None:
+    """One whose claimer died is started at once; one whose job goes on is asked after, and then again as ever."""
+    video, studio = await set_up(world)
+    await world.core.request_processing()(await completed(world, video))
+    studio.full.append(True)
+    with pytest.raises(Unavailable):
+        await world.core.start_transcode()(video, 1)
+    studio.full.clear()
+    world.clock.advance(-back)
+    assert await world.core.sweep_processing()() == 1
+    (job,) = studio.jobs
+    world.clock.advance(-back)
+    studio.jobs[job] = evolve(studio.jobs[job], state=State.TRANSCODING, percent=1)
+    assert await world.core.sweep_processing()() == 1
+    world.clock.advance(-back)
+    assert await world.core.sweep_processing()() == 1
+    assert await world.core.sweep_processing()() == 0
+    assert (await world.raw.processings().get(video)).updated_at == world.clock.now()
+
+
 async def test_a_sweep_goes_on_when_someone_else_was_faster(world: World) -> None:
     """One is saved by another worker meanwhile; the other is started all the same."""
     first, studio = await set_up(world)

@@ -47,6 +47,13 @@ class ProcessingsMachine(Machine):
         assert all(self.model[each.video] == each for each in found)
         assert len({each.video for each in found}) == len(found)
 
+    @rule(after=times, limit=st.integers(1, 9))
+    def ahead_are_those_not_done(self, after: datetime, limit: int) -> None:
+        waiting = sorted(each.updated_at for each in self.model.values() if not each.done and each.updated_at > after)
+        found = self.do(self.port.ahead(after, limit))
+        assert [each.updated_at for each in found] == waiting[:limit]
+        assert all(self.model[each.video] == each for each in found)
+
     @invariant()
     def reads_as_the_model(self) -> None:
         self.do(self.compare_reads(VIDEO_IDS))
@@ -84,3 +91,7 @@ async def test_unfinished_are_the_longest_silent_first(opener: Opener[Processing
         assert await opened.port.unfinished(START + timedelta(seconds=3), limit=1) == [first]
         assert await opened.port.unfinished(START + timedelta(seconds=2)) == [first]
         assert await opened.port.unfinished(START + timedelta(seconds=1)) == []
+        assert await opened.port.ahead(START) == [first, second]
+        assert await opened.port.ahead(START, limit=1) == [first]
+        assert await opened.port.ahead(START + timedelta(seconds=1)) == [second]
+        assert await opened.port.ahead(START + timedelta(seconds=2)) == []

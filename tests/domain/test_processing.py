@@ -21,6 +21,7 @@ from domain.processing import (
     LEASE,
     NEXT,
     REMOVED,
+    SKEW,
     STALL,
     TERMINAL,
     Entry,
@@ -277,6 +278,26 @@ def test_silence_is_noticed(processing: Processing, quiet: timedelta) -> None:
     """After the lease while no job is known, and later once one is."""
     assert not processing.stalled(T0 + quiet)
     assert processing.stalled(T0 + quiet + timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=1)])
+@pytest.mark.parametrize("state", sorted(set(State) - TERMINAL))
+def test_a_clock_that_is_set_back_makes_no_silence_longer(state: State, back: timedelta) -> None:
+    """Nor a lease: what was saved ahead of the present is asked after at once."""
+    claimed = new().claim(1, T0)
+    assert claimed.claimable(1, T0 - back)
+    assert claimed.stalled(T0 - back)
+    assert new().stalled(T0 - back)
+    assert at(state).stalled(T0 - back)
+    assert not at(state).seen(T0 - back).stalled(T0 - back)
+
+
+def test_clocks_of_two_machines_may_differ_a_little() -> None:
+    """A lease that the other one's clock has begun runs here, too."""
+    claimed = new().claim(1, T0)
+    assert not claimed.claimable(1, T0 - SKEW)
+    assert not claimed.stalled(T0 - SKEW)
+    assert not at(State.PROBING).stalled(T0 - SKEW)
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))

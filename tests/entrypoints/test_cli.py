@@ -16,6 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from adapters.local.container import held
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import text_of
 from domain.access import Role
@@ -244,6 +245,20 @@ def test_an_import_that_fails_halfway_says_so(data: Path, tmp_path: Path) -> Non
     twice = "".join([*lines[:-1], users[0], end])
     said = refused(1, "--data", tmp_path / "elsewhere", "import", given=twice)
     assert "remove that folder" in said
+
+
+def test_nothing_is_imported_while_a_server_is_there(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would deliver what is half there."""
+    monkeypatch.setattr("adapters.local.container.PATIENCE_S", 0.0)
+    exported = ok("--data", data, "export").stdout
+    elsewhere = tmp_path / "elsewhere"
+    with held(elsewhere):
+        assert "another process serves" in refused(1, "--data", elsewhere, "import", given=exported)
+    ok("--data", elsewhere, "import", given=exported)
+    with held(elsewhere):
+        assert len(ok("--data", elsewhere, "users").stdout.splitlines()) == 2
 
 
 def test_an_export_that_breaks_off_leaves_no_file(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""What ``hexcast demo`` does beside serving."""
+
+import pytest
+
+from entrypoints import demo
+from entrypoints.container import Core
+from tests.entrypoints.platform import Platform
+
+
+async def test_a_demo_that_is_there_is_served_as_it_is(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And one is told whom one may be."""
+    seeded: list[Core] = []
+
+    async def seed(core: Core) -> None:
+        seeded.append(core)
+        await demo._join(core, *demo.PEOPLE[0])
+
+    monkeypatch.setattr(demo, "seed", seed)
+    await demo.welcome(platform.core)
+    assert capsys.readouterr().out.startswith("The demo is ready. Sign in as ada@example.org")
+    await demo.welcome(platform.core)
+    assert capsys.readouterr().out.startswith("The demo is there already. Sign in as ada@example.org")
+    assert seeded == [platform.core]

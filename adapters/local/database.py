@@ -172,8 +172,10 @@ class Database:
 
     def rows(self, statement: str, values: Values = ()) -> list[Row]:
         """As of the last commit, whosever it was."""
-        with _translated():
+        try:  # no context manager: it would take as long as a small read
             return self._read.execute(statement, values).fetchall()
+        except apsw.Error as error:
+            raise _known(error) from error
 
     def row(self, statement: str, values: Values = ()) -> Row | None:
         """The first, if there is one."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -9,23 +10,26 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench.load import require_wrk
-from bench.reads import reads, scale
+from bench.reads import processes, reads, scale, sqlite
 from bench.rows import Row, say, table
 from bench.start import start
 from bench.transcode import transcode
 from bench.uploads import uploads
-from bench.writes import fanout, writes
+from bench.writes import durable, fanout, writes
 
 ALL: Mapping[str, Callable[..., Iterator[Row]]] = {
     "reads": reads,
     "writes": writes,
+    "sqlite": sqlite,
+    "durable": durable,
+    "processes": processes,
     "scale": scale,
     "fanout": fanout,
     "uploads": uploads,
     "transcode": transcode,
     "start": start,
 }
-LOADED = frozenset({"reads", "writes", "scale"})
+LOADED = frozenset({"reads", "writes", "sqlite", "durable", "processes", "scale"})
 
 
 def main() -> int:
@@ -46,6 +50,7 @@ def main() -> int:
             for row in ALL[name](Path(folder) / name, quick=given.quick):
                 rows.append(row)
                 say("    " + "  ".join(cell for cell in row.cells() if cell))
+            shutil.rmtree(Path(folder) / name, ignore_errors=True)  # some leave gigabytes
     print(table(rows))
     load = os.getloadavg()[2]
     say(

@@ -1,4 +1,6 @@
-"""What a page costs: beside a bare handler that encodes the same objects, and with a hundred times as much stored."""
+"""What a page costs: beside a bare handler that encodes the same objects, from SQLite, with a thousand times as much
+stored, and from two processes.
+"""
 
 import contextlib
 import json
@@ -6,12 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.load import Pair, paired
+from bench.load import Pair, family, paired
+from bench.multiply import multiply
 from bench.rows import Row, least, most, say
 from bench.servers import Server, bare, real
+from bench.start import started
 from bench.world import Size
 
-SMALL, LARGE = Size(1000, 10_000), Size(100_000, 1_000_000)
+SMALL = Size(1000, 10_000)
+LIST_MS = 0.5
+"""What a list may take of a CPU, from SQLite."""
+MANY = 64
+"""Connections, enough that the kernel shares them out evenly between two processes."""
 
 
 def lua(method: str = "GET", token: str | None = None, body: object = None) -> str:
@@ -46,8 +54,8 @@ def pages(seeded: Mapping[str, Any]) -> Mapping[str, tuple[str, str]]:
 
 @contextlib.contextmanager
 def both(folder: Path) -> Iterator[tuple[Server, Mapping[bool, Server]]]:
-    """The product and two bare servers: of its answers to nobody in particular (False), and to someone signed in."""
-    with real(folder / "real", SMALL) as server, contextlib.ExitStack() as stack:
+    """The product, its records in memory, and two bare servers: of its answers to nobody in particular (False), and to someone signed in."""
+    with real(folder / "real", SMALL, profile="memory") as server, contextlib.ExitStack() as stack:
         bares = {}
         token = server.seeded["tokens"][0]
         posted = server.ask("POST", f"/v1/videos/{server.seeded['videos'][0]}/comments", token, {"text": "Well said!"})
@@ -63,13 +71,14 @@ def both(folder: Path) -> Iterator[tuple[Server, Mapping[bool, Server]]]:
         yield server, bares
 
 
-def rows_of(what: str, pair: Pair, rate: float, cpu: float | None) -> Iterator[Row]:
-    """A pair of runs as rows: requests a second, and (with ``cpu``) CPU time a request."""
+def rows_of(what: str, pair: Pair, rate: float, cpu: float | None, other: str = "bare") -> Iterator[Row]:
+    """A pair of runs as rows: requests a second, and (with ``cpu``) CPU time a request; ``other`` is the reference."""
     assert not pair.real.failed, f"{what}: {pair.real.failed} answers were none"
-    assert not pair.bare.failed, f"{what}: {pair.bare.failed} answers of the bare server were none"
-    yield Row(f"{what}: req/s", f"{pair.real.rate:,.0f}", f"bare {pair.bare.rate:,.0f}", pair.rate_ratio, least(rate))
+    assert not pair.bare.failed, f"{what}: {pair.bare.failed} answers of the other server ({other}) were none"
+    reference = f"{other} {pair.bare.rate:,.0f}"
+    yield Row(f"{what}: req/s", f"{pair.real.rate:,.0f}", reference, pair.rate_ratio, least(rate))
     must = None if cpu is None else most(cpu)
-    ours, theirs = f"{pair.real.cpu_ms:.3f} ms", f"bare {pair.bare.cpu_ms:.3f} ms"
+    ours, theirs = f"{pair.real.cpu_ms:.3f} ms", f"{other} {pair.bare.cpu_ms:.3f} ms"
     yield Row(f"{what}: CPU a request", ours, theirs, pair.cpu_ratio, must)
 
 
@@ -85,16 +94,57 @@ def reads(folder: Path, *, quick: bool) -> Iterator[Row]:
                 yield from rows_of(f"{what} ({as_whom})", pair, 0.75, 1.3)
 
 
+def sqlite(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """The same pages from records in SQLite, beside records in memory."""
+    with real(folder / "sqlite", SMALL) as stored, real(folder / "memory", SMALL, profile="memory") as held:
+        for what, (kind, _) in pages(stored.seeded).items():
+            for signed_in, as_whom in ((False, "anyone"), (True, "signed in, uncached")):
+                say(f"  {what}, {as_whom}")
+                ends, scripts = [], []
+                for server in (held, stored):
+                    ends.append(server.at(pages(server.seeded)[what][1]))
+                    scripts.append(lua(token=server.seeded["tokens"][0] if signed_in else None))
+                pair = paired(
+                    *ends, seconds=2 if quick else 4, rounds=1 if quick else 3, script=scripts[0], other=scripts[1]
+                )
+                label = f"{what} from SQLite ({as_whom})"
+                yield from rows_of(label, pair, 0.5, None, "memory")
+                if kind in {"videos", "comments"}:
+                    cpu = pair.real.cpu_ms
+                    yield Row(f"{label}: of {LIST_MS} ms", f"{cpu:.3f} ms", f"{LIST_MS} ms", cpu / LIST_MS, most(1))
+
+
+def processes(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """A page from two processes beside one. The load comes from the same two cores."""
+    with real(folder / "one", SMALL) as one, real(folder / "two", SMALL, workers=2) as two:
+        assert len(family(two.pid)) > 2, "the workers are part of the family"
+        ends, scripts = [], []
+        for server in (one, two):
+            ends.append(server.at("/v1/videos"))
+            scripts.append(lua(token=server.seeded["tokens"][0]))
+        pair = paired(
+            *ends, connections=MANY, seconds=3 if quick else 6, rounds=1 if quick else 5, script=scripts[0],
+            other=scripts[1],
+        )  # fmt: skip
+    yield from rows_of("GET latest 20 videos (signed in, uncached), two processes", pair, 1.6, None, "one")
+
+
 def scale(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """The same pages, uncached, over many videos: how much longer they take with a hundred times as much stored."""
-    large = Size(20_000, 200_000) if quick else LARGE
-    with real(folder / "small", SMALL) as few, real(folder / "large", large) as many:
+    """The same pages, uncached, over many videos: how much longer they take with a thousand times as much stored. Then
+    how long a server takes to start there, beside one that starts with nothing.
+    """
+    copies = 20 if quick else 1000
+    videos, comments = SMALL.videos * copies, SMALL.comments * copies
+    with real(folder / "large", SMALL):
+        pass
+    multiply(folder / "large", copies)
+    with real(folder / "small", SMALL) as few, real(folder / "large") as many:
         for what in pages(few.seeded):
-            say(f"  {what}, {large.videos:,} videos and {large.comments:,} comments")
+            say(f"  {what}, {videos:,} videos and {comments:,} comments")
             ends = []
             for server in (few, many):
                 # The latest are one page; of the others, each server is asked for its own.
-                paths = [dict(pages({**server.seeded, "hot": video, "hot_channel": channel}))[what][1] for video, channel in _spread(server)]  # fmt: skip
+                paths = [pages({**server.seeded, "hot": video, "hot_channel": channel})[what][1] for video, channel in _spread(server)]  # fmt: skip
                 ends.append((*server.at("/"), lua_over(list(dict.fromkeys(paths)), server.seeded["tokens"][0])))
             (a, a_pid, a_lua), (b, b_pid, b_lua) = ends
             pair = paired(
@@ -102,8 +152,11 @@ def scale(folder: Path, *, quick: bool) -> Iterator[Row]:
             )
             assert not pair.real.failed + pair.bare.failed
             ratio = pair.real.p50_ms / pair.bare.p50_ms
-            label = f"{what}, {large.videos:,} videos: p50"
-            yield Row(label, f"{pair.real.p50_ms:.2f} ms", f"1,000: {pair.bare.p50_ms:.2f} ms", ratio, most(1.2))
+            figures = f"{pair.real.p50_ms:.2f} ms", f"1,000: {pair.bare.p50_ms:.2f} ms"
+            yield Row(f"{what}, {videos:,} videos: p50", *figures, ratio, most(1.3))
+    filled, empty = started(folder / "large" / "data", folder / "none" / "data", 3 if quick else 9)
+    figures = f"{filled * 1000:.0f} ms", f"with none {empty * 1000:.0f} ms"
+    yield Row(f"start with {videos:,} videos", *figures, filled / empty, most(1.2))
 
 
 def _spread(server: Server) -> list[tuple[str, str]]:

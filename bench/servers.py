@@ -1,6 +1,6 @@
 """The servers under load, each in a process of its own: the real one, and bare ones that do only what has to be done.
 
-All run the same way: Granian embedded in one process, on uvloop, with the garbage collector as ``serve`` sets it.
+All run the same way: Granian embedded in each process, on uvloop, with the garbage collector as ``serve`` sets it.
 """
 
 import asyncio
@@ -83,15 +83,22 @@ class Client:
 
 
 @contextlib.contextmanager
-def real(folder: Path, size: Size | None = None, **settings: str) -> Iterator[Server]:
-    """The product in the profile ``local``, its log written to a file. It is there once it is seeded."""
-    port, told = free_port(), folder / "seeded.json"
+def real(
+    folder: Path, size: Size | None = None, *, profile: str = "local", workers: int = 1, **settings: str
+) -> Iterator[Server]:
+    """The product, its log written to a file. It is there once all its processes serve, and it is seeded.
+
+    A folder that was seeded before is served as it is, at its old port: the tokens are of that issuer.
+    """
+    told = folder / "seeded.json"
+    port = int(json.loads(told.read_text())["issuer"].rpartition(":")[2]) if told.exists() else free_port()
     folder.mkdir(parents=True, exist_ok=True)
     env = {
-        "HEXCAST_PORT": str(port), "HEXCAST_DATA": str(folder / "data"), "HEXCAST_RATE_LIMIT": "0",
-        "HEXCAST_LOG_FORMAT": "json", **settings,
+        "HEXCAST_PROFILE": profile, "HEXCAST_WORKERS": str(workers), "HEXCAST_PORT": str(port),
+        "HEXCAST_DATA": str(folder / "data"), "HEXCAST_RATE_LIMIT": "0", "HEXCAST_LOG_FORMAT": "json", **settings,
     }  # fmt: skip
     with _child(["real", str(told), as_json(size or Size(videos=1, comments=0))], folder, env) as process:
+        _wait(process, folder, lambda: b'"serving"' in (folder / "log").read_bytes(), "did not start")
         _wait(process, folder, told.exists, "was not seeded")
         _answers(process, folder, port, "/readyz")
         yield Server(process.pid, port, json.loads(told.read_text()))
@@ -254,11 +261,12 @@ def main(arguments: list[str]) -> int:
     if arguments[0] == "real":
         from entrypoints.http.serve import main as serve  # noqa: PLC0415  (the children's alone)
 
-        return serve(beside=partial(seed, Size(**json.loads(arguments[2])), Path(arguments[1])))
+        told = Path(arguments[1])
+        return serve(beside=None if told.exists() else partial(seed, Size(**json.loads(arguments[2])), told))
     import uvloop  # noqa: PLC0415  (the children's alone)
 
-    told = json.loads(Path(arguments[3]).read_text())
-    uvloop.run(_serve({"answering": _answering, "taking": _taking}[arguments[1]](told), int(arguments[2])))
+    spec = json.loads(Path(arguments[3]).read_text())
+    uvloop.run(_serve({"answering": _answering, "taking": _taking}[arguments[1]](spec), int(arguments[2])))
     return 0
 
 

@@ -19,11 +19,21 @@ def start(folder: Path, *, quick: bool) -> Iterator[Row]:
     theirs: list[float] = []
     for _ in range(6 if quick else 12):
         theirs.append(_imported())
-        ours.append(_ready(folder))
+        ours.append(_ready(folder / "data"))
     say(f"  ready after {', '.join(f'{each * 1000:.0f}' for each in ours)} ms")
     ready, imported = (statistics.median(each[1:]) * 1000 for each in (ours, theirs))  # the first compiled
     figures = f"{ready:.0f} ms", f"import litestar, granian: {imported:.0f} ms"
     yield Row("start until /readyz says 200", *figures, ready / imported, most(1.5))
+
+
+def started(data: Path, other: Path, rounds: int) -> tuple[float, float]:
+    """The median seconds of a start on two folders, in turn."""
+    took: dict[Path, list[float]] = {data: [], other: []}
+    for _ in range(rounds + 1):
+        for folder, seconds in took.items():
+            seconds.append(_ready(folder))
+    first, second = (statistics.median(seconds[1:]) for seconds in took.values())  # the first compiled
+    return first, second
 
 
 def _imported() -> float:
@@ -32,9 +42,9 @@ def _imported() -> float:
     return time.perf_counter() - begun
 
 
-def _ready(folder: Path) -> float:
+def _ready(data: Path) -> float:
     port = free_port()
-    env = {**os.environ, "HEXCAST_PORT": str(port), "HEXCAST_DATA": str(folder / "data")}
+    env = {**os.environ, "HEXCAST_PORT": str(port), "HEXCAST_DATA": str(data)}
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "entrypoints.http.serve"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL

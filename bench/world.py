@@ -1,12 +1,14 @@
 """What the servers under test hold: people, channels, videos and comments, written straight into the repositories."""
 
+import asyncio
 import gc
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import asdict, frozen
 
@@ -20,6 +22,9 @@ from domain.processing import State
 from domain.videos import Video, Visibility
 from entrypoints.container import Core
 
+T = TypeVar("T")
+
+TOGETHER = 500
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 RENDITIONS = (
     Rendition("360p", 640, 360, 620_000, "avc1.64001e,mp4a.40.2"),
@@ -78,9 +83,10 @@ class _Seeding:
         size = self._size
         people = [await self._person(f"person_{number}") for number in range(size.people)]
         channels = [await self._channel(f"channel_{n}", people[n % size.people]) for n in range(size.channels)]
-        videos = [await self._video(n, channels[n % len(channels)]) for n in range(size.videos)]
-        for number in range(size.comments):
-            await self._comment(videos[number % len(videos)], people[number % len(people)], number)
+        videos = await _together(self._video(n, channels[n % len(channels)]) for n in range(size.videos))
+        await _together(
+            self._comment(videos[n % len(videos)], people[n % len(people)], n) for n in range(size.comments)
+        )
         hot = videos[-1]
         for number in range(40):
             await self._comment(hot, people[number], number)
@@ -142,9 +148,11 @@ class _Seeding:
     async def _fans(self, channel: Channel) -> UserId:
         """The first of them, who is told last."""
         fans: Sequence[UserId] = [UserId(f"usr_fan{number:06}") for number in range(max(self._size.fans, 1))]
-        for number, fan in enumerate(fans[: self._size.fans]):
-            since = BEGINNING + timedelta(seconds=number)
-            await self._core.adapters.subscriptions().put(Subscription(fan, channel.id, Notify.ALL, since))
+        subscriptions = self._core.adapters.subscriptions()
+        await _together(
+            subscriptions.put(Subscription(fan, channel.id, Notify.ALL, BEGINNING + timedelta(seconds=number)))
+            for number, fan in enumerate(fans[: self._size.fans])
+        )
         return fans[0]
 
     async def _token(self, user: UserId) -> str:
@@ -157,6 +165,14 @@ class _Seeding:
         }  # fmt: skip
         token: str = await adapters.keys().sign(claims)
         return token
+
+
+async def _together(saves: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """In this order, but many at once: what waits together is stored together."""
+    waiting, done = iter(saves), list[T]()
+    while some := list(islice(waiting, TOGETHER)):
+        done += await asyncio.gather(*some)
+    return done
 
 
 def as_json(size: Size) -> str:

@@ -1,19 +1,22 @@
-"""What a write costs, whether many writers are served evenly, and publishing to a crowd."""
+"""What a write costs, in memory and on the disk, whether many writers are served evenly, and publishing to a crowd."""
 
 import json
 import statistics
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.load import paired, wrk
+from bench.load import Load, paired, wrk
 from bench.reads import SMALL, both, rows_of
-from bench.rows import Row, most, say
-from bench.servers import Client, Server, real
-from bench.world import Size
+from bench.rows import Row, least, most, say
+from bench.servers import ROOT, Client, Server, real
+from bench.world import SAID, Size
 
-COMMENT = {"text": "I had to listen to the part at 12:40 twice; what a way to come back to the theme!"}
+COMMENT = {"text": SAID}
+WRITERS = 16
 
 
 def writing(server: Server, method: str, what: str, bodies: list[str]) -> str:
@@ -36,7 +39,7 @@ end
 
 
 def writes(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """Writes beside a bare handler that verifies the same tokens and decodes the same bodies; then 64 at once."""
+    """Writes to memory beside a bare handler that verifies the same tokens and decodes the same bodies."""
     said, felt = [json.dumps(COMMENT)], ['{"value": "like"}', '{"value": "dislike"}']
     with both(folder) as (server, bares):
         for what, method, of, bodies in (
@@ -47,15 +50,42 @@ def writes(folder: Path, *, quick: bool) -> Iterator[Row]:
             ends = bares[True].at("/"), server.at("/")
             pair = paired(*ends, seconds=2 if quick else 4, rounds=1 if quick else 3, script=script)
             yield from rows_of(what, pair, 0.60, None)
-    with real(folder / "even", SMALL) as server:
+
+
+def durable(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """Comments that are on the disk when they are answered, beside SQLite alone; then 64 at once, in two processes."""
+    seconds, rounds = (3, 1) if quick else (6, 3)
+    with real(folder / "alone", SMALL):
+        pass
+    alone = folder / "alone" / "data" / "hexcast.db"
+    runs: list[tuple[Load, Mapping[str, float]]] = []
+    with real(folder / "real", SMALL) as server:
+        url, script = server.at("/")[0], writing(server, "POST", "comments", [json.dumps(COMMENT)])
+        for _ in range(rounds):
+            load = wrk(url, server.pid, connections=WRITERS, seconds=seconds, script=script)
+            assert not load.failed, f"{load.failed} answers were none"
+            runs.append((load, {kind: _raw(alone, kind, seconds) for kind in ("threads", "processes")}))
+            told = ", ".join(f"{kind} {rate:,.0f}" for kind, rate in runs[-1][1].items())
+            say(f"  {load.rate:,.0f} comments/s; SQLite alone: {told}")
+    rates = {kind: statistics.median(raw[kind] for _, raw in runs) for kind in ("threads", "processes")}
+    best = max(rates, key=lambda kind: rates[kind])
+    ratio = statistics.median(load.rate / raw[best] for load, raw in runs)
+    figures = f"{statistics.median(load.rate for load, _ in runs):,.0f}", f"SQLite, {best}: {rates[best]:,.0f}"
+    yield Row(f"POST comment, durable, {WRITERS} clients: req/s", *figures, ratio, least(0.5))
+    with real(folder / "even", SMALL, workers=2) as server:
         say("  64 writers")
-        script = writing(server, "POST", "comments", said)
+        script = writing(server, "POST", "comments", [json.dumps(COMMENT)])
         load = wrk(server.at("/")[0], server.pid, connections=64, seconds=5 if quick else 15, script=script)
-    yield Row(
-        "64 writers at once: answers but 2xx", str(load.failed), f"of {load.rate:,.0f} a second", load.failed, most(0)
-    )
+    what = "64 writers at once, two processes"
+    yield Row(f"{what}: answers but 2xx", str(load.failed), f"of {load.rate:,.0f} a second", load.failed, most(0))
     ratio = load.p99_ms / load.p50_ms
-    yield Row("64 writers at once: p99", f"{load.p99_ms:.1f} ms", f"p50 {load.p50_ms:.1f} ms", ratio, most(5))
+    yield Row(f"{what}: p99", f"{load.p99_ms:.1f} ms", f"p50 {load.p50_ms:.1f} ms", ratio, most(5))
+
+
+def _raw(file: Path, kind: str, seconds: float) -> float:
+    """Comments a second."""
+    command = [sys.executable, "-m", "bench.raw", str(file), kind, str(WRITERS), str(seconds)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
 
 
 def fanout(folder: Path, *, quick: bool) -> Iterator[Row]:

@@ -1,6 +1,5 @@
 """What the repositories of this machine have in common: a table of documents by id, and pages of a list."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -124,7 +123,7 @@ class Shelf(Generic[V]):
 
 def as_list(values: Sequence[str]) -> str:
     """For ``IN (SELECT value FROM json_each(?))``: one statement, however many there are."""
-    return json.dumps(list(values))
+    return text_of(values)
 
 
 def start(cursor: str | None, first: Key) -> Key:

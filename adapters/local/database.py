@@ -274,7 +274,7 @@ class Database:
             with _translated():
                 connection.execute("BEGIN IMMEDIATE").fetchall()
                 for job in batch:
-                    self._do(job)
+                    self._do(job, apart=len(batch) > 1)
                 connection.execute("COMMIT").fetchall()
         except Exception as error:  # noqa: BLE001  (it goes to whoever waits)
             if connection.in_transaction:
@@ -287,9 +287,11 @@ class Database:
                     job.error = None
                     self._commit([job])
 
-    def _do(self, job: _Job) -> None:
+    def _do(self, job: _Job, *, apart: bool) -> None:
+        """``apart`` from others in the same transaction: if it is refused, they are not."""
         connection, transaction = self._write, Transaction(self._write)
-        connection.execute("SAVEPOINT job").fetchall()
+        if apart:
+            connection.execute("SAVEPOINT job").fetchall()
         before = connection.total_changes()
         try:
             job.result = job.work(transaction)
@@ -297,11 +299,12 @@ class Database:
                 transaction.run(_EFFECTED, (job.request,))
             job.then = transaction._then  # noqa: SLF001  (its own)
         except Exception as error:
-            if not connection.in_transaction:  # a full disk ends it whole
+            if not apart or not connection.in_transaction:  # a full disk ends it whole
                 raise
             connection.execute("ROLLBACK TO job").fetchall()
             job.error = _known(error)
-        connection.execute("RELEASE job").fetchall()
+        if apart:
+            connection.execute("RELEASE job").fetchall()
 
     def _connect(self, *, reading: bool = False) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), vfs=self._vfs, statementcachesize=STATEMENTS_MOST)

@@ -39,11 +39,13 @@ _CHANNEL, _USER = ChannelId("chn_" + "0" * 26), UserId("usr_" + "0" * 26)
 
 def main(arguments: list[str]) -> int:
     path, kind, clients, seconds = arguments[0], arguments[1], int(arguments[2]), float(arguments[3])
-    made = ThreadPoolExecutor(clients) if kind == "threads" else ProcessPoolExecutor(clients, get_context("spawn"))
+    made = ThreadPoolExecutor(clients) if kind == "threads" else ProcessPoolExecutor(clients, get_context("fork"))
     with made as pool:
         begin = time.time() + READY_S
         stored = [pool.submit(client, path, begin, seconds, number) for number in range(clients)]
-        print(sum(each.result() for each in stored) / seconds)
+        rate = sum(each.result() for each in stored) / seconds
+    assert rate, "they came too late"
+    print(rate)
     return 0
 
 

@@ -101,8 +101,11 @@ class Transaction:
         self._connection.execute(statement, values).fetchall()
         return self._connection.changes()
 
-    def many(self, statement: str, each: Sequence[Values]) -> None:
+    def many(self, statement: str, each: Sequence[Values]) -> int:
+        """How many rows all of them changed."""
+        before = self._connection.total_changes()
         self._connection.executemany(statement, each).fetchall()
+        return self._connection.total_changes() - before
 
     def then(self, call: Callable[[], object]) -> None:
         """Call this on the event loop once it is all stored."""

@@ -82,12 +82,15 @@ class SqliteInbox:
 
         def work(transaction: Transaction) -> Sequence[Notification]:
             ((last,),) = transaction.rows(_LAST)
-            transaction.many(_DELIVER, rows)
-            # Numbers ascend, so the new are beyond the last; to have each returned as it is stored takes half as long again.
-            new = set(transaction.rows(_DELIVERED, (last or 0,)))
-            for user in {user for user, id_ in new if crc32(f"{user} {id_}".encode()) % _TRIMMED_EVERY == 0}:
+            if transaction.many(_DELIVER, rows) == len(rows):
+                new = list(notifications)
+            else:
+                # Numbers ascend, so the new are beyond the last.
+                unknown = set(transaction.rows(_DELIVERED, (last or 0,)))
+                new = [each for each in notifications if _taken(unknown, each)]
+            for user in {each.user for each in new if crc32(f"{each.user} {each.id}".encode()) % _TRIMMED_EVERY == 0}:
                 transaction.run(_TRIM, (user, KEPT))
-            return [each for each in notifications if _taken(new, each)]
+            return new
 
         return await self._database.write(work)
 

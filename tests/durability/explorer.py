@@ -16,14 +16,14 @@ from typing import Any
 
 import av  # noqa: F401  (what processes need is loaded once, before they are forked)
 import PIL.Image  # noqa: F401  (the same)
-from attrs import frozen
+from attrs import evolve, frozen
 
 import adapters.formats
 import adapters.local.container
 import adapters.local.identity  # noqa: F401  (the same)
-from domain import uploads
+from domain import media, uploads
 from tests.durability.failpoints import Failpoints, Point
-from tests.durability.stories import STORIES, Scene, Story, staged
+from tests.durability.stories import STORIES, Story, staged
 
 TRIES = 3
 """What goes on at the same time comes in any order, so that a step may not come so often each time."""
@@ -123,6 +123,9 @@ def _lane(explorer: Explorer, points: Sequence[Point], end: Any) -> Any:
 def main(name: str, film: str, folder: str, lanes: int) -> None:
     # Parts of the least size that there is, so that a small file has several.
     uploads.SINGLE_MOST = uploads.PART_LEAST = uploads.MIB
+    # And two renditions of a size that takes no time.
+    small = [evolve(rung, short_side=side) for rung, side in zip(media.RUNGS[-2:], (72, 36), strict=True)]
+    media.RUNGS = tuple(small)  # type: ignore[assignment]  # in this process and those that it forks
     explorer = Explorer(STORIES[name], Path(film), Path(folder))
     explorer.prepare()
     points, end = explorer.whole()

@@ -93,7 +93,7 @@ class Failpoints:
 
     def _written(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def write(handle: int, *arguments: Any) -> Any:
-            target = os.readlink(f"/proc/self/fd/{handle}")
+            target = str(Path(f"/proc/self/fd/{handle}").readlink())
             if target.startswith(str(self.root)):
                 self.step(f"{name} {_named(target, str(self.root))}")
             return original(handle, *arguments)
@@ -101,21 +101,15 @@ class Failpoints:
         return write
 
     def _wrap_database(self) -> None:
-        """One step lies between what a transaction changed and its commit, another behind the commit."""
-        do, commit = Database._do, Database._commit
-        changed: list[str] = []
+        """The step lies between what a transaction changed and its commit. What lies behind that is in the database as
+        it is before the step that comes next.
+        """
+        do = Database._do
 
         def doing(database: Database, job: Any) -> None:
             before = database._write.total_changes()
             do(database, job)
             if database._write.total_changes() != before:
-                changed.append(job.work.__qualname__)
-                self.step(f"before the commit of {changed[-1]}")
+                self.step(f"commit {job.work.__qualname__.replace('.<locals>', '')}")
 
-        def committing(database: Database, batch: Any) -> None:
-            changed.clear()
-            commit(database, batch)
-            for name in changed:
-                self.step(f"after the commit of {name}")
-
-        Database._do, Database._commit = doing, committing  # type: ignore[method-assign]  # in this process only
+        Database._do = doing  # type: ignore[assignment,method-assign]  # in this process only

@@ -120,6 +120,7 @@ class Scene:
 
     async def settle(self, *, transcodes: bool = True, every: float = 0.05) -> None:
         """Until nothing is under way but, if nothing ``transcodes``, what waits for that."""
+        self.adapters.transcoder()._nice = None  # nobody else is served here
         with ExitStack() as stack:
             if not transcodes:
                 stack.enter_context(self.adapters.background.override(Object(())))
@@ -186,8 +187,8 @@ class Scene:
             "uploads": [(each.filename, each.status.value) for each in uploads],
             "told": boxes,
             "found": [kind.value for kind, _ in (await adapters.search().find("film cats")).items],
-            "rows": {table: database.row(f"SELECT count(*) FROM {table}")[0] for table in _COUNTED},
-            "counts": {table: sorted(map(str, database.rows(f"SELECT * FROM {table}"))) for table in _COUNTERS},
+            "rows": {table: len(database.rows(_ALL + table)) for table in _COUNTED},
+            "counts": {table: sorted(map(str, database.rows(_ALL + table))) for table in _COUNTERS},
             "jobs": sorted(Counter(state for (state,) in database.rows("SELECT state FROM job")).items()),
             "dead": [str(each) for each in await adapters.outbox().dead()],
             "files": sorted(self._files()),
@@ -211,6 +212,7 @@ class Scene:
         )  # fmt: skip
 
 
+_ALL = "SELECT * FROM "
 _COUNTED = (
     "user", "channel", "member", "video", "upload", "processing", "comment", "reaction", "subscription", "event",
     "report", "notification", "document", "watched",
@@ -289,9 +291,11 @@ def staged(folder: Path, film: Path, act: Callable[[Scene], Awaitable[T]]) -> T:
     """What ``act`` returns, in a process that serves the folder alone."""
     settings = Settings(profile="local", data=folder, public_url="http://hexcast.test")
 
+    content = film.read_bytes()
+
     async def run() -> T:
         async with open_app(settings) as core:
-            return await act(Scene(core, folder, film.read_bytes()))
+            return await act(Scene(core, folder, content))
 
     with held(folder):
         return asyncio.run(run())

@@ -322,9 +322,11 @@ class ClearEngagement:
 
     async def __call__(self, video: VideoId) -> None:
         await self.reactions.forget(video)
-        while gone := await self.comments.remove_all(video):
-            for comment in gone:
+        while comments := await self.comments.all_on(video):
+            # Before they go themselves: should this stop halfway, they are found again.
+            for comment in comments:
                 await self.reactions.forget(comment)
+            await self.comments.remove_all(video, len(comments))
 
 
 @frozen

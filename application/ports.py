@@ -229,9 +229,10 @@ class Uploads(Protocol):
     async def get(self, upload: UploadId) -> Upload:
         """Raises NotFound."""
 
-    async def start(self, upload: Upload, quota_bytes: int, open_most: int) -> Upload:
+    async def start(self, upload: Upload, quota_bytes: int, open_most: int, *, video: Video | None = None) -> Upload:
         """Store a new upload if its user's uploads that count (``Upload.counts``) then take at most
-        ``quota_bytes`` and at most ``open_most`` of them are open; exact under concurrency.
+        ``quota_bytes`` and at most ``open_most`` of them are open; exact under concurrency. With it the new ``video``
+        that it is for, or neither.
         Raises Forbidden (``quota_exceeded``, ``too_many_uploads``).
         """
 
@@ -513,6 +514,9 @@ class Comments(Protocol):
 
     async def known(self, channel: ChannelId, author: UserId) -> bool:
         """Whether a comment of theirs is visible under any of the channel's videos."""
+
+    async def all_on(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
+        """Whatever became of them: those that ``remove_all`` forgets first."""
 
     async def remove_all(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
         """Forget comments of a removed video; which, none when none is left."""

@@ -85,16 +85,14 @@ class StartUpload:
             video, _ = video.edit(now, publish_at=publish_at)
         elif (await self.videos.get(replaces)).channel != channel:
             raise NotFound("there is no such video")
-        opened = await self._open(upload)
-        if replaces is None:
-            await self.videos.save(video)
+        opened = await self._open(upload, video if replaces is None else None)
         numbers = range(1, min(opened.parts, FIRST_PARTS) + 1)
         return UploadCard(opened, tickets=await self.store.sign(opened, numbers, now + PART_LIFE))
 
-    async def _open(self, upload: Upload) -> Upload:
+    async def _open(self, upload: Upload, video: Video | None) -> Upload:
         upload = evolve(upload, handle=await self.store.open(upload))
         try:
-            return await self.uploads.start(upload, self.limits.user_bytes, self.limits.open_uploads)
+            return await self.uploads.start(upload, self.limits.user_bytes, self.limits.open_uploads, video=video)
         except Forbidden:
             await self.store.discard(upload)
             raise

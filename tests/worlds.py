@@ -169,8 +169,21 @@ def _videos(world: InMemory) -> Videos:
     return InMemoryVideos(world.outbox, world.changes)
 
 
+@frozen
+class Announcing:
+    """Two ports over the same records: an upload starts together with its video."""
+
+    uploads: Uploads
+    videos: Videos
+
+
+def _announcing(world: InMemory) -> Announcing:
+    videos = InMemoryVideos(world.outbox, world.changes)
+    return Announcing(InMemoryUploads(world.outbox, world.changes, videos), videos)
+
+
 def _uploads(world: InMemory) -> Uploads:
-    return InMemoryUploads(world.outbox, world.changes)
+    return _announcing(world).uploads
 
 
 def _processings(world: InMemory) -> Processings:
@@ -234,6 +247,17 @@ VIDEOS: list[tuple[str, Opener[Videos]]] = [
 UPLOADS: list[tuple[str, Opener[Uploads]]] = [
     ("in_memory", in_memory(_uploads)),
     ("sqlite", sqlite(lambda world: SqliteUploads(world.database, world.outbox))),
+]
+ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
+    ("in_memory", in_memory(_announcing)),
+    (
+        "sqlite",
+        sqlite(
+            lambda world: Announcing(
+                SqliteUploads(world.database, world.outbox), SqliteVideos(world.database, world.outbox)
+            )
+        ),
+    ),
 ]
 PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
     ("in_memory", in_memory(_processings)),

@@ -110,7 +110,7 @@ class Memory(DeclarativeContainer):
     users = Singleton(InMemoryUsers, outbox, changes)
     channels = Singleton(InMemoryChannels, outbox, changes)
     videos = Singleton(InMemoryVideos, outbox, changes)
-    uploads = Singleton(InMemoryUploads, outbox, changes)
+    uploads = Singleton(InMemoryUploads, outbox, changes, videos)
     processings = Singleton(InMemoryProcessings, outbox, changes)
     comments = Singleton(InMemoryComments, outbox, changes)
     reactions = Singleton(InMemoryReactions, outbox, changes)

@@ -95,6 +95,9 @@ class InMemoryComments:
     async def known(self, channel: ChannelId, author: UserId) -> bool:
         return (channel, author) in self._shown_of
 
+    async def all_on(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
+        return self._of_video.get(video, [])[-limit:]
+
     async def remove_all(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
         ids = self._of_video.get(video, [])
         gone = ids[-limit:]

@@ -10,11 +10,13 @@ from sortedcontainers import SortedList
 from adapters.cursors import Key
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.paging import BEYOND, page, walk
+from adapters.inmemory.videos import InMemoryVideos
 from adapters.versions import next_version
 from application.ports import Event, Page
 from domain.errors import Forbidden, NotFound, Stale
 from domain.ids import UploadId, UserId, VideoId
 from domain.uploads import OPEN, Upload
+from domain.videos import Video
 
 
 @define
@@ -29,8 +31,9 @@ class _Usage:
 class InMemoryUploads:
     """By id, and indices of keys that end in a time and the id."""
 
-    def __init__(self, outbox: InMemoryOutbox, changes: Changes) -> None:
+    def __init__(self, outbox: InMemoryOutbox, changes: Changes, videos: InMemoryVideos) -> None:
         self._outbox = outbox
+        self._videos = videos
         self._changes = changes
         self._uploads: dict[UploadId, Upload] = {}
         self._usage: dict[UserId, _Usage] = {}
@@ -45,13 +48,16 @@ class InMemoryUploads:
         except KeyError:
             raise NotFound("there is no such upload") from None
 
-    async def start(self, upload: Upload, quota_bytes: int, open_most: int) -> Upload:
+    async def start(self, upload: Upload, quota_bytes: int, open_most: int, *, video: Video | None = None) -> Upload:
         used = self._usage.get(upload.user, _Usage())
         if used.bytes + (upload.size_bytes if upload.counts else 0) > quota_bytes:
             raise Forbidden(f"your uploads may take {quota_bytes} bytes together", code="quota_exceeded")
         if used.open + (upload.status in OPEN) > open_most:
             raise Forbidden(f"you may have {open_most} uploads open", code="too_many_uploads")
-        return self._put(upload)
+        stored = self._put(upload)
+        if video is not None:
+            await self._videos.save(video)
+        return stored
 
     async def save(self, upload: Upload, *events: Event) -> Upload:
         saved = self._put(upload)

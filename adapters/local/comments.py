@@ -106,6 +106,9 @@ class SqliteComments:
     async def known(self, channel: ChannelId, author: UserId) -> bool:
         return self._database.row(_KNOWN, (channel, author)) is not None
 
+    async def all_on(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
+        return [CommentId(row[0]) for row in self._database.rows(_ALL, (video, limit))]
+
     async def remove_all(self, video: VideoId, limit: int = 500) -> Sequence[CommentId]:
         def work(transaction: Transaction) -> Sequence[CommentId]:
             rows = transaction.rows(_ALL, (video, limit))

@@ -6,10 +6,12 @@ from datetime import datetime
 from adapters.local.database import Database, Transaction, Values, micros, sql
 from adapters.local.outbox import SqliteOutbox
 from adapters.local.shelves import LAST, Shelf, by_time, page, start
+from adapters.local.videos import store
 from application.ports import Event, Page
 from domain.errors import Forbidden
 from domain.ids import UploadId, UserId, VideoId
 from domain.uploads import OPEN, Upload
+from domain.videos import Video
 
 
 def _bytes(upload: Upload) -> int:
@@ -54,13 +56,15 @@ class SqliteUploads:
     async def get(self, upload: UploadId) -> Upload:
         return _UPLOADS.get(self._database, upload)
 
-    async def start(self, upload: Upload, quota_bytes: int, open_most: int) -> Upload:
+    async def start(self, upload: Upload, quota_bytes: int, open_most: int, *, video: Video | None = None) -> Upload:
         def work(transaction: Transaction) -> Upload:
             used_bytes, used_open = transaction.row(_USED, (upload.user,)) or (0, 0)
             if used_bytes + _bytes(upload) > quota_bytes:
                 raise Forbidden(f"your uploads may take {quota_bytes} bytes together", code="quota_exceeded")
             if used_open + (upload.status in OPEN) > open_most:
                 raise Forbidden(f"you may have {open_most} uploads open", code="too_many_uploads")
+            if video is not None:
+                store(transaction, video)
             return _save(transaction, upload)
 
         return await self._database.write(work)

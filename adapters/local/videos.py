@@ -78,10 +78,9 @@ class SqliteVideos:
 
     async def save(self, video: Video, *events: Event) -> Video:
         def work(transaction: Transaction) -> Video:
-            before, saved = _VIDEOS.save(transaction, video)
-            _enlist(transaction, before, saved)
+            saved = store(transaction, video)
             self._outbox.append(transaction, events)
-            return saved.value
+            return saved
 
         return await self._database.write(work)
 
@@ -132,6 +131,13 @@ class SqliteVideos:
 
 def _page(rows: Sequence[Row], limit: int) -> Page[Video]:
     return page(rows, limit, lambda row: _VIDEOS.value(row[0]), by_time)
+
+
+def store(transaction: Transaction, video: Video) -> Video:
+    """As part of a transaction. Raises Stale."""
+    before, saved = _VIDEOS.save(transaction, video)
+    _enlist(transaction, before, saved)
+    return saved.value
 
 
 def _enlist(transaction: Transaction, before: Stored[Video] | None, after: Stored[Video]) -> None:

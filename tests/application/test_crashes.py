@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.channels import Picture
-from domain.engagement import Notify
+from domain.engagement import Notify, Reaction
 from domain.ids import VideoId
 from domain.notifications import Kind
 from domain.processing import State
@@ -41,8 +41,12 @@ async def published(world: World) -> None:
 
 
 async def busy(world: World) -> None:
-    """One video is ready, one waits for its transcoder, one is half sent."""
+    """One video is ready and liked, as is what was said about it; one waits for its transcoder, one is half sent."""
     await published(world)
+    video = await only(world)
+    comment = (await world.core.post_comment()(world.fan, video, "Nice")).comment.id
+    await world.core.react().to_video(world.fan, video, Reaction.LIKE)
+    await world.core.react().to_comment(world.owner, comment, Reaction.LIKE)
     half = await world.announce(title="Half")
     await world.put(half.tickets[0].url, CLIP)
     await world.upload(title="Waiting", visibility=Visibility.PUBLIC)
@@ -164,6 +168,7 @@ async def end(world: World) -> Mapping[str, Any]:
         "found": [named(id_) for _, id_ in found],
         "channels": [channel.handle for channel in await world.raw.channels().of_member(world.owner.require_user())],
         "subscriptions": (await world.raw.subscriptions().of_user(world.fan.require_user())).items,
+        "liked": len(world.raw.reactions()._to),
         "people": sorted(await world.raw.users().many([world.owner.require_user(), world.fan.require_user()])),
         "dead": await world.dead(),
     }  # fmt: skip

@@ -24,7 +24,7 @@ from domain.uploads import (
     UploadAbandoned,
     UploadCompleted,
 )
-from domain.videos import Video, Visibility
+from domain.videos import Visibility
 from tests.application.world import CLIP, World, new_world, pieces
 
 LARGE = CLIP + bytes(SINGLE_MOST)
@@ -401,15 +401,15 @@ async def test_an_upload_cancelled_while_it_is_completed_stays_cancelled(world: 
 
 async def test_nothing_stays_that_was_announced_while_the_channel_closed(world: World) -> None:
     class Slow:
-        async def save(self, video: Video, *events: Event) -> Video:
+        async def start(self, *arguments: Any, **more: Any) -> Upload:
             await world.core.close_channel()(world.owner, world.channel)
             await world.settle()
-            return await world.raw.videos().save(video, *events)
+            return await world.raw.uploads().start(*arguments, **more)
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(world.raw.videos(), name)
+            return getattr(world.raw.uploads(), name)
 
-    start = evolve(world.core.start_upload(), videos=Slow())
+    start = evolve(world.core.start_upload(), uploads=Slow())
     card = await start(world.owner, world.channel, filename="f", content_type="video/mp4", size_bytes=len(CLIP))
     await world.raw.media().receive(card.upload, 1, pieces(CLIP))
     # It came so late that the channel was there when it was completed, but not when the event arrived.

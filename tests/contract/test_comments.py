@@ -108,7 +108,9 @@ class CommentsMachine(WalkingMachine):
     @rule(video=st.sampled_from(VIDEOS), limit=st.integers(1, 3))
     def remove_all(self, video: VideoId, limit: int) -> None:
         there = {each.id for each in self.model.values() if each.video == video}
+        first = self.do(self.port.all_on(video, limit))
         gone = self.do(self.port.remove_all(video, limit))
+        assert set(gone) == set(first)
         assert len(gone) == min(limit, len(there))
         assert set(gone) <= there
         for id_ in gone:

@@ -14,9 +14,10 @@ from application.ports import Event, Uploads
 from domain.errors import Forbidden, NotFound, Stale
 from domain.ids import ChannelId, UploadId, UserId, VideoId
 from domain.uploads import MIB, OPEN, Status, Upload, UploadAbandoned, UploadCompleted
+from domain.videos import Video, Visibility
 from tests.contract.machine import WalkingMachine, run, same, some_events, walked
 from tests.strategies import START, UPLOAD_IDS, USER_IDS, VIDEO_IDS, times, upload_ids, uploads, user_ids
-from tests.worlds import UPLOADS, Opener
+from tests.worlds import ANNOUNCING, UPLOADS, Announcing, Opener
 
 openers = pytest.mark.parametrize("opener", [opener for _, opener in UPLOADS], ids=[name for name, _ in UPLOADS])
 
@@ -140,6 +141,23 @@ async def test_the_quota_is_exact(opener: Opener[Uploads]) -> None:
         await opened.port.start(film(2, size_bytes=40), 100, 9)
         await opened.port.start(film(3, size_bytes=100, user=BEN), 100, 9)
         assert [upload.id for upload in (await opened.port.of_user(ANN)).items] == ["upl_002", "upl_001"]
+
+
+@pytest.mark.parametrize("opener", [opener for _, opener in ANNOUNCING], ids=[name for name, _ in ANNOUNCING])
+async def test_a_new_video_is_there_with_its_upload_or_not_at_all(opener: Opener[Announcing]) -> None:
+    video = Video(
+        id=FILM.video, channel=FILM.channel, uploader=ANN, title="Film", visibility=Visibility.PRIVATE,
+        created_at=START,
+    )  # fmt: skip
+    async with opener() as opened:
+        ports = opened.port
+        with pytest.raises(Forbidden):
+            await ports.uploads.start(FILM, FILM.size_bytes - 1, 9, video=video)
+        assert await ports.videos.many([video.id]) == {}
+        started = await ports.uploads.start(FILM, 1000, 9, video=video)
+        assert await ports.uploads.get(FILM.id) == started
+        assert await ports.videos.get(video.id) == evolve(video, version=1)
+        assert (await ports.videos.of_channel(video.channel)).items == [evolve(video, version=1)]
 
 
 @openers

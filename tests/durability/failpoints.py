@@ -106,9 +106,9 @@ class Failpoints:
         """
         do = Database._do
 
-        def doing(database: Database, job: Any) -> None:
+        def doing(database: Database, job: Any, *, apart: bool) -> None:
             before = database._write.total_changes()
-            do(database, job)
+            do(database, job, apart=apart)
             if database._write.total_changes() != before:
                 self.step(f"commit {job.work.__qualname__.replace('.<locals>', '')}")
 

@@ -2,10 +2,11 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 
-from adapters.local.database import Database, Request, Transaction, current_request, micros, sql
+from adapters.local.database import Database, Request, Transaction, Values, current_request, micros, sql
 from application.ports import Answer
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict, Invalid, Unavailable
 
 KEPT = timedelta(hours=24)
 CLAIMED = timedelta(minutes=1)
@@ -36,6 +37,8 @@ class SqliteIdempotency:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._late: dict[str, tuple[str, Values]] = {}
+        """How requests ended that could not be stored then: it is when the next one begins."""
 
     async def released(self) -> None:
         """What nobody finished is free at once. For whoever has just opened the file and knows that no other process
@@ -47,6 +50,7 @@ class SqliteIdempotency:
         present, over, until = micros(now), micros(now - KEPT), micros(now + CLAIMED)
 
         def work(transaction: Transaction) -> Answer | Conflict | None:
+            self._catch_up(transaction)
             transaction.run(_FORGET, (over, FORGET_MOST))
             known = transaction.row(_KNOWN, (key, over))
             if known is not None:
@@ -73,14 +77,25 @@ class SqliteIdempotency:
 
     async def finish(self, key: str, answer: Answer, now: datetime) -> None:
         """An answer that comes late counts, unless someone else gave one meanwhile."""
-        _end(key)
         row = (micros(now), answer.status, json.dumps(dict(answer.headers)), answer.body, key)
-        await self._database.write(lambda transaction: transaction.run(_FINISH, row), effect=False)
+        await self._settle(key, _FINISH, row)
 
     async def abandon(self, key: str) -> None:
         """An answer that was given stays."""
+        await self._settle(key, _ABANDON, (key,))
+
+    async def _settle(self, key: str, statement: str, values: Values) -> None:
+        """The answer is on its way already: that the disk is full now can be told to nobody any more."""
         _end(key)
-        await self._database.write(lambda transaction: transaction.run(_ABANDON, (key,)), effect=False)
+        try:
+            await self._database.write(lambda transaction: transaction.run(statement, values), effect=False)
+        except Unavailable:
+            self._late[key] = statement, values
+
+    def _catch_up(self, transaction: Transaction) -> None:
+        for key, late in tuple(self._late.items()):
+            transaction.run(*late)
+            transaction.then(partial(self._late.pop, key, None))
 
 
 def _end(key: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adapters.local.database import Database, Transaction, micros, sql
@@ -82,8 +83,13 @@ class SqliteOutbox:
             transaction.run(_RELEASE, (present,))
             claimed = []
             for n, id_, kind, doc, attempts in transaction.rows(_WAITING, (limit,)):
+                try:
+                    event = event_of(kind, doc)
+                except ValueError as error:  # one that nobody can read must not keep the others
+                    transaction.run(_DIED, (str(error), id_))
+                    continue
                 transaction.run(_HOLD, (micros(now + HOLD), n))
-                claimed.append(Envelope(EventId(id_), event_of(kind, doc), attempts + 1))
+                claimed.append(Envelope(EventId(id_), event, attempts + 1))
             return claimed
 
         claimed = await self._database.write(work)
@@ -99,10 +105,12 @@ class SqliteOutbox:
         await self._database.write(lambda transaction: transaction.run(statement, (value, event)))
 
     async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
-        return [
-            (Envelope(EventId(id_), event_of(kind, doc), attempts), reason)
-            for id_, kind, doc, attempts, reason in self._database.rows(_DEAD, (limit,))
-        ]
+        """Those that can be read; the register has all."""
+        letters = []
+        for id_, kind, doc, attempts, reason in self._database.rows(_DEAD, (limit,)):
+            with suppress(ValueError):
+                letters.append((Envelope(EventId(id_), event_of(kind, doc), attempts), reason))
+        return letters
 
     async def wait(self, timeout_s: float) -> None:
         try:

@@ -16,6 +16,7 @@ from application.ports import Mailbox
 from domain.access import Actor
 from domain.channels import Hold
 from domain.engagement import Notify, Reaction
+from domain.errors import NotFound
 from domain.identity import User
 from domain.ids import ChannelId, VideoId
 from domain.uploads import MIB
@@ -192,8 +193,11 @@ async def _talk(core: Core, people: dict[str, Actor], owner: str, video: VideoId
 
 
 async def welcome(core: Core) -> None:
-    """Fill it, and say whom one may be."""
-    await seed(core)
+    """Fill it, unless it was filled before, and say whom one may be."""
+    try:
+        await core.adapters.users().by_handle(PEOPLE[0][0])
+    except NotFound:
+        await seed(core)
     people = ", ".join(f"{handle}@example.org" for handle, _ in PEOPLE)
     sys.stdout.write(f"The demo is ready. Sign in as {people} with {PASSWORD!r}.\n")
 

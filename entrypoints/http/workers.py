@@ -96,8 +96,15 @@ class _Supervisor:
             )
         finally:
             os.close(tell)
-        with os.fdopen(told, "rb") as listening:
-            return bool(await asyncio.to_thread(listening.read, 1))
+        # In no thread: closing a file waits for whoever reads it, and the one who is told to stop has no time for that.
+        reader = asyncio.StreamReader()
+        listening, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(told, "rb")
+        )
+        try:
+            return bool(await reader.read(1))
+        finally:
+            listening.close()
 
     async def _keep(self, number: int) -> None:
         """Start it again whenever it ends."""

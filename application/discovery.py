@@ -1,6 +1,6 @@
 """Being found: the search index and its answers, channel feeds for readers, players for other people's pages."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import frozen
 
@@ -16,6 +16,19 @@ from domain.videos import Audience, Video, Visibility
 FEED_LENGTH = 30
 
 
+async def _tell(search: Search, id_: str, look: Callable[[], Awaitable[Document | None]]) -> Document | None:
+    """Tell search what is so (None: that it has nothing to find), and look again: whoever told it of an earlier state
+    at the same time may have come last.
+    """
+    told = await look()
+    while True:
+        await (search.remove(id_) if told is None else search.put(told))
+        latest = await look()
+        if latest == told:
+            return told
+        told = latest
+
+
 @frozen
 class IndexVideo:
     """Makes search say of a video what is true now, whatever event asked for it."""
@@ -25,16 +38,15 @@ class IndexVideo:
     search: Search
 
     async def __call__(self, video: VideoId) -> None:
-        try:
-            stored = await self.videos.get(video)
-            channel = await self.channels.get(stored.channel)
-        except NotFound:
-            await self.search.remove(video)
-            return
-        if stored.listable:
-            await self.search.put(_video(stored, channel))
-        else:
-            await self.search.remove(video)
+        async def look() -> Document | None:
+            try:
+                stored = await self.videos.get(video)
+                channel = await self.channels.get(stored.channel)
+            except NotFound:
+                return None
+            return _video(stored, channel) if stored.listable else None
+
+        await _tell(self.search, video, look)
 
 
 @frozen
@@ -44,30 +56,31 @@ class IndexChannel:
     videos: Videos
     channels: Channels
     search: Search
+    index_video: IndexVideo
 
     async def __call__(self, channel: ChannelId) -> None:
-        try:
-            stored = await self.channels.get(channel)
-        except NotFound:
-            await self.search.remove(channel)
+        async def look() -> Document | None:
+            try:
+                return _channel(await self.channels.get(channel))
+            except NotFound:
+                return None
+
+        if await _tell(self.search, channel, look) is None:
             return
-        await self.search.put(
-            Document(
-                id=stored.id,
-                kind=Found.CHANNEL,
-                title=stored.name,
-                names=stored.handle,
-                text=stored.description,
-                at=stored.created_at,
-            )
-        )
         cursor: str | None = None
         while True:
             page = await self.videos.listed(channel=channel, cursor=cursor, limit=100)
             for video in page.items:
-                await self.search.put(_video(video, stored))
+                await self.index_video(video.id)
             if (cursor := page.next) is None:
                 return
+
+
+def _channel(channel: Channel) -> Document:
+    return Document(
+        id=channel.id, kind=Found.CHANNEL, title=channel.name, names=channel.handle, text=channel.description,
+        at=channel.created_at,
+    )  # fmt: skip
 
 
 def _video(video: Video, channel: Channel) -> Document:

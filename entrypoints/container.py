@@ -367,7 +367,13 @@ class Core(DeclarativeContainer):
 
     # discovery
     index_video = Singleton(IndexVideo, videos=adapters.videos, channels=adapters.channels, search=adapters.search)
-    index_channel = Singleton(IndexChannel, videos=adapters.videos, channels=adapters.channels, search=adapters.search)
+    index_channel = Singleton(
+        IndexChannel,
+        videos=adapters.videos,
+        channels=adapters.channels,
+        search=adapters.search,
+        index_video=index_video,
+    )
     find = Singleton(
         Find,
         search=adapters.search,

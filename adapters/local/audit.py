@@ -1,10 +1,11 @@
 """The database held against itself, and the folder of media against the database. It finds; ``repair`` counts again."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -107,18 +108,19 @@ class Audit:
                     yield Finding("file", f"{prefix}{path.name}", f"no {table} is stored for it; {why}", mends=goes)
 
     def _age(self, path: Path) -> timedelta:
-        changed = moment(0) + timedelta(seconds=max((each.stat().st_mtime for each in _all(path)), default=0.0))
-        return self._now() - changed
+        return self._now() - (moment(0) + timedelta(seconds=max(_changed_s(path), default=0.0)))
 
 
 def _entries(folder: Path) -> Sequence[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _all(path: Path) -> Iterator[Path]:
-    yield path
-    if path.is_dir():
-        yield from path.rglob("*")
+def _changed_s(top: Path) -> Iterator[float]:
+    """When it and all in it were changed. What goes meanwhile is passed over: servers may run."""
+    within = (Path(folder, name) for folder, folders, names in os.walk(top) for name in (*folders, *names))
+    for path in chain([top], within):
+        with suppress(FileNotFoundError):
+            yield path.stat().st_mtime
 
 
 # --- the file itself

@@ -173,12 +173,12 @@ def _snapshot(database: Path, media: Path, scratch: Path, progress: Progress) ->
     """The database as of one moment, and links to the files that it names; which of these are not there."""
     progress("holding", 0, 0)
     copy = scratch / DATABASE
+    copy.touch(0o600)  # first, and so for as long as it is written: passwords' hashes and keys will be in it
     with removals_paused(media):
         with closing(_opened(database)) as source, closing(apsw.Connection(str(copy))) as target:
             with target.backup("main", source, "main") as copying:
                 copying.step(-1)
             target.execute("PRAGMA journal_mode = DELETE").fetchall()  # so that it is one file
-        copy.chmod(0o600)
         with closing(_opened(copy)) as snapshot:
             return tuple(_link(snapshot, media, scratch / MEDIA))
 
@@ -341,7 +341,9 @@ def _unpack(source: Path, into: Path, progress: Progress) -> Manifest:
                 hashing = _Hashing(content, lambda size: progress("unpacking", size, total), done)
                 path = into / entry.name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("xb") as file:
+                # For the owner only: in the database are passwords' hashes and keys.
+                mode = 0o600 if entry.name == DATABASE else 0o666
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                     while piece := hashing.read(_PIECE):
                         file.write(piece)
                 if hashing.sum.hexdigest() != entry.sha256:
@@ -353,7 +355,6 @@ def _unpack(source: Path, into: Path, progress: Progress) -> Manifest:
         raise _damaged(str(error)) from error
     except (FileExistsError, NotADirectoryError) as error:
         raise _damaged(f"{error.filename} is in it twice") from error
-    (into / DATABASE).chmod(0o600)
     return manifest
 
 
@@ -404,6 +405,8 @@ def _prepare(data: Path) -> None:
     except apsw.Error as error:
         raise _damaged(f"its database cannot be read: {error}") from error
     for (id_,) in rows:
+        if not _SEGMENT.fullmatch(id_):
+            raise _damaged(f"{id_!r} is no name of an upload")
         folder = data / MEDIA / "raw" / id_
         (folder / "parts").mkdir(parents=True, exist_ok=True)
         (folder / "source.partial").touch()

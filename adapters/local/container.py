@@ -22,7 +22,7 @@ from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database, micros, sql
 from adapters.local.disk import DiskMedia
-from adapters.local.durable import sync
+from adapters.local.durable import sync, sync_up
 from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
 from adapters.local.ffmpeg import FfmpegTranscoder
 from adapters.local.header import check_header
@@ -230,7 +230,7 @@ def held(data: Path) -> Iterator[int]:
     (``data_in_use``, ``data_unusable``, and as ``Database``).
     """
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        _make(data)
         lock = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise Invalid(f"{data} cannot be used: {error.strerror or error}", code="data_unusable") from error
@@ -267,12 +267,23 @@ def _opened_file(data: Path) -> Database:
     check_header(data / FILE)
     media = data / MEDIA
     try:
-        media.mkdir(parents=True, exist_ok=True)
+        _make(data)
+        media.mkdir(exist_ok=True)
     except OSError as error:
         raise Invalid(f"{media} cannot be used: {error.strerror or error}", code="data_unusable") from error
     if not os.access(media, os.R_OK | os.W_OK | os.X_OK):
         raise Invalid(f"{media} cannot be used: it may not be written to", code="data_unusable")
     return Database(data / FILE)
+
+
+def _make(data: Path) -> None:
+    """The folder is there, and a power cut does not take it away again, nor those above that were made for it."""
+    data = data.absolute()
+    if data.is_dir():
+        return
+    above = next(folder for folder in data.parents if folder.is_dir())
+    data.mkdir(parents=True, exist_ok=True)
+    sync_up(data.parent, above)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adapters.local.database import Database, Transaction, micros, sql
@@ -95,8 +96,13 @@ class SqliteOutbox:
             transaction.run(_RELEASE, (present,))
             claimed = []
             for n, id_, kind, doc, attempts in transaction.rows(_WAITING, (limit,)):
+                try:
+                    event = event_of(kind, doc)
+                except ValueError as error:  # one that nobody can read must not keep the others
+                    transaction.run(_DIED, (str(error), id_))
+                    continue
                 transaction.run(_HOLD, (present, micros(now + HOLD), n))
-                claimed.append(Envelope(EventId(id_), event_of(kind, doc), attempts + 1))
+                claimed.append(Envelope(EventId(id_), event, attempts + 1))
             if claimed:
                 # A page of a fan-out has its number behind the name of the event that it is of.
                 transaction.run(_NEWEST, (max(each.id for each in claimed)[:_NAME],))
@@ -115,10 +121,12 @@ class SqliteOutbox:
         await self._database.write(lambda transaction: transaction.run(statement, (value, event)))
 
     async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
-        return [
-            (Envelope(EventId(id_), event_of(kind, doc), attempts), reason)
-            for id_, kind, doc, attempts, reason in self._database.rows(_DEAD, (limit,))
-        ]
+        """Those that can be read; the register has all."""
+        letters = []
+        for id_, kind, doc, attempts, reason in self._database.rows(_DEAD, (limit,)):
+            with suppress(ValueError):
+                letters.append((Envelope(EventId(id_), event_of(kind, doc), attempts), reason))
+        return letters
 
     async def wait(self, timeout_s: float) -> None:
         try:

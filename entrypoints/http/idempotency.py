@@ -72,11 +72,18 @@ class Repeats:
             await _replay(before, send)
             return
         recorder = _Recorder(send)
+        broken_off = False
         try:
             await app(scope, _again(body, receive), recorder.send)
+        except asyncio.CancelledError:
+            broken_off = True
+            raise
         finally:
-            # Shielded: a client that goes away now must find the answer when it asks again.
-            await asyncio.shield(self._settle(ours, recorder.answer()))
+            answer = recorder.answer()
+            # Nobody was told what became of a request that was broken off: it stands as if this process had died.
+            if answer is not None or not broken_off:
+                # Shielded: a client that goes away now must find the answer when it asks again.
+                await asyncio.shield(self._settle(ours, answer))
 
     async def _settle(self, key: str, answer: Answer | None) -> None:
         if answer is None or answer.status >= 500:

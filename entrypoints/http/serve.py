@@ -40,11 +40,11 @@ def main(beside: Beside | None = None, *, first: Beside | None = None, last: Bes
         settings = Settings.read(os.environ)
     except Invalid as error:
         return _complain(error, 2)
-    try:
-        if settings.worker is None:  # whoever starts several has seen to it, and they share the port
+    if settings.worker is None:  # whoever started one of several has asked, and the others have the port
+        try:
             settings = _settled(settings)
-    except OSError as error:
-        return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
+        except OSError as error:
+            return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
 
     with _absent("rich", "werkzeug", "flask", "fastapi", "starlette", "aiohttp"):
         import structlog  # noqa: F401, PLC0415  (the same)
@@ -52,12 +52,14 @@ def main(beside: Beside | None = None, *, first: Beside | None = None, last: Bes
     import uvloop  # noqa: PLC0415  (after the settings are known to be good)
 
     from entrypoints.container import held  # noqa: PLC0415  (the same)
-    from entrypoints.http.workers import supervise  # noqa: PLC0415  (the same)
+    from entrypoints.http.workers import handed, supervise  # noqa: PLC0415  (the same)
     from entrypoints.log import configure  # noqa: PLC0415  (the same)
 
     configure(settings.log_format)
     try:
         if settings.worker is not None:
+            if not handed(settings.worker):  # it would serve a folder that nobody holds
+                return _complain("HEXCAST_WORKER is for the processes that the server starts by itself", 2)
             uvloop.run(_serve(settings, beside=beside if settings.worker.number == 0 else None))
         else:
             with held(settings) as lock:

@@ -8,6 +8,7 @@ input is at its end then. As long as one of them lives, so does the lock on the 
 import asyncio
 import os
 import signal
+import stat
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
@@ -23,6 +24,14 @@ REST_S = (0.1, 0.5, 2.0, 10.0)
 """How long before one that ended is started again: the first time, the second, and so on."""
 
 _log = structlog.get_logger("hexcast")
+
+
+def handed(place: Place) -> bool:
+    """Whether whoever started this process opened a pipe for it. To be asked before it opens anything itself."""
+    try:
+        return place.ready > sys.stderr.fileno() and stat.S_ISFIFO(os.fstat(place.ready).st_mode)
+    except OSError:
+        return False
 
 
 def serving(place: Place) -> None:
@@ -87,8 +96,15 @@ class _Supervisor:
             )
         finally:
             os.close(tell)
-        with os.fdopen(told, "rb") as listening:
-            return bool(await asyncio.to_thread(listening.read, 1))
+        # In no thread: closing a file waits for whoever reads it, and the one who is told to stop has no time for that.
+        reader = asyncio.StreamReader()
+        listening, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(told, "rb")
+        )
+        try:
+            return bool(await reader.read(1))
+        finally:
+            listening.close()
 
     async def _keep(self, number: int) -> None:
         """Start it again whenever it ends."""

@@ -184,6 +184,21 @@ def test_files_of_nothing_are_a_note_while_they_are_young(house: House, name: st
     assert flaw.subject == note.subject
 
 
+def test_what_goes_while_it_is_looked_at_is_no_trouble(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may run, and parts of an upload come and go."""
+    house.put({"raw/upl_7/source.partial": b"", "raw/upl_7/parts/1.place": b"", "raw/upl_7/parts/2.place": b""})
+    walk = os.walk
+
+    def going(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for found in walk(top):
+            for place in Path(found[0]).glob("*.place"):
+                place.unlink()
+            yield found
+
+    monkeypatch.setattr(os, "walk", going)
+    assert [(note.subject, note.mends) for note in house.findings()] == [("raw/upl_7", True)]
+
+
 def test_old_files_of_what_was_just_removed_are_a_note(house: House) -> None:
     """The event that removes them is on its way."""
     house.put({"media/v/vid_7/a1/x.m4s": b"stray"})

@@ -335,6 +335,28 @@ def test_no_name_leads_out_of_the_folder(made: Path, tmp_path: Path, name: str) 
     assert not list(tmp_path.rglob("evil"))
 
 
+def test_no_upload_leads_out_of_the_folder(house: House, tmp_path: Path) -> None:
+    """Nor is a name taken from the database on trust."""
+    house.run("UPDATE upload SET id = '../../../evil' WHERE expires_at IS NOT NULL")
+    backup(house.data / "hexcast.db", house.media, tmp_path / "evil.tar", START)
+    with pytest.raises(Invalid) as refused:
+        restore(tmp_path / "evil.tar", tmp_path / "a" / "elsewhere")
+    assert refused.value.code == "backup_damaged"
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_the_database_is_never_for_others_to_read(house: House, tmp_path: Path) -> None:
+    """Not even while it is packed or unpacked."""
+    modes: set[int] = set()
+
+    def look(*_: object) -> None:
+        modes.update(path.stat().st_mode & 0o777 for path in tmp_path.rglob("hexcast.db"))
+
+    backup(house.data / "hexcast.db", house.media, tmp_path / "backup.tar", START, look)
+    restore(tmp_path / "backup.tar", tmp_path / "elsewhere", look)
+    assert modes == {0o600}
+
+
 Members = list[tuple[str, bytes]]
 MIXTURES: dict[str, Callable[[Members], Members]] = {
     "no database": lambda members: members[1:],

@@ -4,7 +4,7 @@ import pytest
 
 from application.channels import ChannelCard
 from application.discovery import FEED_LENGTH
-from application.ports import Found, Page
+from application.ports import Document, Found, Page
 from application.videos import VideoCard
 from domain.access import ANONYMOUS, Role
 from domain.channels import ChannelClosed
@@ -96,6 +96,29 @@ async def test_late_news_of_what_is_gone_bring_nothing_back(stage: Stage) -> Non
     await stage.core.index_video()(video)
     await stage.core.index_channel()(channel)
     assert (await stage.adapters.search().find("harbour")).items == []
+
+
+async def test_what_was_seen_earlier_and_is_told_later_does_not_stay(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A video is hidden, and that is told, while someone else is about to tell what it was."""
+    ann = await stage.person("ann")
+    channel = await stage.channel(ann, "harbour")
+    video = await stage.video(channel, ann, title="boats", announced=True)
+    await stage.settle()
+    search = stage.adapters.search()
+    put, late = search.put, iter([True])
+
+    async def put_late(document: Document) -> None:
+        if document.id == video and next(late, False):
+            await stage.core.edit_video()(ann, video, visibility=Visibility.PRIVATE)
+            await stage.core.index_video()(video)
+        await put(document)
+
+    monkeypatch.setattr(search, "put", put_late)
+    await stage.core.index_channel()(channel)
+    assert (await search.find("boats")).items == []
+    assert [id_ for _, id_ in (await search.find("harbour")).items] == [channel]
 
 
 async def test_a_video_whose_channel_is_gone_is_not_indexed(stage: Stage) -> None:

@@ -1,6 +1,6 @@
 """Handlers of every kind that the layers around them tell apart."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from litestar import Controller, Response, get, patch, post
 from litestar.di import NamedDependency
@@ -50,8 +50,13 @@ ERRORS: Mapping[str, tuple[Callable[[], Exception], int, str]] = {
 }
 
 
+async def _nothing() -> None:
+    """What there is to wait for, unless a test says otherwise."""
+
+
 class Probes(Controller):
     path = "/probes"
+    made: Callable[[], Awaitable[None]] = staticmethod(_nothing)
     tries = 0
     status = 201
 
@@ -104,4 +109,5 @@ class Probes(Controller):
     @post("/things", opt={"idempotent": True})
     async def make(self, data: JSONBody[dict[str, int]]) -> Response[dict[str, int]]:
         Probes.tries += 1
+        await Probes.made()
         return Response({"tries": Probes.tries, **data}, status_code=Probes.status, headers={"location": "/x"})

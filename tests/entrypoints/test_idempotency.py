@@ -91,6 +91,27 @@ async def test_a_request_that_died_frees_its_key_after_a_minute(
     assert (await make(probed)).json()["tries"] == 1
 
 
+async def test_a_request_that_was_broken_off_is_not_taken_for_one_that_failed(
+    probed: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have had its effect, and nobody was told."""
+    made = asyncio.Event()
+
+    async def for_ever() -> None:
+        made.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Probes, "made", staticmethod(for_ever))
+        first = asyncio.create_task(make(probed))
+        await made.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert (await make(probed)).json()["code"] == "idempotency_in_flight"
+    assert Probes.tries == 1
+
+
 async def test_answers_are_kept_for_a_day(probed: Platform) -> None:
     await make(probed)
     probed.clock.advance(timedelta(hours=23))

@@ -127,3 +127,11 @@ def test_the_profile_that_lives_in_a_process_has_one(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"HEXCAST_WORKERS": "2", "HEXCAST_PROFILE": "memory"})
     with pytest.raises(AssertionError, match="the profile memory lives in one process"):
         server.start()
+
+
+@pytest.mark.parametrize("place", ["0/1", "0/2", "0/200", "0/-1"])
+def test_nobody_else_is_taken_for_one_of_them(tmp_path: Path, place: str) -> None:
+    server = Server(tmp_path / "data", {"HEXCAST_WORKER": place})
+    with pytest.raises(AssertionError, match="HEXCAST_WORKER is for the processes that the server starts by itself"):
+        server.start()
+    assert not server.data.exists()

@@ -31,13 +31,17 @@ class Clock:
         return datetime.now(UTC) + self._ahead
 
     def advance(self, by: timedelta) -> datetime:
-        """The present, from now on further ahead. Raises Invalid for a step back, and beyond ``AHEAD_MOST``."""
+        """The present, from now on further ahead. Raises as ``allow`` does."""
+        self.allow(by)
+        self._ahead += by
+        return self.now()
+
+    def allow(self, by: timedelta) -> None:
+        """Raises Invalid for a step back, and beyond ``AHEAD_MOST``."""
         if by < timedelta():
             raise Invalid("time only moves ahead", field="seconds")
         if by > AHEAD_MOST - self._ahead:
             raise Invalid("the clock may be a hundred years ahead", code="clock_too_far", field="seconds")
-        self._ahead += by
-        return self.now()
 
 
 class Ulids:

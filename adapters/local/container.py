@@ -37,7 +37,7 @@ from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
 from adapters.local.watching import SqliteHistory, SqliteSessions
-from adapters.system import Clock, Ulids, ticks
+from adapters.system import AHEAD_MOST, Clock, Ulids, ticks
 from adapters.system import secret as fresh_key
 from domain.errors import Invalid
 from domain.ids import made_at
@@ -77,16 +77,17 @@ class SharedClock:
 
     async def advance(self, by: timedelta) -> datetime:
         """The new present. Raises as ``Clock.advance`` does."""
-        present = self._clock.advance(by)
+        self._clock.allow(by)
         await self._database.write(lambda transaction: transaction.run(_MOVE, (str(by.total_seconds()),)))
-        return present
+        self.refresh()
+        return self.now()
 
     def refresh(self) -> None:
-        """Move as far as others did."""
+        """Move as far as others did, within what the calendar bears."""
         row = self._database.row(GET, ("clock_ahead_s",))
-        further = timedelta(seconds=float(row[0])) - self._clock.ahead if row else timedelta()
-        if further > timedelta():
-            self._clock.advance(further)
+        ahead = min(timedelta(seconds=float(row[0])), AHEAD_MOST) if row else timedelta()
+        if ahead > self._clock.ahead:
+            self._clock.advance(ahead - self._clock.ahead)
 
 
 def _ids(database: Database, now: Callable[[], datetime]) -> Ulids:
@@ -282,7 +283,7 @@ def _make(data: Path) -> None:
     if data.is_dir():
         return
     above = next(folder for folder in data.parents if folder.is_dir())
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(0o700, parents=True, exist_ok=True)  # what is in it is for nobody else on this machine
     sync_up(data.parent, above)
 
 

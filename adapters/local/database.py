@@ -44,6 +44,8 @@ from the operating system: a page of comments, from 10 million of them, takes tw
 """
 CHECKPOINT_PAGES = 4000
 """The log grows to 16 MiB before its pages are moved to the file."""
+LOG_BYTES = 64 * 1024 * 1024
+"""What the log keeps of its size once all of it was moved: someone who reads for long lets it grow."""
 STATEMENTS_MOST = 400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
@@ -164,6 +166,7 @@ class Database:
             self._write.execute("PRAGMA journal_mode = WAL").fetchall()
             self._write.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}").fetchall()
             self._write.wal_autocheckpoint(CHECKPOINT_PAGES)
+            self._write.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}").fetchall()
             migrate(self._write)
             self._read = self._connect(reading=True, cache_kib=READ_CACHE_KIB)
             self._aside_read: apsw.Connection | None = None
@@ -282,8 +285,11 @@ class Database:
                     self._do(job, apart=len(batch) > 1)
                 connection.execute("COMMIT").fetchall()
         except Exception as error:  # noqa: BLE001  (it goes to whoever waits)
-            if connection.in_transaction:
-                connection.execute("ROLLBACK").fetchall()
+            with suppress(
+                apsw.Error
+            ):  # what cannot be undone now is undone by the next BEGIN, or by whoever opens the file
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK").fetchall()
             if len(batch) == 1 or (isinstance(error, Unavailable) and error.code == "database_busy"):
                 for job in batch:
                     job.error = error

@@ -180,8 +180,11 @@ class DiskMedia:
 
     async def adopt(self, made: Path, key: str) -> None:
         """Show a file or folder made in ``scratch`` under its key: all of it at once."""
+        path = self.path_of(key)
+        if path.is_dir():  # of someone who made it before and never said so
+            await self._removing(partial(remove, path))
         with room():
-            await asyncio.to_thread(self._adopt, made, self.path_of(key))
+            await asyncio.to_thread(self._adopt, made, path)
 
     def clear_scratch(self) -> None:
         """Remove what earlier processes did not finish. Only for whoever has the folder alone."""
@@ -208,8 +211,6 @@ class DiskMedia:
         folders = [Path(folder) for folder, _, _ in os.walk(made)]
         for each in (*files(made), *folders):
             sync(each)
-        if path.is_dir():  # of someone who made it before and never said so
-            remove(path)
         self._show(made, path)
 
     def _show(self, made: Path, path: Path) -> None:

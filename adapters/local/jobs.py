@@ -84,11 +84,15 @@ class SqliteReports:
             return None
 
         def work(transaction: Transaction) -> Report | None:
-            row = transaction.row(_DUE, (micros(now),))
-            if row is None:  # another process was faster
-                return None
-            transaction.run(_GIVE, (until, row[0]))
-            return value_of(row[1], Report)
+            while (row := transaction.row(_DUE, (micros(now),))) is not None:  # or another process was faster
+                try:
+                    report = value_of(row[1], Report)
+                except ValueError:  # one that nobody can read must not keep the others
+                    transaction.run(_SETTLE, (row[1],))
+                    continue
+                transaction.run(_GIVE, (until, row[0]))
+                return report
+            return None
 
         return await self._database.write(work)
 

@@ -139,44 +139,57 @@ async def _serve(
         )
         working = asyncio.create_task(worker.run())
         served = asyncio.create_task(server.serve())
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 1000)
-        # Granian's threads send what is answered, and need the interpreter for a moment to do it. By default they
-        # would wait for up to 5 ms while the loop is busy, as it is for a page of a fan-out.
-        sys.setswitchinterval(SWITCH_S)
-        gc.enable()
-        await _listening(settings, served)
-        if place is None:
-            log.info("serving", url=settings.url, profile=settings.profile)
-        else:
-            when_left(stop.set)
-            serving(place)
-        if settings.tools_exposed and (place is None or place.number == 0):
-            log.warning(
-                "/v1/dev/mailbox and /v1/dev/clock are open to whoever reaches the port; HEXCAST_DEV=off removes them"
-            )
-        helping = asyncio.create_task(_help(beside, core, log)) if beside else None
-        stopped = asyncio.create_task(stop.wait())
-        warming = loop.run_in_executor(None, _warm)
-        await asyncio.wait([stopped, served, working], return_when=asyncio.FIRST_COMPLETED)
-        core.adapters.live().close()  # streams would hold the server up as long as it waits
-        server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
-        await warming
-        done, late = await asyncio.wait([served], timeout=STOP_S)
-        others = [task for task in (*late, working, stopped, helping) if task is not None]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for task in done:
-            task.result()
+        tasks: list[asyncio.Task[Any]] = [working, served]
+        try:
+            loop, stop = asyncio.get_running_loop(), asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop.set)
+            _tune()
+            await _listening(settings, served)
+            if place is not None:
+                when_left(stop.set)
+                serving(place)
+            _announce(settings, log)
+            if beside:
+                tasks.append(asyncio.create_task(_help(beside, core, log)))
+            stopped = asyncio.create_task(stop.wait())
+            tasks.append(stopped)
+            warming = loop.run_in_executor(None, _warm)
+            await asyncio.wait([stopped, served, working], return_when=asyncio.FIRST_COMPLETED)
+            core.adapters.live().close()  # streams would hold the server up as long as it waits
+            server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
+            await warming
+            await asyncio.wait([served], timeout=STOP_S)
+            if served.done():
+                served.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         if last is not None:
             await last(core)
         if place is None:
             log.info("stopped")
+
+
+def _announce(settings: Settings, log: Any) -> None:
+    place = settings.worker
+    if place is None:
+        log.info("serving", url=settings.url, profile=settings.profile)
+    if settings.tools_exposed and (place is None or place.number == 0):
+        log.warning(
+            "/v1/dev/mailbox and /v1/dev/clock are open to whoever reaches the port; HEXCAST_DEV=off removes them"
+        )
+
+
+def _tune() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1000)
+    # Granian's threads send what is answered, and need the interpreter for a moment to do it. By default they would
+    # wait for up to 5 ms while the loop is busy, as it is for a page of a fan-out.
+    sys.setswitchinterval(SWITCH_S)
+    gc.enable()
 
 
 async def _listening(settings: Settings, served: asyncio.Task[None]) -> None:

@@ -16,12 +16,15 @@ from collections.abc import Callable
 import structlog
 from attrs import define, field
 
+from adapters.system import ticks
 from entrypoints.settings import Place, Settings
 
 GRACE_S = 15.0
 """How long processes may take to end; longer than each takes at the most."""
 REST_S = (0.1, 0.5, 2.0, 10.0)
-"""How long before one that ended is started again: the first time, the second, and so on."""
+"""How long before one that ended is started again: after it ran well, after it ended soon, and so on."""
+STEADY_S = 60.0
+"""What lasted so long ran well."""
 
 _log = structlog.get_logger("hexcast")
 
@@ -69,8 +72,9 @@ class _Supervisor:
         numbers = range(self.settings.workers)
         try:
             if not all(await asyncio.gather(*map(self._started, numbers))):
-                failed = [process for process in self.processes.values() if process.returncode]
-                return (failed[0].returncode if failed else None) or 1
+                self.stopping.set()
+                await self._end()
+                return max(process.returncode or 0 for process in self.processes.values()) or 1
             _log.info("serving", url=self.settings.url, profile=self.settings.profile, workers=len(numbers))
             keeping = [asyncio.create_task(self._keep(number)) for number in numbers]
             await self.stopping.wait()
@@ -108,14 +112,16 @@ class _Supervisor:
 
     async def _keep(self, number: int) -> None:
         """Start it again whenever it ends."""
-        failed = 0
+        failed, begun = 0, ticks()
         while True:
             status = await self.processes[number].wait()
             if self.stopping.is_set():
                 return
             _log.error("a process ended and is started again", worker=number, status=status)
+            failed = failed + 1 if ticks() - begun < STEADY_S else 0
             await asyncio.sleep(REST_S[min(failed, len(REST_S) - 1)])
-            failed = 0 if await self._started(number) else failed + 1
+            begun = ticks()
+            await self._started(number)
 
     async def _end(self) -> None:
         running = [process for process in self.processes.values() if process.returncode is None]

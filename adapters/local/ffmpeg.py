@@ -67,6 +67,10 @@ class _Broke(Exception):
     """The encoder came to nothing, perhaps through no fault of the file."""
 
 
+class _NoRoom(Exception):
+    """The disk is full: that is no fault of the file either, and trying again at once would not help."""
+
+
 @define(eq=False)
 class _Job:
     """A run of it. ``report`` is the last thing that was said of the job, by this run or by one before it."""
@@ -206,12 +210,27 @@ class FfmpegTranscoder:
                 await self._queue.renew(job.hold)
                 await _unbroken(self._media.remove_prefix(job.prefix))
                 await self._say(job, State.FAILED, failure=failure)
+        except _NoRoom:
+            await self._pause(job)
         except Lost:
             _log.info("%s is no longer for this process to transcode", job.report.job)
         except Exception as error:  # noqa: BLE001  (whatever it is, the hold runs out, and someone tries again)
             _log.warning("how transcoding %s ended could not be stored: %s", job.report.job, error, exc_info=error)
         finally:
             await _unbroken(self._part(job))
+
+    async def _pause(self, job: _Job) -> None:
+        """Leave it until there may be room; to store that takes room, too."""
+        _log.warning("transcoding %s waits: the disk is full", job.report.job)
+        while True:
+            try:
+                await self._queue.pause(job.hold)
+            except Unavailable:
+                await asyncio.sleep(self._look_s)
+            except Lost:
+                return
+            else:
+                return
 
     async def _part(self, job: _Job) -> None:
         """Leave a job that is over, or be it only for this process."""
@@ -229,22 +248,24 @@ class FfmpegTranscoder:
         await self._queue.drop(hold)
 
     async def _failure(self, job: _Job) -> Failure | None:
-        """Transcode it. Raises Lost."""
+        """Transcode it. Raises Lost, _NoRoom."""
         try:
             await self._transcode(job)
         except Refused as refused:
             return refused.failure
         except _Broke as broke:
             return Failure("encoder_failed", str(broke), transient=True)
-        except Lost:
+        except (Lost, _NoRoom):
             raise
-        except (Unavailable, OSError) as error:
-            if isinstance(error, Unavailable) and error.code != "insufficient_storage":  # of the queue, not of the job
-                raise
+        except Unavailable as error:  # of the queue or the store, not of the job
+            if error.code == "insufficient_storage":
+                raise _NoRoom from error
+            raise
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise _NoRoom from error
             _log.warning("transcoding %s broke off: %s", job.report.job, error)
-            full = isinstance(error, Unavailable) or error.errno in {errno.ENOSPC, errno.EDQUOT}
-            detail = "the disk is full" if full else "the encoder could not be run"
-            return Failure("encoder_failed", detail, transient=True)
+            return Failure("encoder_failed", "the encoder could not be run", transient=True)
         except Exception:  # noqa: BLE001  (whatever it is, a job ends with a report)
             _log.exception("transcoding %s failed", job.report.job)
             return Failure("encoder_failed", "the encoder failed in a way nobody foresaw", transient=True)
@@ -438,7 +459,7 @@ class FfmpegTranscoder:
             if status == _TOO_MANY_ERRORS:
                 raise Refused("unreadable", "most of this file cannot be decoded")
             if os.strerror(errno.ENOSPC) in said:
-                raise _Broke("the disk is full")
+                raise _NoRoom
             how = f"signal {-status}" if status < 0 else f"status {status}"
             raise _Broke(f"the encoder ended with {how}")
 

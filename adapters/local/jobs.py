@@ -155,6 +155,9 @@ _RENEW = sql("UPDATE job SET held_until = ? WHERE n = ? AND runs = ? AND state =
 _SAY = sql(
     "UPDATE job SET state = ?, held_until = ?, said_in = runs, report = ? WHERE n = ? AND runs = ? AND state = 'running'"
 )
+_PAUSE = sql(
+    "UPDATE job SET held_until = ?, said_in = 0, deaths = deaths - 1 WHERE n = ? AND runs = ? AND state = 'running'"
+)
 _RELEASE = sql(
     "UPDATE job SET state = 'waiting', held_until = NULL WHERE n = ? AND runs = ? AND state = 'running'"
 )  # fmt: skip
@@ -309,6 +312,11 @@ class JobQueue:
                 transaction.then(self.wake)
 
         await self._database.write(work)
+
+    async def pause(self, hold: Hold) -> None:
+        """To be taken up again when the hold runs out, which then counts as nobody's death. Raises Lost."""
+        until = micros(self._now() + HOLD)
+        await self._database.write(_if_held(lambda transaction: transaction.run(_PAUSE, (until, hold.n, hold.run))))
 
     async def drop(self, hold: Hold) -> None:
         """Forget a cancelled job, whose files are gone."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 from attrs import evolve, frozen
 
@@ -609,3 +610,38 @@ async def test_cancelling_twice_at_once_waits_for_both(
         assert children() == others
         assert here.database.rows("SELECT id FROM job") == []
     assert await media.usage("v/") == 0
+
+
+async def test_a_full_disk_is_waited_out(  # noqa: PLR0917  (two disks, as it were, and what works on them)
+    here: Process, media: DiskMedia, store: Path, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often: the job stays under way, no attempt is used up, and nothing half-made takes what room there is."""
+    paused: asyncio.Queue[Hold] = asyncio.Queue()
+    pause = here.queue.pause
+
+    async def noted(hold: Hold) -> None:
+        await pause(hold)
+        paused.put_nowait(hold)
+
+    monkeypatch.setattr(here.queue, "pause", noted)
+    take(tmp_path, films.landscape(store))
+    room = tmp_path / "room"
+    full = f'[ -e {room} ] && exec {imageio_ffmpeg.get_ffmpeg_exe()} "$@"; echo No space left on device >&2; exit 228'
+    runner = FfmpegTranscoder(media, here.queue, ffmpeg=encoder(tmp_path, "full", full), look_s=LOOK_S)
+    async with running(runner):
+        job = await runner.start(order())
+        for number in range(1, 4):
+            hold = await paused.get()
+            await idle(runner)
+            assert (hold.run, hold.deaths) == (number, 0)
+            status = await runner.status(job)
+            assert status is not None
+            assert status.state is State.PENDING
+            assert not any((media.path_of("x").parent.parent / "tmp").iterdir())
+            if number == 3:
+                room.touch()
+            clock.advance(HOLD)
+        while (report := await here.reports.next()).state is not State.READY:
+            assert report.state is not State.FAILED
+            await here.reports.settle(report)
+    assert here.database.rows("SELECT runs, deaths FROM job") == [(4, 0)]

@@ -378,7 +378,6 @@ def encoder(folder: Path, script: str) -> str:
     [
         ("kill -9 $$", "the encoder ended with signal 9"),
         ("exit 3", "the encoder ended with status 3"),
-        ("echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228", "the disk is full"),
         ("head -c 5000000 /dev/zero >&2; exit 1", "the encoder ended with status 1"),
     ],
 )

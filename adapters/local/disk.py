@@ -217,7 +217,11 @@ class DiskMedia:
         try:
             while True:
                 with contextlib.suppress(FileNotFoundError):
-                    path.parent.mkdir(parents=True, exist_ok=True)
+                    try:
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                    except FileExistsError:  # also when it was there a moment ago, and is no more
+                        if path.parent.exists() and not path.parent.is_dir():
+                            raise
                     made.rename(path)
                     break
                 made.stat()  # it is there, so a removal took the folder away

@@ -146,12 +146,11 @@ def serve(told: _Told, load: Path | None, dump: Path | None) -> None:
 @click.pass_obj
 def demo(told: _Told) -> None:
     """Serve a platform with people, channels and videos on it."""
-    from entrypoints.demo import welcome
-    from entrypoints.http.serve import main as serve_until_stopped
+    from entrypoints.demo import run
 
     os.environ.update(told.env)  # for the processes that it starts, too
 
-    raise click.exceptions.Exit(serve_until_stopped(beside=welcome))
+    raise click.exceptions.Exit(run())
 
 
 # --- keeping safe ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Everything goes the way that clients go, from sign-up to the transcoder; ffmpeg 
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -193,24 +194,45 @@ async def _talk(core: Core, people: dict[str, Actor], owner: str, video: VideoId
 
 
 async def welcome(core: Core) -> None:
-    """Fill it, unless it is filled, and say whom one may be."""
-    there = await _there(core)
-    if not there:
-        await seed(core)
+    """Fill it, unless there is something already, and say whom one may be."""
     people = ", ".join(f"{handle}@example.org" for handle, _ in PEOPLE)
-    ready = "is there already" if there else "is ready"
-    sys.stdout.write(f"The demo {ready}. Sign in as {people} with {PASSWORD!r}.\n")
+    there = await _there(core)
+    if there is None:
+        await seed(core)
+    if there is False:
+        said = "Some of the demo, or of something else, is here already. For all of it, HEXCAST_DATA can name another folder."
+    else:
+        said = f"The demo is {'there already' if there else 'ready'}. Sign in as {people} with {PASSWORD!r}."
+    sys.stdout.write(f"{said}\n")
     sys.stdout.flush()
 
 
-async def _there(core: Core) -> bool:
-    """Whether it was begun here before; the first person comes first."""
+async def _there(core: Core) -> bool | None:
+    """Whether all of it is; None: nothing is, as the first person comes first and comments come last."""
+    users, channels, videos, comments = (
+        core.adapters.users(), core.adapters.channels(), core.adapters.videos(), core.adapters.comments()
+    )  # fmt: skip
     try:
-        await core.adapters.users().by_handle(PEOPLE[0][0])
+        await users.by_handle(PEOPLE[0][0])
     except NotFound:
-        return False
+        return None
+    for _, handle, _, clips in CHANNELS:
+        try:
+            channel = await channels.by_handle(handle)
+        except NotFound:
+            return False
+        listed = (await videos.listed(channel=channel.id, limit=100)).items
+        counts = await comments.counts([video.id for video in listed])
+        if len(listed) < len(clips) or not all(counts.values()):
+            return False
     return True
 
 
+def run() -> int:
+    """In a folder of its own, unless one is named; the exit status."""
+    os.environ.setdefault("HEXCAST_DATA", ".hexcast-demo")
+    return main(beside=welcome)
+
+
 if __name__ == "__main__":
-    sys.exit(main(beside=welcome))
+    sys.exit(run())

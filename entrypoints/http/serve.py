@@ -25,6 +25,8 @@ STOP_S = 10
 BACKLOG = 1024
 SWITCH_S = 0.002
 LISTENING_S = 0.001
+INTERRUPTED = 130
+"""As shells say it: 128 and the signal's number."""
 
 
 Beside = Callable[[Any], Awaitable[None]]
@@ -34,6 +36,13 @@ def main(beside: Beside | None = None, *, first: Beside | None = None, last: Bes
     """The exit status: 2 for wrong settings, 1 for what the machine denies. ``beside`` is done while it serves;
     ``first`` before it does and ``last`` when it has stopped, by a server of one process.
     """
+    try:
+        return _main(beside, first, last)
+    except KeyboardInterrupt:  # before it came to serve; from then on it is asked to stop by other means
+        return INTERRUPTED
+
+
+def _main(beside: Beside | None, first: Beside | None, last: Beside | None) -> int:
     # Nothing dies during the start, so looking for garbage would be for nothing.
     gc.disable()
     try:

@@ -21,5 +21,8 @@ async def test_a_demo_that_is_there_is_served_as_it_is(
     await demo.welcome(platform.core)
     assert capsys.readouterr().out.startswith("The demo is ready. Sign in as ada@example.org")
     await demo.welcome(platform.core)
+    assert capsys.readouterr().out.startswith("Some of the demo, or of something else, is here already.")
+    monkeypatch.setattr(demo, "CHANNELS", ())
+    await demo.welcome(platform.core)
     assert capsys.readouterr().out.startswith("The demo is there already. Sign in as ada@example.org")
     assert seeded == [platform.core]

@@ -165,7 +165,8 @@ def test_a_backup_of_a_busy_server_is_served_elsewhere(
     with again.told() as notices:
         again.send(upload | {"parts": []}, film)
         again.complete(upload)
-        assert again.wait_processed(notices, {upload["video_id"]}) == {upload["video_id"]: "ready"}
+        # Those that were uploading beside it may still be dealt with, too.
+        assert again.wait_processed(notices, {upload["video_id"]})[upload["video_id"]] == "ready"
 
 
 def test_an_export_is_imported_elsewhere(tmp_path: Path, clips_folder: Path, second: Callable[[Path], Server]) -> None:

@@ -8,12 +8,14 @@ refused takes nothing of the others along, and one wait for the disk serves them
 is answered, it is on the disk, and a power cut takes nothing back. NORMAL would be four times as fast for one writer
 alone, and lose the last writes.
 
-Several processes may open the file. Of their writers one has the turn, the others wait in line (``TURN_S``).
+Several processes may open the file. Of their writers one has the turn, the others wait in line (``_Line``).
 """
 
 import asyncio
 import errno
+import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -37,6 +39,9 @@ Values = Sequence[Any]
 
 TURN_S = 30.0
 """How long a writer waits for the turn: far beyond what a transaction takes, short of what a client bears."""
+LOOK_S = 0.0005
+LINE = "-line"
+"""What the file beside the database is called that writers line up at."""
 BATCH_MOST = 256
 CACHE_KIB, READ_CACHE_KIB = 32 * 1024, 128 * 1024
 """Pages kept by each connection at the most, and by the one that requests read from. A page that is not kept is copied
@@ -136,6 +141,37 @@ class _Job:
             self.future.set_result(self.result)
 
 
+class _Line:
+    """Where the writers of several processes wait. SQLite gives its lock to whoever looks first, and that is the one
+    who has just let go of it: the others would get it by luck. So only one at a time may wait for SQLite's lock, and
+    whoever wants it again has to get in line behind.
+
+    A file of its own: to close one of SQLite's files would give up SQLite's locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """Raises Unavailable (``database_busy``)."""
+        until = time.monotonic() + TURN_S
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > until:
+                raise _busy()
+            time.sleep(LOOK_S)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
 @define
 class _Threads:
     """Those that a database made: the writer's, and one that reads aside."""
@@ -161,6 +197,8 @@ class Database:
                 path.touch(0o600)  # passwords' hashes and keys will be in it
             if not os.access(path, os.R_OK | os.W_OK):  # SQLite would open it all the same, and deny each write
                 raise PermissionError(errno.EACCES, "it may not be written to")
+            self._line = _Line(path.with_name(path.name + LINE))
+            opened.callback(self._line.close)
             self._write = self._connect()
             opened.callback(self._write.close)
             self._write.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -243,7 +281,7 @@ class Database:
         return result
 
     def close(self) -> None:
-        """After what is under way. The log is moved to the file, which is then all there is."""
+        """After what is under way. The log is moved to the file, which then holds all there is."""
         if self._closed:
             return
         self._closed = True
@@ -256,6 +294,7 @@ class Database:
         # Without PRAGMA optimize: every statement has its index, and what was counted while tables were small would
         # later make SQLite read them whole.
         self._write.close()
+        self._line.close()
 
     def _serve(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -280,7 +319,8 @@ class Database:
         connection = self._write
         try:
             with _translated():
-                connection.execute("BEGIN IMMEDIATE").fetchall()
+                with self._line.first():
+                    connection.execute("BEGIN IMMEDIATE").fetchall()
                 for job in batch:
                     self._do(job, apart=len(batch) > 1)
                 connection.execute("COMMIT").fetchall()
@@ -401,10 +441,14 @@ def _known(error: Exception) -> Exception:
     if shared or isinstance(error, apsw.FullError):
         return Unavailable("there is no room for this just now", code="insufficient_storage")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
-        return Unavailable("the database has been busy for long", code="database_busy")
+        return _busy()
     if isinstance(error, apsw.ConnectionClosedError):
         return _closed()
     return error
+
+
+def _busy() -> Unavailable:
+    return Unavailable("the database has been busy for long", code="database_busy")
 
 
 def _closed() -> Unavailable:

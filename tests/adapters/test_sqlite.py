@@ -1,6 +1,7 @@
 """What the SQLite file promises beneath the repositories: no slow statement, no lost write, no harm to other files."""
 
 import asyncio
+import fcntl
 import importlib
 import os
 import pkgutil
@@ -11,6 +12,7 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -293,6 +295,36 @@ async def test_who_no_longer_waits_is_no_trouble(database: Database) -> None:
     assert kept(database) == ["a", "b"]
 
 
+async def test_who_waits_for_another_process_is_next(path: Path, database: Database) -> None:
+    """Not when the other leaves a gap: it might not, for seconds."""
+    order: list[str] = []
+    begun, over = threading.Event(), threading.Event()
+
+    def long(_: Transaction) -> None:
+        begun.set()
+        assert over.wait(10)
+        order.append("first")
+
+    with closing(Database(path, durable=False)) as other:
+        writes = [asyncio.create_task(database.write(long))]
+        await asyncio.to_thread(begun.wait, 10)
+        writes.append(asyncio.create_task(other.write(lambda _: order.append("other"))))
+        await asyncio.to_thread(_until_waited_for, path)
+        writes.append(asyncio.create_task(database.write(lambda _: order.append("second"))))
+        await asyncio.sleep(0)
+        over.set()
+        await asyncio.gather(*writes)
+    assert order == ["first", "other", "second"]
+
+
+def _until_waited_for(path: Path) -> None:
+    """Someone is in the line."""
+    with path.with_name(path.name + under_test.LINE).open() as file, suppress(BlockingIOError):
+        while True:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
 async def test_a_database_that_stays_busy_is_unavailable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For all who wait; once the other is done, writes go on."""
     monkeypatch.setattr(under_test, "TURN_S", 0.01)
@@ -384,7 +416,7 @@ async def test_close_stores_what_was_begun(path: Path) -> None:
         with pytest.raises(Unavailable) as refused:
             read()
         assert refused.value.code == "database_closed"
-    assert lying_in(path.parent) == [path.name]
+    assert lying_in(path.parent) == [path.name, path.name + under_test.LINE]
     again = Database(path)
     assert kept(again) == ["a"]
     again.close()
@@ -400,7 +432,7 @@ async def test_nobody_else_may_read_it(path: Path) -> None:
         database.close()
     finally:
         os.umask(mask)
-    assert modes == dict.fromkeys(["hexcast.db", "hexcast.db-wal", "hexcast.db-shm"], 0o600)
+    assert modes == dict.fromkeys([f"hexcast.db{end}" for end in ("", "-line", "-wal", "-shm")], 0o600)
 
 
 async def test_many_may_open_a_new_one_at_once(path: Path) -> None:
@@ -466,12 +498,12 @@ def _newer(path: Path) -> None:
 def test_what_is_not_ours_is_left_alone(path: Path, made: Callable[[Path], object], code: str) -> None:
     """To the byte, and nothing comes to lie beside it."""
     made(path)
-    before = path.read_bytes(), path.stat().st_mtime_ns
+    before, beside = (path.read_bytes(), path.stat().st_mtime_ns), lying_in(path.parent)
     with pytest.raises(Invalid) as refused:
         Database(path)
     assert refused.value.code == code
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    assert lying_in(path.parent) == [path.name]
+    assert lying_in(path.parent) == beside
 
 
 def test_a_newer_one_is_seen_in_the_log_too(path: Path) -> None:
@@ -531,7 +563,7 @@ async def test_a_step_that_fails_leaves_the_earlier_schema(path: Path, monkeypat
         with pytest.raises(apsw.SQLError):
             Database(path)
     assert _state(path) == before
-    assert lying_in(path.parent) == [path.name]
+    assert lying_in(path.parent) == [path.name, path.name + under_test.LINE]
     database = Database(path)
     assert database.rows("SELECT * FROM setting") == [("a", "kept")]
     database.close()

@@ -718,8 +718,10 @@ class Outbox(Protocol):
     async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the domain's word)
         """Add one that comes of no save. An id that is known, even if done with lately, is a no-op."""
 
-    async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
-        """Some that nobody holds, the longest waiting first; held for a minute."""
+    async def claim(
+        self, now: datetime, limit: int = 10, *, only: Sequence[EventId] | None = None
+    ) -> Sequence[Envelope]:
+        """Some that nobody holds, the longest waiting first; held for a minute. ``only``: of these and no others."""
 
     async def done(self, event: EventId) -> None: ...
 

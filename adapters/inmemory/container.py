@@ -120,6 +120,10 @@ class Memory(DeclarativeContainer):
     inbox = Singleton(InMemoryInbox, changes)
     live = Singleton(InMemoryLive)
     search = Singleton(FtsSearch, changes)
+    queues: Provider[Any] = Object({})
+    """Kinds of events that wait in a queue of their own, and the queue."""
+    nightly: Provider[Any] = Object(())
+    """What is done once a day: name and coroutine function, which answers how much it mended."""
     idempotency = Singleton(InMemoryIdempotency)
 
     archive = Singleton(

@@ -206,6 +206,10 @@ class Local(DeclarativeContainer):
     inbox = Singleton(SqliteInbox, database)
     live = Singleton(SqliteLive, database, now, shared=shared)
     search = Singleton(SqliteSearch, database)
+    queues: Provider[Any] = Object({})
+    """Kinds of events that wait in a queue of their own, and the queue."""
+    nightly: Provider[Any] = Object(())
+    """What is done once a day: name and coroutine function, which answers how much it mended."""
     idempotency = Singleton(SqliteIdempotency, database)
 
     archive = Singleton(_archive, database, outbox, now)

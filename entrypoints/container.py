@@ -469,12 +469,12 @@ async def open_app(settings: Settings) -> AsyncIterator[Core]:
             shared=settings.workers > 1,
         )  # fmt: skip
     else:
-        from adapters.aws.container import opened as opened_aws
         from adapters.aws.settings import AwsSettings
 
-        opening = opened_aws(
-            public_url=settings.public_url, secret=secret, settings=AwsSettings.read(settings.cloud)
-        )  # fmt: skip
+        cloud = AwsSettings.read(settings.cloud)
+        from adapters.aws.container import opened as opened_aws
+
+        opening = opened_aws(public_url=settings.public_url, secret=secret, settings=cloud)
     async with opening as adapters:
         core = Core(settings=settings, adapters=adapters)
         core.check_dependencies()

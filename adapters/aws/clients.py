@@ -3,21 +3,26 @@ wait for the others, of which each takes tenths of a second on a small machine.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
+from adapters.aws.s3 import config as s3_config
 from adapters.aws.settings import AwsSettings
 
 CONNECTIONS_MOST = 50
 CONNECT_S, READ_S, TRIES = 2, 10, 3
 """All tries together stay within the 30 s that API Gateway waits (AWS.md 7)."""
 
-S3_CONFIG: Mapping[str, Any] = {"signature_version": "s3v4", "s3": {"addressing_style": "virtual"}}
-"""By default links are signed the old way, which drops the length of what may be sent (AWS.md, finding 5)."""
+_CONFIG = AioConfig(
+    connect_timeout=CONNECT_S,
+    read_timeout=READ_S,
+    max_pool_connections=CONNECTIONS_MOST,
+    retries={"mode": "standard", "total_max_attempts": TRIES},
+)
 
 
 class Lazy:
@@ -52,13 +57,7 @@ async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
         def make(service: str) -> Lazy:
-            config = AioConfig(
-                connect_timeout=CONNECT_S,
-                read_timeout=READ_S,
-                max_pool_connections=CONNECTIONS_MOST,
-                retries={"mode": "standard", "total_max_attempts": TRIES},
-                **(S3_CONFIG if service == "s3" else {}),
-            )
+            config = s3_config(path_style=settings.endpoint_url is not None) if service == "s3" else _CONFIG
             return Lazy(
                 lambda: session.create_client(
                     service, region_name=settings.region, endpoint_url=settings.endpoint_url, config=config

@@ -51,6 +51,8 @@ class AwsSettings:
     transcode_role: str = ""
     transcode_queue: str = ""
     """MediaConvert's, not SQS's."""
+    job_queue_url: str = ""
+    """Where MediaConvert's events wait, and what we say of files that no job was made for."""
     fan_out_queue_url: str = ""
     """Where the pages of a fan-out wait. Empty: they are dealt with like every event."""
 
@@ -94,6 +96,7 @@ class AwsSettings:
             secret_id=get("SECRET"),
             transcode_role=get("TRANSCODE_ROLE"),
             transcode_queue=get("TRANSCODE_QUEUE"),
+            job_queue_url=get("JOB_QUEUE"),
             fan_out_queue_url=get("FAN_OUT_QUEUE"),
         )
         unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from adapters.aws.reports import meaning
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from adapters.aws.events import confirmed, stored, told as read, uploaded
-from adapters.aws.mediaconvert import report_of
+from adapters.aws.events import confirmed, stored, uploaded
+from adapters.aws.events import told as read
 from adapters.aws.queue import named
 from application.events import Delivered
 from domain.errors import Invalid
@@ -73,9 +74,9 @@ async def _uploaded(record: SQSRecord) -> None:
 
 
 async def _transcoded(record: SQSRecord) -> None:
-    report = report_of(read(record.body))
-    if report is None:
-        _unknown(record.raw_event)
+    report = await meaning(record.body, core().adapters.transcoder().heard)
+    if report is None:  # the transcoder says in the log what it did not know
+        count("ReportsIgnored")
         return
     await core().apply_report()(report)
     count("TranscodeReports")
@@ -138,7 +139,7 @@ def on_signup(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: A
     try:
         run(asyncio.wait_for(core().welcome_user()(found.user, found.email, found.handle), WELCOME_S))
         count("UsersWelcomed")
-    except Exception:
+    except Exception:  # noqa: BLE001  (whatever it is, it must not keep them out)
         count("WelcomeFailures")
         log.exception("a profile was not made", user=found.user)
     return event
@@ -224,7 +225,7 @@ def on_schedule(event: dict[str, Any], context: Any) -> dict[str, int | None]:
             continue
         try:
             done[name] = run(TASKS[name](spare))
-        except Exception:
+        except Exception:  # noqa: BLE001  (one that fails does not keep the others from it)
             done[name] = None
             count("SweepFailures")
             log.exception("sweep failed", task=name)

@@ -38,10 +38,10 @@ def core() -> Core:
 
 
 def close() -> None:
-    """For whoever opened it in a process that goes on: a test."""
+    """For a process that goes on when its functions are over, such as a test. Nothing runs after it."""
     while _open:
         run(_open.pop().__aexit__(None, None, None))
-    core.cache_clear()
+    _runner.close()
 
 
 def on_lambda() -> bool:

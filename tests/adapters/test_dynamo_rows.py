@@ -121,12 +121,13 @@ class Shelves:
     async def query(self, **given: Any) -> Any:
         prefix, values = given.get("IndexName", ""), given["ExpressionAttributeValues"]
         low, high = (values.get(end, {"S": least})["S"] for end, least in ((":low", ""), (":high", "\U0010ffff")))
+        between = "BETWEEN" in given["KeyConditionExpression"]
         found = [
             item
             for (table, *_), item in self.items.items()
             if table == given["TableName"]
             and item.get(f"{prefix}pk") == values[":pk"]
-            and low <= item[f"{prefix}sk"]["S"] <= high
+            and (low < item[f"{prefix}sk"]["S"] < high or (between and item[f"{prefix}sk"]["S"] in {low, high}))
         ]
         return {
             "Items": sorted(found, key=lambda item: item[f"{prefix}sk"]["S"], reverse=not given["ScanIndexForward"])

@@ -13,7 +13,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from attrs import define, evolve, field, frozen
@@ -22,6 +22,8 @@ from botocore.parsers import ResponseParserError
 
 from adapters.aws.tables import EXPIRES, PK, SK, Operation, Pattern, Table
 from domain.errors import Unavailable
+
+T = TypeVar("T")
 
 Value = Mapping[str, str | Sequence[str]]
 Item = Mapping[str, Any]
@@ -282,6 +284,17 @@ class Tables:
                 await self.pause(_jitter(tried))
             else:
                 return
+        raise _busy()
+
+    async def anew(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What ``work`` gives, which reads and then writes what rests on that: from the start again when it is refused,
+        since then what it read has changed.
+        """
+        for tried in range(TRIES):
+            try:
+                return await work()
+            except Refused:
+                await self.pause(_jitter(tried))
         raise _busy()
 
     async def _carry_out(self, writes: Sequence[Write], token: str) -> None:

@@ -13,7 +13,20 @@ from typing import Any, Protocol
 
 from attrs import define, field
 
-from tests.cloud.wire import Answer, App, Receive, Request, Scope, Send, headers_of, passed_on, read, reply, told
+from tests.cloud.wire import (
+    Answer,
+    App,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    headers_of,
+    passed_on,
+    present,
+    read,
+    reply,
+    told,
+)  # fmt: skip
 
 PREFIX = "AWSCognitoIdentityProviderService."
 WRONG_MOST = 5
@@ -27,7 +40,7 @@ Trigger = Callable[[str, Mapping[str, Any]], Awaitable[str]]
 
 @define
 class Person:
-    """Someone in a pool, as far as codes go. ``reveals``: the client says who is unknown."""
+    """Someone in a pool. ``username`` is the emulator's own name for them."""
 
     sub: str
     username: str
@@ -39,6 +52,8 @@ class Person:
 
 @define
 class Client:
+    """``reveals``: it says who is unknown (PreventUserExistenceErrors is not ENABLED)."""
+
     id: str
     pool: str
     region: str
@@ -104,7 +119,7 @@ class Codes:
         if answer.status == 200 and client:
             person = self.directory.person(client.pool, answer.json["UserSub"])
             if person is not None and not person.confirmed:
-                self.send(client.pool, person, "sign_up")
+                self.send(client.pool, person, "sign_up", present(request))
         return answer
 
     async def confirm_sign_up(self, request: Request) -> Answer:
@@ -114,8 +129,8 @@ class Codes:
         if person is None:
             return _mismatch() if not client.reveals else _unknown()
         if person.confirmed:
-            return _error("NotAuthorizedException", "User cannot be confirmed. Current status is CONFIRMED")
-        refusal = self.refusal(client.pool, person, "sign_up", request.json.get("ConfirmationCode", ""))
+            return refused("NotAuthorizedException", "User cannot be confirmed. Current status is CONFIRMED")
+        refusal = self.refusal(client.pool, person, "sign_up", request)
         if refusal:
             return refusal
         answer = await passed_on(self.behind, request)
@@ -132,8 +147,8 @@ class Codes:
         if person is None:
             return _unknown() if client.reveals else _delivery(request.json["Username"])
         if person.confirmed:
-            return _error("InvalidParameterException", "User is already confirmed.")
-        self.send(client.pool, person, "sign_up")
+            return refused("InvalidParameterException", "User is already confirmed.")
+        self.send(client.pool, person, "sign_up", present(request))
         return _delivery(person.email)
 
     async def forgot_password(self, request: Request) -> Answer:
@@ -144,8 +159,8 @@ class Codes:
             if not client.reveals:
                 return _delivery(request.json["Username"])
             reason = "Cannot reset password for the user as there is no registered/verified email or phone_number"
-            return _unknown() if person is None else _error("InvalidParameterException", reason)
-        self.send(client.pool, person, "forgot_password")
+            return _unknown() if person is None else refused("InvalidParameterException", reason)
+        self.send(client.pool, person, "forgot_password", present(request))
         return _delivery(person.email)
 
     async def confirm_forgot_password(self, request: Request) -> Answer:
@@ -154,7 +169,7 @@ class Codes:
             return await passed_on(self.behind, request)
         if person is None:
             return _mismatch() if not client.reveals else _unknown()
-        refusal = self.refusal(client.pool, person, "forgot_password", request.json.get("ConfirmationCode", ""))
+        refusal = self.refusal(client.pool, person, "forgot_password", request)
         if refusal:
             return refusal
         answer = await passed_on(self.behind, request)
@@ -179,8 +194,7 @@ class Codes:
 
     # --- codes -----------------------------------------------------------------------------------
 
-    def send(self, pool: str, person: Person, kind: str) -> None:
-        now = datetime.now(UTC)
+    def send(self, pool: str, person: Person, kind: str, now: datetime) -> None:
         code = Code(f"{secrets.randbelow(1_000_000):06}", kind, person.email, now + LIVES[kind])
         self.live[pool, person.sub, kind] = code
         self.mails.append(
@@ -195,14 +209,14 @@ class Codes:
         )
         del self.mails[: -_KEPT * 100]
 
-    def refusal(self, pool: str, person: Person, kind: str, given: str) -> Answer | None:
+    def refusal(self, pool: str, person: Person, kind: str, request: Request) -> Answer | None:
         """None if it is the live code."""
         code = self.live.get((pool, person.sub, kind))
-        if code is None or code.expires_at <= datetime.now(UTC):
-            return _error("ExpiredCodeException", "Invalid code provided, please request a code again.")
+        if code is None or code.expires_at <= present(request):
+            return refused("ExpiredCodeException", "Invalid code provided, please request a code again.")
         if code.wrong >= WRONG_MOST:
-            return _error("TooManyFailedAttemptsException", "Attempt limit exceeded, please try after some time.")
-        if code.text != given:
+            return refused("TooManyFailedAttemptsException", "Attempt limit exceeded, please try after some time.")
+        if code.text != request.json.get("ConfirmationCode"):
             code.wrong += 1
             return _mismatch()
         return None
@@ -244,19 +258,20 @@ class Codes:
             why = await self.trigger(client.post_confirmation, event)
             if not why:
                 return None
-        return _error("UserLambdaValidationException", f"PostConfirmation failed with error {why}.")
+        return refused("UserLambdaValidationException", f"PostConfirmation failed with error {why}.")
 
 
-def _error(code: str, message: str) -> Answer:
+def refused(code: str, message: str) -> Answer:
+    """An error as Cognito answers it."""
     return told(400, {"__type": code, "message": message}, x_amzn_errortype=code)
 
 
 def _mismatch() -> Answer:
-    return _error("CodeMismatchException", "Invalid verification code provided, please try again.")
+    return refused("CodeMismatchException", "Invalid verification code provided, please try again.")
 
 
 def _unknown() -> Answer:
-    return _error("UserNotFoundException", "Username/client id combination not found.")
+    return refused("UserNotFoundException", "Username/client id combination not found.")
 
 
 def _delivery(email: str) -> Answer:

@@ -275,7 +275,7 @@ def _options(group: Group, output: Output, number: int) -> Iterator[str]:
     seconds = str(group.settings["SegmentLength"])
     if output.video:
         yield from ("-map", "0:v:0", "-vf", _scaled(output.video), "-c:v", "libx264", "-preset", "ultrafast")
-        yield from ("-crf", "28", "-pix_fmt", "yuv420p", "-fps_mode", "cfr")
+        yield from ("-crf", "28", "-pix_fmt", "yuv420p", "-fps_mode", "cfr", *_rate(output.video))
         yield from ("-force_key_frames", f"expr:gte(t,n_forced*{seconds})")
     if output.audio:
         aac = output.audio["CodecSettings"]["AacSettings"]
@@ -287,6 +287,13 @@ def _options(group: Group, output: Output, number: int) -> Iterator[str]:
     else:
         yield from ("-f", "segment", "-segment_time", seconds, "-segment_format", "adts", "-segment_start_number", "1")
         yield from ("-segment_list_type", "m3u8", "-segment_list", f"{stem}.m3u8", f"{stem}_%05d.aac")
+
+
+def _rate(video: Settings) -> Sequence[str]:
+    h264 = video["CodecSettings"]["H264Settings"]
+    if h264.get("FramerateControl") != "SPECIFIED":
+        return ()
+    return ("-r", f"{h264['FramerateNumerator']}/{h264['FramerateDenominator']}")
 
 
 def _scaled(video: Settings) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -15,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NOBODY = "000000000000"
+NOW_HEADER = "x-hexcast-now"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
 
@@ -25,6 +27,10 @@ class Caller:
     account: str = NOBODY
     region: str = "us-east-1"
     service: str = ""
+
+    @classmethod
+    def of(cls, key: str, region: str = "us-east-1", service: str = "") -> "Caller":
+        return cls(key if re.fullmatch(r"\d{12}", key) else NOBODY, region, service)
 
     @property
     def key(self) -> str:
@@ -87,10 +93,13 @@ def headers_of(scope: Scope) -> Mapping[str, str]:
 
 def caller_of(headers: Mapping[str, str]) -> Caller:
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
-    if signed is None:
-        return Caller()
-    key, region, service = signed.groups()
-    return Caller(key if re.fullmatch(r"\d{12}", key) else NOBODY, region, service)
+    return Caller.of(*signed.groups()) if signed else Caller()
+
+
+def present(request: Request) -> datetime:
+    """The time as whoever asks has it: tests whose clock stands still say what it shows."""
+    said = request.headers.get(NOW_HEADER)
+    return datetime.fromisoformat(said) if said else datetime.now(UTC)
 
 
 async def read(scope: Scope, receive: Receive) -> Request:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,10 @@ class World:
             account = ROOT_KEY if service == "cognito-idp" else self.account
             self._opened[service] = await self._clients.enter_async_context(client(service, account))
         return self._opened[service]
+
+    def root(self, service: str) -> AbstractAsyncContextManager[Any]:
+        """A client of the first account, where Cognito's pools are."""
+        return client(service)
 
     async def bucket(self, what: str) -> str:
         name = self.name(what)

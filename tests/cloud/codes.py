@@ -210,15 +210,15 @@ class Codes:
         del self.mails[: -_KEPT * 100]
 
     def refusal(self, pool: str, person: Person, kind: str, request: Request) -> Answer | None:
-        """None if it is the live code."""
+        """None if it is the live code. That a wrong one is called wrong, whatever else there is to say, is a guess."""
         code = self.live.get((pool, person.sub, kind))
-        if code is None or code.expires_at <= present(request):
-            return refused("ExpiredCodeException", "Invalid code provided, please request a code again.")
-        if code.wrong >= WRONG_MOST:
-            return refused("TooManyFailedAttemptsException", "Attempt limit exceeded, please try after some time.")
-        if code.text != request.json.get("ConfirmationCode"):
+        if code is not None and code.text != request.json.get("ConfirmationCode"):
             code.wrong += 1
             return _mismatch()
+        if code is not None and code.wrong >= WRONG_MOST:
+            return refused("TooManyFailedAttemptsException", "Attempt limit exceeded, please try after some time.")
+        if code is None or code.expires_at <= present(request):
+            return refused("ExpiredCodeException", "Invalid code provided, please request a code again.")
         return None
 
     def mailed(self, email: str) -> list[Mapping[str, Any]]:

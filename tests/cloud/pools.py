@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from attrs import frozen
-from tests.cloud.world import REGION, client, endpoint, stack
 
 from adapters.aws.cognito import CLIENT, GROUPS, POOL
 from adapters.aws.tokens import issuer_of
 from adapters.credentials import stored
 from application.ports import Now
-
-PRESENT = "x-hexcast-now"
+from tests.cloud.wire import NOW_HEADER
+from tests.cloud.world import REGION, client, endpoint, stack
 
 
 @frozen
@@ -41,7 +40,7 @@ async def pool(now: Now, **config: Any) -> AsyncIterator[Pool]:
     async with client("cognito-idp", **config) as cognito:
 
         def say_when(request: Any, **_: object) -> None:
-            request.headers[PRESENT] = now().isoformat()
+            request.headers[NOW_HEADER] = now().isoformat()
 
         cognito.meta.events.register("before-send.cognito-idp", say_when)
         made = (await cognito.create_user_pool(PoolName="people", **POOL))["UserPool"]["Id"]

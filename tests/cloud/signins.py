@@ -18,6 +18,7 @@ from attrs import define, evolve, field, frozen
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
+
 from tests.cloud.codes import PREFIX, Client, Person, refused
 from tests.cloud.wire import (
     Answer,
@@ -53,6 +54,8 @@ class Pools(Protocol):
 
     def person(self, pool: str, username: str) -> Person | None: ...
     def groups(self, pool: str, username: str) -> Sequence[str]: ...
+    def date(self, pool: str, username: str, made_at: datetime) -> None:
+        """This is when they signed up."""
 
 
 @frozen
@@ -121,7 +124,7 @@ class SignIns:
     @property
     def steps(self) -> Mapping[str, Callable[[Request], Awaitable[Answer]]]:
         return {
-            "InitiateAuth": self.initiate_auth, "RespondToAuthChallenge": self.signed_in,
+            "SignUp": self.sign_up, "InitiateAuth": self.initiate_auth, "RespondToAuthChallenge": self.signed_in,
             "GetTokensFromRefreshToken": self.refresh, "RevokeToken": self.revoke, "GlobalSignOut": self.sign_out,
             "AdminUserGlobalSignOut": self.admin_sign_out, "AdminDeleteUser": self.admin_delete,
         }  # fmt: skip
@@ -130,6 +133,13 @@ class SignIns:
         self.by_token.clear()
 
     # --- operations ------------------------------------------------------------------------------
+
+    async def sign_up(self, request: Request) -> Answer:
+        answer = await passed_on(self.behind, request)
+        client = self.pools.client(request.json.get("ClientId", ""))
+        if answer.status == 200 and client is not None:
+            self.pools.date(client.pool, answer.json["UserSub"], present(request))
+        return answer
 
     async def initiate_auth(self, request: Request) -> Answer:
         asked = request.json

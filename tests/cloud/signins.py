@@ -55,7 +55,7 @@ class Pools(Protocol):
     def person(self, pool: str, username: str) -> Person | None: ...
     def groups(self, pool: str, username: str) -> Sequence[str]: ...
     def date(self, pool: str, username: str, made_at: datetime) -> None:
-        """This is when they signed up."""
+        """When they signed up."""
 
 
 @frozen

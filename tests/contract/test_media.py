@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
+from adapters.links import Links
 from adapters.local.disk import DiskMedia
 from application.ports import Delivery, LinkMode, MediaStore, PartTicket, SmallTicket, Stored, UploadStore
 from domain.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable

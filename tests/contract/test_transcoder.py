@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
+from adapters.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder

@@ -17,7 +17,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from attrs import field, frozen
 from cryptography.hazmat.primitives import hashes, serialization
@@ -135,7 +135,8 @@ class CloudFrontLinks:
             return Link(self._door.granted(grant, key) if token else f"{self.url(key)}?{signed.query}", LinkMode.TOKEN)
         # A picture in a list is fetched by whoever has opened no session, and has no cookie.
         url = self.url(key) if key.endswith(".m3u8") else f"{self.url(key)}?{signed.query}"
-        return Link(url, LinkMode.COOKIE, signed.cookies, f"/{video_prefix(grant.video)}", self._domain)
+        path = f"{urlsplit(self._base).path}/{video_prefix(grant.video)}"
+        return Link(url, LinkMode.COOKIE, signed.cookies, path, self._domain)
 
     def url(self, key: str) -> str:
         """Where a file lies, for those who may GET it."""

@@ -222,6 +222,8 @@ class MediaConvertTranscoder:
             with asking("MediaConvert"):
                 said = await self._client.probe(InputFiles=[{"FileUrl": self._places.source(order)}])
         except ClientError as error:
+            if missing(error):
+                return "source_missing"
             if code_of(error) not in {"BadRequestException", "UnprocessableEntityException"}:
                 raise
             _log.info("%s cannot be probed: %s", order.source, error)

@@ -331,6 +331,7 @@ async def test_a_new_attempt_gets_a_new_job() -> None:
     ("operation", "answer", "code"),
     [
         ("head_object", "404", "source_missing"),
+        ("probe", "NotFoundException", "source_missing"),
         ("probe", "BadRequestException", "unreadable"),
         ("probe", "UnprocessableEntityException", "unreadable"),
     ],

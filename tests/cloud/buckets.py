@@ -9,7 +9,6 @@ import httpx
 from attrs import define, field
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from tests.cloud.world import World, world
 
 from adapters.aws.cloudfront import CloudFrontLinks, Invalidations, Signer, SigningKey, names_others
 from adapters.aws.delivery import SignedPlaylists
@@ -24,6 +23,7 @@ from domain.ids import VideoId
 from domain.uploads import Part, Upload
 from domain.videos import Audience
 from domain.watching import Grant
+from tests.cloud.world import World, world
 
 DOOR = "http://api.example"
 KEY = rsa.generate_private_key(65537, 2048)

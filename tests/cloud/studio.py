@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import define, frozen
-from tests.cloud.world import World, world
 
 from adapters.aws.job import Places
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.reports import Messages, SqsReports
 from tests.cloud.buckets import Buckets, Sent, buckets
+from tests.cloud.world import World, world
 from tests.worlds import FakeClock
 
 

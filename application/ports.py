@@ -332,11 +332,15 @@ class LinkMode(StrEnum):
 
 @frozen
 class Link:
-    """Where to GET something; ``cookies`` are to be set in the mode COOKIE."""
+    """Where to GET something; ``cookies`` are to be set in the mode COOKIE, for that path and domain (None: the host
+    that sets them).
+    """
 
     url: str
     mode: LinkMode
     cookies: Mapping[str, str] = field(factory=dict)
+    cookie_path: str = "/"
+    cookie_domain: str | None = None
 
 
 @frozen
@@ -444,7 +448,8 @@ class SmallTicket:
 
 
 class Delivery(Protocol):
-    """Bytes in and out over our own HTTP, where there is no S3 and no CloudFront to do it.
+    """Bytes in and out over our own HTTP, where there is no S3 and no CloudFront to do it; next to those, only
+    playlists whose links have to be signed for who asks.
 
     Tokens are what the links of ``UploadStore`` and ``MediaStore`` carry. Reading one raises Forbidden
     (``link_invalid``, ``link_expired``).
@@ -464,8 +469,8 @@ class Delivery(Protocol):
     async def receive_small(self, ticket: SmallTicket, chunks: AsyncIterator[bytes]) -> Part:
         """The same for a small file."""
 
-    async def file(self, key: str) -> File:
-        """Raises NotFound."""
+    async def file(self, key: str, grant: Grant | None = None) -> File:
+        """For the holder of the grant, or (None) for anyone: what it names can be had in turn. Raises NotFound."""
 
 
 class Images(Protocol):

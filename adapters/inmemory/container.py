@@ -13,7 +13,6 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
@@ -24,6 +23,7 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.links import Links
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
 

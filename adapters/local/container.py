@@ -17,7 +17,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.inmemory.container import CLIENT
-from adapters.inmemory.links import Links
+from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database, micros, sql

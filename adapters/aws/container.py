@@ -21,7 +21,6 @@ from adapters.aws.dynamo import Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
 from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.job import Places
-from adapters.aws.live import NoLive
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
@@ -38,6 +37,7 @@ from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
 from adapters.aws.watching import DynamoHistory, DynamoSessions
 from adapters.links import Links
+from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
 from application.ports import Link
@@ -143,7 +143,7 @@ class Aws(DeclarativeContainer):
     history = Singleton(DynamoHistory, tables)
     sessions = Singleton(DynamoSessions, tables, now)
     inbox = Singleton(DynamoInbox, tables, now)
-    live = Singleton(NoLive)
+    live = Singleton(InProcessLive)
     search = Singleton(DynamoSearch, tables)
     idempotency = Singleton(DynamoIdempotency, tables)
     archive: Provider[Any] = Object(None)

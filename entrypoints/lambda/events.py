@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from adapters.aws.reports import meaning
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -17,6 +16,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adapters.aws.events import confirmed, stored, uploaded
 from adapters.aws.events import told as read
 from adapters.aws.queue import named
+from adapters.aws.reports import meaning
 from application.events import Delivered
 from domain.errors import Invalid
 from domain.ids import EventId

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from adapters.aws.job import SCHEMA, Places
-from adapters.aws.mediaconvert import MediaConvertTranscoder
 from attrs import define, field, frozen
 from dependency_injector.providers import Object
 
+from adapters.aws.job import SCHEMA, Places
+from adapters.aws.mediaconvert import MediaConvertTranscoder
 from application.ports import Envelope
 from application.uploads import UploadCard
 from domain.access import Actor

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from adapters.aws.cognito import CLIENT, GROUPS, POOL
 
+from adapters.aws.cognito import CLIENT, GROUPS, POOL
 from adapters.aws.settings import PREFIX, AwsSettings
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
 from entrypoints.settings import Settings

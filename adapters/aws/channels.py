@@ -84,7 +84,8 @@ class DynamoChannels:
     async def _written(
         self, channel: Channel, write: Write, before: Channel | None, after: Channel | None, events: Sequence[Event]
     ) -> None:
-        names = _HANDLES.moving(channel.id, before and before.handle, after and after.handle)
+        handles = (each.handle if each else None for each in (before, after))
+        names = _HANDLES.moving(channel.id, *handles)
         members = moving(_ENROLL, _memberships(before), _memberships(after))
         try:
             await self._tables.write(write, *names, *members, *self._outbox.storing(events))

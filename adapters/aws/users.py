@@ -42,13 +42,13 @@ class DynamoUsers:
     async def save(self, user: User, *events: Event) -> User:
         before = await _USERS.before(self._tables, user)
         saved, write = _USERS.saving(user)
-        names = _HANDLES.moving(user.id, before and before.handle, user.handle)
+        names = _HANDLES.moving(user.id, before.handle if before else None, user.handle)
         await self._written(user, write, *names, *self._outbox.storing(events))
         return saved
 
     async def remove(self, user: User, *events: Event) -> None:
         before = await _USERS.before(self._tables, user)
-        names = _HANDLES.moving(user.id, before and before.handle, None)
+        names = _HANDLES.moving(user.id, before.handle if before else None, None)
         await self._written(user, _USERS.removing(user), *names, *self._outbox.storing(events))
 
     async def _written(self, user: User, *writes: Write) -> None:

@@ -49,7 +49,7 @@ class _Asked:
     """Index keys that it writes."""
 
 
-@frozen
+@frozen(eq=False)
 class Guard:
     """``names`` are the tables' own names by ours."""
 

@@ -22,7 +22,7 @@ from adapters.rows import text_of, value_of
 from application.ports import Order
 from domain.channels import Channel
 from domain.identity import SignedUp, User
-from domain.ids import EventId
+from domain.ids import EventId, VideoId
 from domain.processing import Processing, State
 from domain.uploads import Status, Upload
 from domain.videos import Video, Visibility
@@ -44,11 +44,11 @@ ADA: User = golden(User)
 ENGINES: Channel = golden(Channel)
 FIRST: Video = golden(Video)
 LATER: Video = evolve(
-    FIRST, id="vid_2", visibility=Visibility.SCHEDULED, publish_at=AT + DAY, published_at=None, tags=()
+    FIRST, id=VideoId("vid_2"), visibility=Visibility.SCHEDULED, publish_at=AT + DAY, published_at=None, tags=()
 )
 FILM: Upload = evolve(golden(Upload), status=Status.WAITING)
 WORK: Processing = evolve(golden(Processing), state=State.TRANSCODING, failure=None)
-DONE: Processing = evolve(golden(Processing), video="vid_2")
+DONE: Processing = evolve(golden(Processing), video=VideoId("vid_2"))
 
 
 def doc(value: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ async def opened() -> AsyncIterator[Scene]:
     clock = FakeClock()
     new_id = Ulids(clock.now)
     async with pool(clock.now) as people:
-        unreliable = Unreliable(people.cognito)
+        unreliable: Any = Unreliable(people.cognito)
         accounts = CognitoAccounts(unreliable, people.id, people.client_id, clock.now, new_id)
         yield Scene(people, unreliable, accounts, InMemoryUsers(InMemoryOutbox(new_id), Changes()), clock)
 
@@ -362,15 +362,16 @@ class Refusing:
 )  # fmt: skip
 async def test_what_cognito_refuses_has_a_name_of_ours(scene: Scene, operation: str, error: str, code: str) -> None:
     await waiting(scene)
-    accounts = evolve(scene.accounts, client=Refusing(refusal(error, operation), scene.people.cognito))
+    refusing: Any = Refusing(refusal(error, operation), scene.people.cognito)
+    accounts = evolve(scene.accounts, client=refusing)
     assert await refused(getattr(Attempt(accounts), operation)()) == code
 
 
 @pytest.mark.parametrize("operation", ["sign_up", "confirm", "sign_in", "refresh", "reset_password"])
 async def test_what_we_do_not_know_is_not_swallowed(scene: Scene, operation: str) -> None:
     await waiting(scene)
-    error = refusal("InvalidUserPoolConfigurationException", operation)
-    accounts = evolve(scene.accounts, client=Refusing(error, scene.people.cognito))
+    refusing: Any = Refusing(refusal("InvalidUserPoolConfigurationException", operation), scene.people.cognito)
+    accounts = evolve(scene.accounts, client=refusing)
     with pytest.raises(ClientError):
         await getattr(Attempt(accounts), operation)()
 
@@ -398,7 +399,8 @@ class Attempt:
 async def test_too_many_wrong_passwords_are_not_one_more_wrong_password(scene: Scene) -> None:
     """Who knows the right one must hear why it is refused (developer guide, "Lockout behavior")."""
     error = ClientError({"Error": {"Code": "NotAuthorizedException", "Message": "Password attempts exceeded"}}, "x")
-    accounts = evolve(scene.accounts, client=Refusing(error, scene.people.cognito))
+    refusing: Any = Refusing(error, scene.people.cognito)
+    accounts = evolve(scene.accounts, client=refusing)
     assert await refused(accounts.sign_in(ANN, PASSWORD)) == "too_many_tries"
 
 
@@ -451,7 +453,8 @@ async def test_who_confirmed_since_the_list_was_made_does_not_expire(scene: Scen
 
     scene.clock.advance(timedelta(hours=23))
     await confirm(scene, None)
-    accounts = evolve(scene.accounts, client=Behind(scene.people.cognito))
+    late: Any = Behind(scene.people.cognito)
+    accounts = evolve(scene.accounts, client=late)
     assert list(await accounts.expired(scene.clock.advance(timedelta(hours=2)))) == []
 
 

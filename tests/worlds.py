@@ -12,7 +12,7 @@ from attrs import define, frozen
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
+from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
 from adapters.inmemory.search import FtsSearch
@@ -20,6 +20,7 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.listening import InProcessLive
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database
@@ -207,7 +208,7 @@ def _inbox(world: InMemory) -> Inbox:
 
 
 def _live(_: InMemory) -> Live:
-    return InMemoryLive()
+    return InProcessLive()
 
 
 def _outbox(world: InMemory) -> Outbox:

@@ -1,4 +1,5 @@
 # Hexcast. Needs python3 (3.11 or newer, with venv), git and make; PYTHON names another interpreter.
+# The Postman collection is run where there is Node.js with npm, too.
 
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -9,7 +10,7 @@ COMPILE := $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-v
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check format bench lock wheel setup setup-run clean
+.PHONY: help run demo test postman check format bench lock wheel setup setup-run clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
@@ -22,6 +23,9 @@ demo: setup-run ## start the server with people and videos already there
 
 test: setup ## run every test; the core must be covered in full
 	@$(PY) -m pytest --cov
+
+postman: setup ## walk the API with the Postman collection, on a fresh server of each offline profile
+	@$(PY) -m pytest -rs tests/journey/test_postman.py
 
 check: setup ## lint, format check, types, layers
 	@$(PY) -m ruff check .
@@ -45,14 +49,15 @@ wheel: setup ## build dist/*.whl
 	@$(PY) -m build --wheel --no-isolation --outdir dist >/dev/null
 	@ls dist/*.whl
 
-setup: ## make .venv for work on the code
+setup: ## make .venv for work on the code, and install newman where there is npm
 	@$(call install,dev)
+	@$(newman)
 
 setup-run: ## make .venv for running only; a .venv for work will do
 	@$(call install,run)
 
 clean: ## remove everything that the other targets made (keeps .hexcast-data)
-	@rm -rf .venv dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv postman/node_modules dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A lock names all there is to install, so pip looks for nothing else (--no-deps).
@@ -70,4 +75,13 @@ echo "hexcast: installing requirements/$(1).txt into .venv (a minute or two)" >&
 if $(PY) -m pip --version >/dev/null 2>&1; then rm -f .venv/installed.txt; else "$$PYTHON" -m venv --clear .venv; fi \
 	&& $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "requirements/$(1).txt" \
 	&& cp "requirements/$(1).txt" .venv/installed.txt
+endef
+
+# postman/node_modules/installed.json is the lock that it was made from.
+define newman
+if cmp -s postman/package-lock.json postman/node_modules/installed.json; then exit 0; fi; \
+command -v npm >/dev/null 2>&1 \
+	|| { echo "hexcast: no npm here, so the Postman collection is not run (on Debian install nodejs and npm)" >&2; exit 0; }; \
+echo "hexcast: installing postman/package-lock.json (a few seconds)" >&2; \
+(cd postman && npm ci --silent) && cp postman/package-lock.json postman/node_modules/installed.json
 endef

@@ -1,4 +1,5 @@
 # Hexcast. Needs python3 (3.11 or newer, with venv), git and make; PYTHON names another interpreter.
+# The Postman collection is run where there is Node.js with npm, too.
 
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -16,7 +17,7 @@ STAGE ?= dev
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo cloud test check format bench lock wheel package deploy setup setup-run clean
+.PHONY: help run demo cloud test postman check format bench lock wheel package deploy setup setup-run clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
@@ -32,6 +33,9 @@ cloud: setup ## start the emulated cloud with everything deployed on it
 
 test: setup ## run every test; the core must be covered in full
 	@$(PY) -m pytest --cov
+
+postman: setup ## walk the API with the Postman collection, on a fresh server of each offline profile
+	@$(PY) -m pytest -rs tests/journey/test_postman.py
 
 check: setup ## lint, format check, types, layers
 	@$(PY) -m ruff check .
@@ -70,15 +74,16 @@ deploy: package ## to AWS: STACK=name STAGE=dev|prod, and PARAMETERS="Domain=vid
 		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-fail-on-empty-changeset \
 		--parameter-overrides Stage=$(STAGE) Runtime=$$(cat build/lambda.python) Architecture=$(ARCH) $(PARAMETERS)
 
-setup: ## make .venv for work on the code, and .venv-cloud for the emulated cloud
+setup: ## make .venv for work on the code, .venv-cloud for the emulated cloud, and install newman where there is npm
 	@$(call install,dev,.venv)
 	@$(call install,cloud,.venv-cloud)
+	@$(newman)
 
 setup-run: ## make .venv for running only; a .venv for work will do
 	@$(call install,run,.venv)
 
 clean: ## remove everything that the other targets made (keeps .hexcast-data)
-	@rm -rf .venv .venv-cloud dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-cloud postman/node_modules dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A lock names all there is to install, so pip looks for nothing else (--no-deps).
@@ -96,4 +101,13 @@ echo "hexcast: installing requirements/$(1).txt into $(2) (a minute or two)" >&2
 if $(2)/bin/python -m pip --version >/dev/null 2>&1; then rm -f $(2)/installed.txt; else "$$PYTHON" -m venv --clear $(2); fi \
 	&& $(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "requirements/$(1).txt" \
 	&& cp "requirements/$(1).txt" $(2)/installed.txt
+endef
+
+# postman/node_modules/installed.json is the lock that it was made from.
+define newman
+if cmp -s postman/package-lock.json postman/node_modules/installed.json; then exit 0; fi; \
+command -v npm >/dev/null 2>&1 \
+	|| { echo "hexcast: no npm here, so the Postman collection is not run (on Debian install nodejs and npm)" >&2; exit 0; }; \
+echo "hexcast: installing postman/package-lock.json (a few seconds)" >&2; \
+(cd postman && npm ci --silent) && cp postman/package-lock.json postman/node_modules/installed.json
 endef

@@ -25,6 +25,10 @@ def landscape(folder: Path, seconds: str = "3") -> Path:
     return draw(folder / "landscape.mp4", *picture("1280x720"), *_TONE, "-t", seconds, "-pix_fmt", "yuv420p")
 
 
+def small(folder: Path) -> Path:
+    return draw(folder / "small.mp4", *picture("320x180"), *_TONE, "-t", "3", "-pix_fmt", "yuv420p")
+
+
 def portrait(folder: Path) -> Path:
     """Stored lying down, with a display matrix that stands it up, as phones do."""
     flat = draw(folder / "flat.mp4", *picture("640x360"), *_TONE, "-t", "2", "-pix_fmt", "yuv420p")

@@ -23,6 +23,9 @@ from aiobotocore.session import AioSession, get_session
 from attrs import define, field, frozen
 from botocore.config import Config
 
+from adapters.aws.dynamo import Tables
+from adapters.aws.tables import TABLES, definition
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-cloud" / "bin" / "python"
 REGION = "us-east-1"
@@ -198,3 +201,22 @@ class World:
 async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as clients:
         yield World(stack(), str(next(_accounts)), clients)
+
+
+_wiped: list[str] = []
+"""Accounts whose tables are there, and empty."""
+
+
+@asynccontextmanager
+async def tables(**config: Any) -> AsyncIterator[Tables]:
+    """The four tables, empty, and nobody else's."""
+    known = bool(_wiped)
+    account = _wiped.pop() if known else str(next(_accounts))
+    async with client("dynamodb", account, **config) as opened:
+        if not known:
+            await asyncio.gather(*(opened.create_table(**definition(table, table.name)) for table in TABLES))
+        try:
+            yield Tables(opened, {table.name: table.name for table in TABLES})
+        finally:
+            stack().post("wipe", {"account": account})
+            _wiped.append(account)

@@ -8,7 +8,8 @@ policies of one statement, ``*`` and ``?`` in its resource, URLs before cookies.
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from time import time
 from typing import Any, Protocol
 
@@ -18,7 +19,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tests.cloud.wire import Answer, App, Receive, Request, Scope, Send, headers_of, made_up, passed_on, read, reply
+from tests.cloud.wire import (
+    Answer,
+    App,
+    Caller,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    headers_of,
+    made_up,
+    passed_on,
+    read,
+    reply,
+)
 
 PATH = "/_hexcast/cdn/"
 """Below it and its label, a distribution is reached without its host name, for those who cannot set one."""
@@ -32,6 +46,9 @@ _DENIED = (
 class Distributions(Protocol):
     def label(self, host: str) -> str | None:
         """Of the distribution that serves this host name, if one does."""
+
+    def owner(self, label: str) -> Caller | None:
+        """The account that it is of; None if there is no such distribution."""
 
     def host(self, label: str) -> str:
         """The domain name that AWS gave it."""
@@ -123,6 +140,8 @@ class Gate:
 
     behind: App
     distributions: Distributions
+    acting: Callable[[Caller], AbstractContextManager[None]]
+    """What is done meanwhile is done for this account."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = headers_of(scope).get("host", "") if scope["type"] == "http" else ""
@@ -134,7 +153,9 @@ class Gate:
         await reply(send, await self._served(label, host, await read(scope, receive), by_path=by_path))
 
     async def _served(self, label: str, host: str, request: Request, *, by_path: bool) -> Answer:
-        name = self.distributions.host(label)
+        name, owner = self.distributions.host(label), self.distributions.owner(label)
+        if owner is None:
+            return Answer(404)
         path = request.path.removeprefix(f"{PATH}{label}") if by_path else request.path
         keys = self.distributions.trusted(label, path)
         hosts = {name, host, host.partition(":")[0]}
@@ -146,4 +167,5 @@ class Gate:
                 return Answer(403, _DENIED, {"content-type": "application/xml", "x-hexcast-refused": why})
         # Neither what was signed nor cookies go on to the bucket (AWS.md 3).
         onwards = made_up(request, path=path, headers={**request.headers, "host": name})
-        return await passed_on(self.behind, onwards)
+        with self.acting(owner):
+            return await passed_on(self.behind, onwards)

@@ -104,7 +104,7 @@ class Accounts(Protocol):
 
     async def confirm(self, email: str, code: str) -> None:
         """Raises Invalid (``code_mismatch``, ``code_expired``; unknown addresses look like a mismatch).
-        Confirming what is confirmed with its last code is a no-op.
+        Confirming once more with the code that confirmed is a no-op.
         """
 
     async def resend_code(self, email: str) -> None:
@@ -127,7 +127,9 @@ class Accounts(Protocol):
         """Sends a code; silent about unknown addresses."""
 
     async def reset_password(self, email: str, code: str, password: str) -> None:
-        """Ends every sign-in of the account, and confirms it. Raises Invalid as ``confirm`` does."""
+        """Ends every sign-in of the account, and confirms it: a sign-up code that was not used is over. Raises Invalid
+        as ``confirm`` does.
+        """
 
     async def grant(self, user: UserId, roles: frozenset[Role]) -> None:
         """Tokens issued from now on carry these roles. Raises NotFound."""

@@ -7,91 +7,28 @@ open (EMULATION.md R3); names of buckets, pools and the like are made unique.
 import asyncio
 import atexit
 import itertools
-import json
 import os
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import httpx
 import imageio_ffmpeg
 from aiobotocore.session import AioSession, get_session
-from attrs import define, field, frozen
+from attrs import field, frozen
 from botocore.config import Config
 
 from adapters.aws.dynamo import Tables
 from adapters.aws.tables import TABLES, definition
+from tests.cloud.process import Process
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-cloud" / "bin" / "python"
 REGION = "us-east-1"
 ROOT_KEY = "test"
 """The key of the first account: with AUTH, it may do everything."""
-START_S = 60.0
 
 
-@define
-class Stack:
-    """``python -m tests.cloud.stack``. It ends when its standard input does: with us, however we end."""
-
-    auth: bool = False
-    endpoint: str = ""
-    _log: IO[str] | None = field(default=None, init=False)
-    _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
-    _http: httpx.Client | None = field(default=None, init=False)
-
-    def start(self) -> "Stack":
-        if not PYTHON.exists():
-            raise FileNotFoundError(f"{PYTHON} is not there: run make setup")
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process is)
-        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
-        settings = {"HEXCAST_FFMPEG": imageio_ffmpeg.get_ffmpeg_exe(), "AUTH": str(self.auth).lower()}
-        self._process = subprocess.Popen(
-            [str(PYTHON), "-m", "tests.cloud.stack"], cwd=ROOT, env=inherited | settings, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True,
-        )  # fmt: skip
-        assert self._process.stdout is not None
-        said = self._process.stdout.readline()
-        if not said:
-            complaints = self.log()[-5000:]
-            self.stop()
-            raise RuntimeError(f"the emulated cloud did not start:\n{complaints}")
-        self.endpoint = json.loads(said)["endpoint"]
-        self._http = httpx.Client(base_url=f"{self.endpoint}/_hexcast/", timeout=START_S)
-        self.get("health")
-        return self
-
-    def stop(self) -> None:
-        if self._http is not None:
-            self._http.close()
-        if self._process is not None:
-            for pipe in (self._process.stdin, self._process.stdout):
-                assert pipe is not None
-                pipe.close()
-            self._process.wait(timeout=30)
-            self._process = None
-        if self._log is not None:
-            self._log.close()
-
-    def log(self) -> str:
-        """What it complained of."""
-        assert self._log is not None
-        self._log.seek(0)
-        return self._log.read()
-
-    # --- controls ----------------------------------------------------------------------------------
-
-    def get(self, path: str, **query: str) -> Any:
-        assert self._http is not None
-        return self._http.get(path, params=query).raise_for_status().json()
-
-    def post(self, path: str, body: Any = None, **query: str) -> Any:
-        assert self._http is not None
-        return self._http.post(path, json=body, params=query).raise_for_status().json()
+class Stack(Process):
+    """The emulated cloud, and what can be done to it that no client of AWS can."""
 
     def mail(self, email: str) -> Sequence[Mapping[str, Any]]:
         """What Cognito sent to an address, newest first: ``to, kind, code, pool, at``."""
@@ -136,7 +73,8 @@ class Stack:
 @cache
 def stack(*, auth: bool = False) -> Stack:
     """The one of this test run; with ``auth``, another one that enforces IAM."""
-    started = Stack(auth=auth).start()
+    settings = {"HEXCAST_FFMPEG": imageio_ffmpeg.get_ffmpeg_exe(), "AUTH": str(auth).lower()}
+    started = Stack("tests.cloud.stack", "/_hexcast/", settings).start()
     atexit.register(started.stop)
     return started
 
@@ -213,11 +151,11 @@ _wiped: list[str] = []
 
 
 @asynccontextmanager
-async def tables(**config: Any) -> AsyncIterator[Tables]:
-    """The four tables, empty, and nobody else's."""
+async def tables(*, url: str = "", **config: Any) -> AsyncIterator[Tables]:
+    """The four tables, empty, and nobody else's. They are made and emptied past ``url``, where things may fail."""
     known = bool(_wiped)
     account = _wiped.pop() if known else str(next(_accounts))
-    async with client("dynamodb", account, **config) as opened:
+    async with client("dynamodb", account, url=url, **config) as opened:
         if not known:
             await asyncio.gather(*(opened.create_table(**definition(table, table.name)) for table in TABLES))
         try:

@@ -17,7 +17,9 @@ def main() -> None:
     # It would read the models of all services that there are before its first answer, which takes many seconds.
     Session.get_available_services = lambda _: SERVICES
     here.ready()
-    web.run_app(make_app(Microburst(os.environ["HEXCAST_UPSTREAM"])), sock=here.socket, print=None, access_log=None)
+    web.run_app(
+        make_app(Microburst(os.environ["HEXCAST_UPSTREAM"])), sock=here.door.socket, print=None, access_log=None
+    )
 
 
 if __name__ == "__main__":

@@ -16,11 +16,15 @@ from attrs import frozen
 
 
 @frozen
-class Serving:
-    """``scratch`` is a folder that goes with the process."""
+class Door:
+    """A port of this machine that we answer on."""
 
     socket: socket.socket
-    scratch: Path
+
+    @classmethod
+    def on(cls, port: str) -> "Door":
+        """Any that is free, if it is 0."""
+        return cls(socket.create_server(("127.0.0.1", int(port)), backlog=512))
 
     @property
     def port(self) -> int:
@@ -28,20 +32,31 @@ class Serving:
         return port
 
     @property
-    def endpoint(self) -> str:
+    def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+
+@frozen
+class Serving:
+    """``door`` is for AWS's own clients and for controls, ``site`` for whoever visits what is deployed. ``scratch`` is a
+    folder that goes with the process.
+    """
+
+    door: Door
+    site: Door
+    scratch: Path
+
     def ready(self) -> None:
-        sys.stdout.write(json.dumps({"endpoint": self.endpoint}) + "\n")
+        sys.stdout.write(json.dumps({"endpoint": self.door.url, "site": self.site.url}) + "\n")
         sys.stdout.flush()
 
 
 def serving() -> Serving:
-    """On the port that ``HEXCAST_CLOUD_PORT`` names, or any that is free."""
-    listening = socket.create_server(("127.0.0.1", int(os.environ.get("HEXCAST_CLOUD_PORT", "0"))), backlog=512)
+    """On the ports that ``HEXCAST_CLOUD_PORT`` and ``HEXCAST_SITE_PORT`` name, or any that are free."""
+    door, site = (Door.on(os.environ.get(f"HEXCAST_{name}_PORT", "0")) for name in ("CLOUD", "SITE"))
     scratch = Path(tempfile.mkdtemp(prefix="hexcast-cloud-"))
     threading.Thread(target=_end_with_input, args=(scratch,), daemon=True).start()
-    return Serving(listening, scratch)
+    return Serving(door, site, scratch)
 
 
 def _end_with_input(scratch: Path) -> None:

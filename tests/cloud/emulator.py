@@ -184,6 +184,15 @@ class Distributions:
     def host(self, label: str) -> str:
         return f"{label}.cloudfront.net"
 
+    def origin(self, label: str, path: str) -> str:
+        found = self._found(label)
+        assert found is not None
+        config = cloudfront._dist_config_el(found[1])
+        target = cloudfront._text(self._behaviour(config, path), "TargetOriginId")
+        origins = cloudfront._find(cloudfront._find(config, "Origins"), "Items")
+        names = {cloudfront._text(each, "Id"): cloudfront._text(each, "DomainName") for each in origins}
+        return names.get(target, "")
+
     def trusted(self, label: str, path: str) -> Mapping[str, str] | None:
         found = self._found(label)
         assert found is not None
@@ -277,7 +286,7 @@ def _share_keys() -> None:
     cognito._pool_signing_key = lambda _, use: key_of("all", use)
 
 
-def cloud(endpoint: str, ffmpeg: str) -> App:
+def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     """All of it, one layer around the other."""
     _share_keys()
     emulator = Ministack(endpoint)
@@ -285,4 +294,6 @@ def cloud(endpoint: str, ffmpeg: str) -> App:
     behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})
     people = Directory()
     codes = Codes(behind, people, emulator.invoke)
-    return Controls(Gate(SignIns(codes, people), Distributions(), acting), emulator, media, codes)
+    sign_ins = SignIns(codes, people)
+    gate = Gate(sign_ins, Distributions(), acting, site_port)
+    return Controls(gate, emulator, media, codes, sign_ins, gate)

@@ -23,6 +23,7 @@ class Process:
     controls: str
     settings: dict[str, str] = field(factory=dict)
     endpoint: str = field(default="", init=False)
+    site: str = field(default="", init=False)
     _log: IO[str] | None = field(default=None, init=False)
     _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
     _http: httpx.Client | None = field(default=None, init=False)
@@ -43,7 +44,7 @@ class Process:
             complaints = self.log()[-5000:]
             self.stop()
             raise RuntimeError(f"{self.module} did not start:\n{complaints}")
-        self.endpoint = json.loads(said)["endpoint"]
+        self.endpoint, self.site = (json.loads(said)[name] for name in ("endpoint", "site"))
         self._http = httpx.Client(base_url=f"{self.endpoint}{self.controls}", timeout=PATIENCE_S)
         self.get("health")
         return self

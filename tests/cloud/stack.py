@@ -10,7 +10,7 @@ def main() -> None:
     here = serving()
     # Read when ministack is imported (EMULATION.md R1). MQTT and SFTP would open ports to the world.
     os.environ |= {
-        "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(here.port), "MINISTACK_HOST": "localhost",
+        "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(here.door.port), "MINISTACK_HOST": "localhost",
         "STATE_DIR": str(here.scratch), "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }  # fmt: skip
@@ -20,12 +20,12 @@ def main() -> None:
     from tests.cloud.emulator import cloud
 
     config = Config()
-    config.bind = [f"fd://{here.socket.fileno()}"]
+    config.bind = [f"fd://{each.socket.fileno()}" for each in (here.door, here.site)]
     config.loglevel = "WARNING"
     config.keep_alive_timeout = 600
 
     async def served() -> None:
-        application = cloud(here.endpoint, os.environ["HEXCAST_FFMPEG"])
+        application = cloud(here.door.url, here.site.port, os.environ["HEXCAST_FFMPEG"])
         here.ready()
         await serve(application, config)
 

@@ -61,6 +61,10 @@ class Stack(Process):
         state: str = (await asyncio.to_thread(self.get, f"jobs/{job}/over"))["status"]
         return state
 
+    def open_site(self, label: str) -> None:
+        """The distribution of that label answers at ``site``, as if it were its domain."""
+        self.post("site", {"label": label})
+
     def forget_tokens(self) -> None:
         """A minute has passed: MediaConvert knows no ClientRequestToken any more."""
         self.post("jobs/forget-tokens")

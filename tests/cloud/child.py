@@ -53,7 +53,7 @@ class Serving:
 
 def serving() -> Serving:
     """On the ports that ``HEXCAST_CLOUD_PORT`` and ``HEXCAST_SITE_PORT`` name, or any that are free."""
-    door, site = (Door.on(os.environ.get(f"HEXCAST_{name}_PORT", "0")) for name in ("CLOUD", "SITE"))
+    door, site = (Door.on(os.environ.pop(f"HEXCAST_{name}_PORT", "0")) for name in ("CLOUD", "SITE"))
     scratch = Path(tempfile.mkdtemp(prefix="hexcast-cloud-"))
     threading.Thread(target=_end_with_input, args=(scratch,), daemon=True).start()
     return Serving(door, site, scratch)

@@ -19,7 +19,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from ministack import app as ministack
 from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import cloudfront, cognito, dynamodb, eventbridge
+from ministack.services import cloudfront, cognito, dynamodb, eventbridge, lambda_svc
 
 from tests.cloud.cloudfront import Gate
 from tests.cloud.codes import Client, Codes, Person
@@ -286,9 +286,24 @@ def _share_keys() -> None:
     cognito._pool_signing_key = lambda _, use: key_of("all", use)
 
 
+def _count_in_numbers() -> None:
+    """CloudFormation there hands parameters on as texts, and the poller of queues stops at one that is a number."""
+    allowed = lambda_svc._sqs_esm_concurrency
+
+    def in_numbers(mapping: Any, *rest: Any) -> int:
+        scaling = mapping.get("ScalingConfig") or {}
+        if "MaximumConcurrency" in scaling:
+            scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+        most: int = allowed(mapping, *rest)
+        return most
+
+    lambda_svc._sqs_esm_concurrency = in_numbers
+
+
 def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     """All of it, one layer around the other."""
     _share_keys()
+    _count_in_numbers()
     emulator = Ministack(endpoint)
     media = MediaConvert(ffmpeg, Buckets(endpoint), emulator.emit)
     behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})

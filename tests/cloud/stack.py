@@ -19,13 +19,14 @@ def main() -> None:
 
     from tests.cloud.emulator import cloud
 
+    ffmpeg = os.environ.pop("HEXCAST_FFMPEG")  # what Lambda runs would have it in its environment
     config = Config()
     config.bind = [f"fd://{each.socket.fileno()}" for each in (here.door, here.site)]
     config.loglevel = "WARNING"
     config.keep_alive_timeout = 600
 
     async def served() -> None:
-        application = cloud(here.door.url, here.site.port, os.environ["HEXCAST_FFMPEG"])
+        application = cloud(here.door.url, here.site.port, ffmpeg)
         here.ready()
         await serve(application, config)
 

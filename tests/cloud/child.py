@@ -2,6 +2,7 @@
 with all that it started, when its standard input is.
 """
 
+import atexit
 import json
 import os
 import shutil
@@ -55,6 +56,7 @@ def serving() -> Serving:
     """On the ports that ``HEXCAST_CLOUD_PORT`` and ``HEXCAST_SITE_PORT`` name, or any that are free."""
     door, site = (Door.on(os.environ.pop(f"HEXCAST_{name}_PORT", "0")) for name in ("CLOUD", "SITE"))
     scratch = Path(tempfile.mkdtemp(prefix="hexcast-cloud-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     threading.Thread(target=_end_with_input, args=(scratch,), daemon=True).start()
     return Serving(door, site, scratch)
 

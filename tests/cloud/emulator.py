@@ -190,7 +190,9 @@ class Distributions:
         config = cloudfront._dist_config_el(found[1])
         target = cloudfront._text(self._behaviour(config, path), "TargetOriginId")
         origins = cloudfront._find(cloudfront._find(config, "Origins"), "Items")
-        names = {cloudfront._text(each, "Id"): cloudfront._text(each, "DomainName") for each in origins}
+        names: Mapping[str, str] = {
+            cloudfront._text(each, "Id"): cloudfront._text(each, "DomainName") for each in origins
+        }
         return names.get(target, "")
 
     def trusted(self, label: str, path: str) -> Mapping[str, str] | None:

@@ -100,16 +100,25 @@ def session() -> AioSession:
 
 
 @asynccontextmanager
-async def client(service: str, account: str = ROOT_KEY, *, url: str = "", **config: Any) -> AsyncIterator[Any]:
+async def client(
+    service: str,
+    account: str = ROOT_KEY,
+    *,
+    url: str = "",
+    secret: str = ROOT_KEY,
+    token: str | None = None,
+    **config: Any,
+) -> AsyncIterator[Any]:
     """A client of the emulated cloud. It does not try again by itself unless ``config`` says so.
 
+    ``account`` is an access key; with AUTH, ``secret`` and ``token`` go with one that is not the first account's.
     No certificates are looked at: loading the machine's takes ten times as long as all else that a client does at first.
     """
     plain = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 30, "max_pool_connections": 50}
     style = {"s3": {"addressing_style": "path"}, "signature_version": "s3v4"} if service == "s3" else {}
     async with session().create_client(
         service, region_name=REGION, endpoint_url=url or endpoint(), verify=False, aws_access_key_id=account,
-        aws_secret_access_key="test", config=Config(**{**plain, **style, **config}),
+        aws_secret_access_key=secret, aws_session_token=token, config=Config(**{**plain, **style, **config}),
     ) as opened:  # fmt: skip
         yield opened
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from time import time
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import define, frozen
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -52,6 +52,9 @@ class Distributions(Protocol):
 
     def host(self, label: str) -> str:
         """The domain name that AWS gave it."""
+
+    def origin(self, label: str, path: str) -> str:
+        """The domain name of whatever a path is fetched from."""
 
     def trusted(self, label: str, path: str) -> Mapping[str, str] | None:
         """The public keys (id, PEM) whose signatures open a path; None: it is open to everyone."""
@@ -134,7 +137,7 @@ def _forbidden(policy: Mapping[str, Any], urls: Sequence[str], now: float) -> st
     return ""
 
 
-@frozen
+@define
 class Gate:
     """Stands before whatever serves the distributions."""
 
@@ -142,12 +145,20 @@ class Gate:
     distributions: Distributions
     acting: Callable[[Caller], AbstractContextManager[None]]
     """What is done meanwhile is done for this account."""
+    site_port: int
+    site: str = ""
+    """The distribution that answers on that port, as if its name were the port's."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = headers_of(scope).get("host", "") if scope["type"] == "http" else ""
-        by_path = scope["type"] == "http" and scope["path"].startswith(PATH)
-        label = scope["path"].removeprefix(PATH).partition("/")[0] if by_path else self.distributions.label(host)
-        if not host or label is None:
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+            return
+        host, by_path = headers_of(scope).get("host", ""), scope["path"].startswith(PATH)
+        if (scope.get("server") or ("", 0))[1] == self.site_port:
+            label: str | None = self.site
+        else:
+            label = scope["path"].removeprefix(PATH).partition("/")[0] if by_path else self.distributions.label(host)
+        if label is None:
             await self.behind(scope, receive, send)
             return
         await reply(send, await self._served(label, host, await read(scope, receive), by_path=by_path))
@@ -165,7 +176,9 @@ class Gate:
             why = refused(Viewed(addresses, request.query, request.cookies), keys, time())
             if why:
                 return Answer(403, _DENIED, {"content-type": "application/xml", "x-hexcast-refused": why})
-        # Neither what was signed nor cookies go on to the bucket (AWS.md 3).
-        onwards = made_up(request, path=path, headers={**request.headers, "host": name})
+        # An API is not asked by way of a network here, and all viewers came by TLS.
+        api, apis, _ = self.distributions.origin(label, path).partition(".execute-api.")
+        headers = {**request.headers, "host": f"{api}{apis}localhost" if apis else name, "x-forwarded-proto": "https"}
+        onwards = made_up(request, path=path, headers=headers)
         with self.acting(owner):
             return await passed_on(self.behind, onwards)

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from ministack import app as ministack
 from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import cloudfront, cognito, dynamodb, eventbridge
+from ministack.services import cloudfront, cognito, dynamodb, eventbridge, lambda_svc
 
 from tests.cloud.cloudfront import Gate
 from tests.cloud.codes import Client, Codes, Person
@@ -26,6 +27,7 @@ from tests.cloud.controls import Controls
 from tests.cloud.encoder import Failed, Place
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Service
+from tests.cloud.signins import SignIns
 from tests.cloud.wire import (
     Answer,
     App,
@@ -122,8 +124,11 @@ class Directory:
         return Client(id=client_id, pool=pool["Id"], region=region, reveals=reveals, post_confirmation=trigger)
 
     def settings(self, client: Client) -> Mapping[str, Any]:
+        """Ministack forgets whether refresh tokens rotate, which rules one way to sign in out."""
         found: Mapping[str, Any] = cognito._user_pools[client.pool]["_clients"][client.id]
-        return found
+        rotates = "ALLOW_REFRESH_TOKEN_AUTH" not in found["ExplicitAuthFlows"]
+        rotation = {"Feature": "ENABLED" if rotates else "DISABLED", "RetryGracePeriodSeconds": 30}
+        return {**found, "RefreshTokenRotation": rotation}
 
     def person(self, pool: str, username: str) -> Person | None:
         user = self._user(pool, username)
@@ -139,6 +144,15 @@ class Directory:
     def groups(self, pool: str, username: str) -> Sequence[str]:
         user = self._user(pool, username)
         return list(user["_groups"]) if user else []
+
+    def signed(self, pool: str, claims: Mapping[str, Any]) -> str:
+        token: str = cognito._signed_jwt(dict(claims), pool, claims["token_use"])
+        return token
+
+    def date(self, pool: str, username: str, made_at: datetime) -> None:
+        user = self._user(pool, username)
+        assert user is not None
+        user["UserCreateDate"] = made_at.timestamp()
 
     def verify(self, pool: str, username: str) -> None:
         user = self._user(pool, username)
@@ -169,6 +183,17 @@ class Distributions:
 
     def host(self, label: str) -> str:
         return f"{label}.cloudfront.net"
+
+    def origin(self, label: str, path: str) -> str:
+        found = self._found(label)
+        assert found is not None
+        config = cloudfront._dist_config_el(found[1])
+        target = cloudfront._text(self._behaviour(config, path), "TargetOriginId")
+        origins = cloudfront._find(cloudfront._find(config, "Origins"), "Items")
+        names: Mapping[str, str] = {
+            cloudfront._text(each, "Id"): cloudfront._text(each, "DomainName") for each in origins
+        }
+        return names.get(target, "")
 
     def trusted(self, label: str, path: str) -> Mapping[str, str] | None:
         found = self._found(label)
@@ -257,10 +282,35 @@ class Fakes:
             await reply(send, await service.answer(await read(scope, receive)))
 
 
-def cloud(endpoint: str, ffmpeg: str) -> App:
+def _share_keys() -> None:
+    """All pools have the same two: RSA keys take long to make."""
+    key_of = cognito._pool_signing_key
+    cognito._pool_signing_key = lambda _, use: key_of("all", use)
+
+
+def _count_in_numbers() -> None:
+    """CloudFormation there hands parameters on as texts, and the poller of queues stops at one that is a number."""
+    allowed = lambda_svc._sqs_esm_concurrency
+
+    def in_numbers(mapping: Any, *rest: Any) -> int:
+        scaling = mapping.get("ScalingConfig") or {}
+        if "MaximumConcurrency" in scaling:
+            scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+        most: int = allowed(mapping, *rest)
+        return most
+
+    lambda_svc._sqs_esm_concurrency = in_numbers
+
+
+def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     """All of it, one layer around the other."""
+    _share_keys()
+    _count_in_numbers()
     emulator = Ministack(endpoint)
     media = MediaConvert(ffmpeg, Buckets(endpoint), emulator.emit)
     behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})
-    codes = Codes(behind, Directory(), emulator.invoke)
-    return Controls(Gate(codes, Distributions(), acting), emulator, media, codes)
+    people = Directory()
+    codes = Codes(behind, people, emulator.invoke)
+    sign_ins = SignIns(codes, people)
+    gate = Gate(sign_ins, Distributions(), acting, site_port)
+    return Controls(gate, emulator, media, codes, sign_ins, gate)

@@ -139,6 +139,9 @@ class Edge:
         """By path, for those who cannot name a host."""
         return f"{self.world.stack.endpoint}/_cdn/{self.domain.partition('.')[0]}"
 
+    def get_on_site(self, path: str, **more: Any) -> httpx.Response:
+        return httpx.get(f"{self.world.stack.site}{path}", **more)
+
     def get_by_path(self, path: str, **more: Any) -> httpx.Response:
         return httpx.get(f"{self.address}{path}", **more)
 
@@ -155,7 +158,7 @@ async def distribution(here: World) -> Edge:
     group = await cloudfront.create_key_group(KeyGroupConfig={"Name": here.name("group"), "Items": [key]})
     trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
     common = {
-        "TargetOriginId": "s3", "ViewerProtocolPolicy": "allow-all",
+        "TargetOriginId": "s3", "ViewerProtocolPolicy": "redirect-to-https",
         "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
     }  # fmt: skip
     control = await cloudfront.create_origin_access_control(
@@ -200,5 +203,10 @@ async def test_a_distribution_asks_for_signatures_where_it_trusts_keys() -> None
 
         assert edge.get_by_path("/open/poster.jpg").text == "0123456789"
         assert edge.get_by_path("/v/vid_1/a1/master.m3u8").status_code == 403
+        here.stack.open_site(edge.domain.partition(".")[0])
+        said = policy(f"{here.stack.site}/v/vid_1/*", until=2_000_000_000)
+        assert edge.get_on_site("/v/vid_1/a1/master.m3u8").status_code == 403
+        given = signed(said=said, key=edge.key)
+        assert edge.get_on_site("/v/vid_1/a1/master.m3u8", params=given).text == "0123456789"
         given = signed(said=policy(f"{edge.address}/v/vid_1/*", until=2_000_000_000), key=edge.key)
         assert edge.get_by_path("/v/vid_1/a1/master.m3u8", params=given).text == "0123456789"

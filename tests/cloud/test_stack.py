@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapters.aws.tables import CORE, G1
-from tests.cloud.world import ROOT, tables, world
+from tests.cloud.process import ROOT
+from tests.cloud.world import tables, world
 
 STARTER = "from tests.cloud.world import stack; print(stack().endpoint, flush=True); input()"
 

@@ -72,7 +72,8 @@ class Direct:
 @asynccontextmanager
 async def tables() -> AsyncIterator[Tables]:
     """The four tables, empty, and nobody else's."""
-    client, names = Direct(str(next(_accounts)), Guard(named())), named()
+    names = named()
+    client: Any = Direct(str(next(_accounts)), Guard(names))
     for table in TABLES:
         await client.create_table(**definition(table, names[table.name]))
     yield Tables(client, names)

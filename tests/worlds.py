@@ -13,7 +13,6 @@ from adapters.aws.channels import DynamoChannels
 from adapters.aws.dynamo import Tables
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
-from adapters.aws.tables import TABLES, definition
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
@@ -61,8 +60,7 @@ from application.ports import (
     Users,
     Videos,
 )  # fmt: skip
-from tests.adapters.declared import watch
-from tests.cloud.world import world as corner
+from tests.cloud import direct
 from tests.strategies import START
 
 
@@ -165,23 +163,15 @@ class Cloud:
 
 
 def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
-    """On the emulated cloud. What is asked of the tables must be declared."""
+    """On the emulated DynamoDB, in this process. What is asked of the tables must be declared."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Opened[P]]:
         clock = FakeClock()
         new_id = Ulids(clock.now)
-        names = {table.name: table.name for table in TABLES}
-        async with corner() as cloud:
-            client = await cloud.client("dynamodb")
-            watch(client, names)
-            for table in TABLES:
-                await client.create_table(**definition(table, table.name))
-            tables = Tables(client, names)
+        async with direct.tables() as tables:
             shared = Cloud(tables, DynamoOutbox(tables, new_id, clock.now), clock, new_id)
             yield Opened(build(shared), shared.outbox, clock)
-            for table in TABLES:
-                await client.delete_table(TableName=table.name)
 
     return opened
 

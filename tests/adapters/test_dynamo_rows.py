@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from adapters.aws.channels import DynamoChannels
 from adapters.aws.dynamo import Tables
@@ -33,6 +33,7 @@ DAY = timedelta(days=1)
 NOW, TOMORROW = "2026-11-25T12:30:00.250000Z", "2026-11-26T12:30:00.250000Z"
 
 Place = tuple[str, str, str]
+NAMES = {table.name: table.name for table in TABLES}
 
 
 def golden(kind: type[Any]) -> Any:
@@ -159,11 +160,10 @@ def _place(table: str, key: Mapping[str, Any]) -> Place:
     return table, key["pk"]["S"], key["sk"]["S"]
 
 
-@define
+@frozen
 class World:
-    """All repositories of both tables over one client."""
+    """All repositories of both tables."""
 
-    shelves: Shelves
     users: DynamoUsers
     channels: DynamoChannels
     videos: DynamoVideos
@@ -171,15 +171,16 @@ class World:
     processings: DynamoProcessings
 
 
-def opened(items: Mapping[Place, Mapping[str, Any]]) -> World:
-    keyed = {place: {**item, "pk": {"S": place[1]}, "sk": {"S": place[2]}} for place, item in items.items()}
-    shelves = Shelves(keyed)
-    tables = Tables(shelves, {table.name: table.name for table in TABLES})
+def opened(tables: Tables) -> World:
     outbox = DynamoOutbox(tables, lambda prefix: f"{prefix}_1", lambda: AT)
     made: Any = (
         kind(tables, outbox) for kind in (DynamoUsers, DynamoChannels, DynamoVideos, DynamoUploads, DynamoProcessings)
     )
-    return World(shelves, *made)
+    return World(*made)
+
+
+def holding(items: Mapping[Place, Mapping[str, Any]]) -> Shelves:
+    return Shelves({place: {**item, "pk": {"S": place[1]}, "sk": {"S": place[2]}} for place, item in items.items()})
 
 
 def rows(items: Mapping[Place, Mapping[str, Any]]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
@@ -191,9 +192,8 @@ def ids(values: Sequence[Any]) -> Sequence[str]:
     return [value.id for value in values]
 
 
-async def test_what_is_saved_is_what_lies_there() -> None:
-    """Item by item, attribute by attribute."""
-    world = opened({})
+async def fill(world: World) -> None:
+    """Save a thing of each kind."""
     await world.users.save(ADA, SignedUp(ADA.id, AT))
     await world.channels.save(ENGINES)
     await world.videos.save(FIRST)
@@ -201,12 +201,10 @@ async def test_what_is_saved_is_what_lies_there() -> None:
     await world.uploads.start(FILM, 20_000, 5)
     await world.processings.save(WORK)
     await world.processings.save(DONE)
-    assert dict(rows(world.shelves.items)) == ROWS
 
 
-async def test_what_lies_there_is_read() -> None:
-    """By its id, by its name, and in every list."""
-    world = opened(ROWS)
+async def read(world: World) -> None:
+    """All of them are there: by id, by name, and in every list."""
     assert await world.users.get(ADA.id) == await world.users.by_handle("ada") == evolve(ADA, version=1)
     assert (
         await world.channels.get(ENGINES.id) == await world.channels.by_handle("engines") == evolve(ENGINES, version=1)
@@ -232,8 +230,18 @@ async def test_what_lies_there_is_read() -> None:
     assert [each.video for each in await world.processings.ahead(AT - DAY)] == ["vid_1"]
 
 
+async def test_what_is_saved_is_what_lies_there() -> None:
+    """Item by item, attribute by attribute."""
+    shelves = holding({})
+    await fill(opened(Tables(shelves, NAMES)))
+    assert dict(rows(shelves.items)) == ROWS
+
+
+async def test_what_lies_there_is_read() -> None:
+    await read(opened(Tables(holding(ROWS), NAMES)))
+
+
 async def test_an_event_that_lies_there_is_read() -> None:
-    tables = Tables(opened(ROWS).shelves, {table.name: table.name for table in TABLES})
-    outbox = DynamoOutbox(tables, lambda prefix: f"{prefix}_2", lambda: AT)
+    outbox = DynamoOutbox(Tables(holding(ROWS), NAMES), lambda prefix: f"{prefix}_2", lambda: AT)
     (found,) = await outbox._free(AT, 10)
     assert found["pk"]["S"] == f"EVENT#{EventId('evt_1')}"

@@ -242,7 +242,7 @@ class Tables:
             "ConsistentRead": asked.strong,
         }
         if asked.index:
-            request["IndexName"] = asked.index.name
+            request["IndexName"] = asked.index.index_name
         found: list[Item] = []
         while len(found) < limit:  # a page ends after 1 MB, too
             answer = await self._ask(self.client.query, Limit=limit - len(found), **request)

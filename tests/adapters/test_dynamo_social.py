@@ -50,7 +50,7 @@ def watching(world: Cloud) -> Watching:
 )
 def test_nothing_is_doubled_and_nothing_lost(machine: type[Machine], opener: Opener[Any]) -> None:
     """They still behave like their models, events included."""
-    run(machine, opener, examples=5)
+    run(machine, opener, examples=3)
 
 
 async def test_a_tally_that_many_meet_at_is_spread() -> None:

@@ -7,6 +7,7 @@ consistent read of an index. Nothing is sent of a request that is refused.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from attrs import frozen
@@ -196,9 +197,14 @@ def _covers(pattern: Pattern, asked: _Asked) -> bool:
 
 
 def _fits(template: str, key: str) -> bool:
+    return _shape(template).fullmatch(key) is not None
+
+
+@cache
+def _shape(template: str) -> re.Pattern[str]:
     """``VIDEO#<id>`` stands for all keys that begin so."""
     literal = map(re.escape, re.split(r"<[^>]*>", template))
-    return re.fullmatch(".+".join(literal), key, re.DOTALL) is not None
+    return re.compile(".+".join(literal), re.DOTALL)
 
 
 def named(tables: Sequence[Table] = TABLES) -> Mapping[str, str]:

@@ -9,6 +9,11 @@ from typing import Generic, TypeVar
 
 from attrs import define, frozen
 
+from adapters.aws.dynamo import Tables
+from adapters.aws.idempotency import DynamoIdempotency
+from adapters.aws.notifications import DynamoInbox
+from adapters.aws.outbox import DynamoOutbox
+from adapters.aws.search import DynamoSearch
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
@@ -54,6 +59,8 @@ from application.ports import (
     Users,
     Videos,
 )  # fmt: skip
+from tests.adapters.declared import watch
+from tests.cloud import world as cloud
 from tests.strategies import START
 
 
@@ -141,6 +148,31 @@ def sqlite(build: Callable[[Sqlite], P]) -> Opener[P]:
                 yield Opened(build(shared), shared.outbox, clock)
             finally:
                 database.close()
+
+    return opened
+
+
+@frozen
+class Cloud:
+    """What the adapters over one account's tables share."""
+
+    tables: Tables
+    outbox: DynamoOutbox
+    clock: FakeClock
+    new_id: NewId
+
+
+def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
+    """On the emulated cloud, watched: nothing may be asked that is not declared."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[P]]:
+        clock = FakeClock()
+        new_id = Ulids(clock.now)
+        async with cloud.tables() as tables:
+            watch(tables.client, tables.names)
+            outbox = DynamoOutbox(tables, new_id, clock.now)
+            yield Opened(build(Cloud(tables, outbox, clock, new_id)), outbox, clock)
 
     return opened
 
@@ -286,21 +318,25 @@ SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [
 INBOXES: list[tuple[str, Opener[Inbox]]] = [
     ("in_memory", in_memory(_inbox)),
     ("sqlite", sqlite(lambda world: SqliteInbox(world.database))),
+    ("dynamo", dynamo(lambda world: DynamoInbox(world.tables, world.clock.now))),
 ]
 LIVE: list[tuple[str, Opener[Live]]] = [
-    ("in_memory", in_memory(_live)),
+    ("in_process", in_memory(_live)),  # in memory and on the cloud
     ("sqlite", sqlite(lambda world: SqliteLive(world.database, world.clock.now))),
     ("sqlite_shared", sqlite(lambda world: SqliteLive(world.database, world.clock.now, shared=True))),
 ]
 SEARCHES: list[tuple[str, Opener[Search]]] = [
     ("in_memory", _search),
     ("sqlite", sqlite(lambda world: SqliteSearch(world.database))),
+    ("dynamo", dynamo(lambda world: DynamoSearch(world.tables))),
 ]
 OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
+    ("dynamo", dynamo(lambda world: world.outbox)),
 ]
 IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
     ("in_memory", in_memory(_idempotency)),
     ("sqlite", sqlite(lambda world: SqliteIdempotency(world.database))),
+    ("dynamo", dynamo(lambda world: DynamoIdempotency(world.tables))),
 ]

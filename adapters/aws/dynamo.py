@@ -315,7 +315,8 @@ class Tables:
         """
         token = str(uuid4())
         before: Sequence[Write] = ()
-        for tried in range(TRIES):
+        tried = 0
+        while tried < TRIES:
             theirs = tuple(make(tried))
             request = _unmarked() if effect and theirs else None
             writes = theirs if request is None else (*theirs, request.mark)
@@ -335,6 +336,7 @@ class Tables:
                 if conflicted is not None:
                     await conflicted(conflict)
                 await self.pause(_jitter(tried))
+                tried += 1
             else:
                 if request is not None:
                     request.over = True

@@ -62,8 +62,7 @@ class Counters:
 
     async def spread(self, tables: Tables, subject: str) -> None:
         """From now on there are more items, and readers know of it before anything is in them."""
-        write = update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS))
-        await tables.write(write, effect=False)
+        await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
 
     async def forget(self, tables: Tables, subject: str) -> None:
         await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in range(SHARDS)])

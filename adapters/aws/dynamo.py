@@ -273,8 +273,8 @@ class Tables:
         _expect(asked, Operation.QUERY)
         pk, sk = (asked.index.pk, asked.index.sk) if asked.index else (PK, SK)
         condition, values = _bounds(_cut(above), _cut(below))
-        low, high = (values.get(name, {}).get("S") for name in (":low", ":high"))
-        if below == "" or not _fits(partition, PK_BYTES) or (low and high and low > high):
+        ends = [str(value["S"]) for value in values.values()]
+        if below == "" or not _fits(partition, PK_BYTES) or ends != sorted(ends):
             return []  # AWS refuses no text, and a BETWEEN whose ends are the wrong way round
         request: dict[str, Any] = {
             "TableName": self.name(asked.table),
@@ -334,7 +334,11 @@ class Tables:
                     raise Refused(there) from refused
             except Conflicted as conflict:
                 if conflicted is not None:
-                    await conflicted(conflict)
+                    outer = current_request.set(None)  # what makes room for the next try is no effect
+                    try:
+                        await conflicted(conflict)
+                    finally:
+                        current_request.reset(outer)
                 await self.pause(_jitter(tried))
                 tried += 1
             else:
@@ -366,7 +370,7 @@ class Tables:
                 raise Conflicted(frozenset({0})) from error
             if code != "ConditionalCheckFailedException":
                 raise
-            there: Item | None = error.response.get("Item")  # type: ignore[assignment]  # of this error only
+            there: Item | None = error.response.get("Item")  # of this error only
             if there and there.get(WRITTEN) == mark:
                 return  # by this very write, whose answer was lost
             raise Refused({0: there}) from error
@@ -379,7 +383,7 @@ class Tables:
         except ClientError as error:
             if error.response["Error"]["Code"] != "TransactionCanceledException":
                 raise
-            reasons: Sequence[Any] = error.response.get("CancellationReasons", ())  # type: ignore[assignment]  # the same
+            reasons: Sequence[Any] = error.response.get("CancellationReasons", ())  # the same
             codes = [each.get("Code") for each in reasons]
             refused = {at: reasons[at].get("Item") for at, code in enumerate(codes) if code == "ConditionalCheckFailed"}
             if refused:

@@ -191,8 +191,9 @@ def _part_holds(part: str, asked: Mapping[str, Any], item: Item) -> bool:
     if "attribute_exists" in part:
         return found is not None
     given = asked["ExpressionAttributeValues"][value[0]]
-    compared = {" = ": found == given, " <= ": found is not None and found["S"] <= given["S"]}
-    return next(holds for operator, holds in compared.items() if operator in part)
+    if " <= " in part:
+        return found is not None and bool(found["S"] <= given["S"])
+    return bool(found == given)
 
 
 def _key(item: Mapping[str, Any]) -> tuple[str, str]:

@@ -38,7 +38,7 @@ class Index:
         return f"{self.name}sk"
 
 
-G1, G2, G3 = Index("gs1"), Index("gs2"), Index("gs3")
+G1, G2, G3 = Index("g1"), Index("g2"), Index("g3")
 
 
 @frozen

@@ -9,11 +9,16 @@ from typing import Generic, TypeVar
 
 from attrs import define, frozen
 
+from adapters.aws.channels import DynamoChannels
 from adapters.aws.dynamo import Tables
 from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
+from adapters.aws.processing import DynamoProcessings
 from adapters.aws.search import DynamoSearch
+from adapters.aws.uploads import DynamoUploads
+from adapters.aws.users import DynamoUsers
+from adapters.aws.videos import DynamoVideos
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
@@ -268,18 +273,22 @@ async def _search() -> AsyncIterator[Opened[Search]]:
 USERS: list[tuple[str, Opener[Users]]] = [
     ("in_memory", in_memory(_users)),
     ("sqlite", sqlite(lambda world: SqliteUsers(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoUsers(world.tables, world.outbox))),
 ]
 CHANNELS: list[tuple[str, Opener[Channels]]] = [
     ("in_memory", in_memory(_channels)),
     ("sqlite", sqlite(lambda world: SqliteChannels(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoChannels(world.tables, world.outbox))),
 ]
 VIDEOS: list[tuple[str, Opener[Videos]]] = [
     ("in_memory", in_memory(_videos)),
     ("sqlite", sqlite(lambda world: SqliteVideos(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoVideos(world.tables, world.outbox))),
 ]
 UPLOADS: list[tuple[str, Opener[Uploads]]] = [
     ("in_memory", in_memory(_uploads)),
     ("sqlite", sqlite(lambda world: SqliteUploads(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoUploads(world.tables, world.outbox))),
 ]
 ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
     ("in_memory", in_memory(_announcing)),
@@ -291,10 +300,19 @@ ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
             )
         ),
     ),
+    (
+        "dynamo",
+        dynamo(
+            lambda world: Announcing(
+                DynamoUploads(world.tables, world.outbox), DynamoVideos(world.tables, world.outbox)
+            )
+        ),
+    ),
 ]
 PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
     ("in_memory", in_memory(_processings)),
     ("sqlite", sqlite(lambda world: SqliteProcessings(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoProcessings(world.tables, world.outbox))),
 ]
 WATCHING: list[tuple[str, Opener[Watching]]] = [
     ("in_memory", in_memory(_watching)),

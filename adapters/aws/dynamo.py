@@ -275,8 +275,8 @@ class Tables:
         _expect(asked, Operation.QUERY)
         pk, sk = (asked.index.pk, asked.index.sk) if asked.index else (PK, SK)
         condition, values = _bounds(_cut(above), _cut(below))
-        low, high = (values.get(name, {}).get("S") for name in (":low", ":high"))
-        if below == "" or not _fits(partition, PK_BYTES) or (low and high and low > high):
+        ends = [str(value["S"]) for value in values.values()]
+        if below == "" or not _fits(partition, PK_BYTES) or ends != sorted(ends):
             return []  # AWS refuses no text, and a BETWEEN whose ends are the wrong way round
         request: dict[str, Any] = {
             "TableName": self.name(asked.table),
@@ -317,7 +317,8 @@ class Tables:
         """
         token = str(uuid4())
         before: Sequence[Write] = ()
-        for tried in range(TRIES):
+        tried = 0
+        while tried < TRIES:
             theirs = tuple(make(tried))
             request = _unmarked() if effect and theirs else None
             writes = theirs if request is None else (*theirs, request.mark)
@@ -335,8 +336,13 @@ class Tables:
                     raise Refused(there) from refused
             except Conflicted as conflict:
                 if conflicted is not None:
-                    await conflicted(conflict)
+                    outer = current_request.set(None)  # what makes room for the next try is no effect
+                    try:
+                        await conflicted(conflict)
+                    finally:
+                        current_request.reset(outer)
                 await self.pause(_jitter(tried))
+                tried += 1
             else:
                 if request is not None:
                     request.over = True

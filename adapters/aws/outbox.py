@@ -32,7 +32,7 @@ from adapters.aws.dynamo import (
     update,
 )
 from adapters.aws.shelves import DOC
-from adapters.aws.tables import G1, G2, OPS, Operation, pattern
+from adapters.aws.tables import G1, G2, OPS, Operation, Pattern, pattern
 from adapters.rows import event_of, kind_of, text_of
 from application.ports import Envelope, Event, NewId, Now
 from domain.ids import EVENT, EventId
@@ -45,6 +45,7 @@ PREFIX, SORT = "EVENT#", "EVENT"
 
 _PUT = pattern("store an event", Operation.WRITE, OPS, "EVENT#<event>", SORT, indices=(G1,), transaction=True)
 _MOVE = pattern("claim, finish or put off an event", Operation.WRITE, OPS, "EVENT#<event>", SORT, indices=(G1,))
+_DIE = pattern("put a dead letter aside", Operation.WRITE, OPS, "EVENT#<event>", SORT, indices=(G1, G2))
 _SOME = pattern("events by id", Operation.MANY, OPS, "EVENT#<event>", SORT, strong=True, items=10)
 _DUE = pattern(
     "events that are free, by since when", Operation.QUERY, OPS, "DUE#<shard>", "<free at>#<event>", index=G1, items=10
@@ -86,14 +87,14 @@ class DynamoOutbox:
 
     async def done(self, event: EventId) -> None:
         gone = f"SET #expires = :expires REMOVE #{G1.pk}, #{G1.sk}, #{DOC}"
-        await self._move(event, gone, expires=expiry(self._now() + REMEMBERED)["expires"])
+        await self._move(_MOVE, event, gone, expires=expiry(self._now() + REMEMBERED)["expires"])
 
     async def failed(self, event: EventId, reason: str, again_at: datetime | None) -> None:
         if again_at is not None:
-            await self._move(event, f"SET #{G1.sk} = :free", free=text(_place(again_at, event)))
+            await self._move(_MOVE, event, f"SET #{G1.sk} = :free", free=text(_place(again_at, event)))
             return
         dies = f"SET #reason = :reason, #{G2.pk} = :dead, #{G2.sk} = :id REMOVE #{G1.pk}, #{G1.sk}"
-        await self._move(event, dies, reason=text(reason), dead=text("DEAD"), id=text(event))
+        await self._move(_DIE, event, dies, reason=text(reason), dead=text("DEAD"), id=text(event))
 
     async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
         """Those that can be read."""
@@ -147,10 +148,10 @@ class DynamoOutbox:
             await self.failed(id_, str(error), None)
             return None
 
-    async def _move(self, event: EventId, expression: str, **values: Value) -> None:
+    async def _move(self, asked: Pattern, event: EventId, expression: str, **values: Value) -> None:
         """Unless it is done with, or dead."""
         with suppress(Refused):
-            write = update(_MOVE, Key(f"{PREFIX}{event}", SORT), expression, _WAITING, **values)
+            write = update(asked, Key(f"{PREFIX}{event}", SORT), expression, _WAITING, **values)
             await self._tables.write(write)
 
 

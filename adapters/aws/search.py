@@ -79,7 +79,7 @@ class Indexed:
     def entries(self) -> Mapping[Key, Item]:
         place = f"{_LATEST - self.at:019} {self.id}"
         return {
-            Key(_partition(word), f"{word} {place}"): {"kind": text(self.kind), "weight": number(weight)}
+            Key(_partition(word), f"{word} {place}"): {"kind": text(self.kind.value), "weight": number(weight)}
             for word, weight in self.words.items()
         }
 

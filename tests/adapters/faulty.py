@@ -1,4 +1,4 @@
-"""A DynamoDB of one table in memory, as far as ``adapters.aws.dynamo`` asks for it, with the troubles of the real one.
+"""A DynamoDB in memory, as far as ``adapters.aws.dynamo`` asks for it, with the troubles of the real one.
 
 A trouble is what the next call meets; without one it does what it should. ``LOST``: it does, its answer gets lost, and
 the SDK sends it again.
@@ -31,7 +31,7 @@ def cancelled(*codes: str) -> ClientError:
 
 @define(eq=False)
 class FaultyDynamo:
-    """``page_most`` and ``batch_most`` are how much of a query or batch it gets done at a time."""
+    """One table, whatever it is called. ``page_most`` and ``batch_most`` are how much of a query or batch it gets done at a time."""
 
     page_most: int = 1000
     batch_most: int = 1000
@@ -176,20 +176,24 @@ def _steps(asked: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _holds(asked: Mapping[str, Any], there: Item | None) -> bool:
-    """Of conditions those without OR."""
-    item, names = there or {}, asked.get("ExpressionAttributeNames", {})
-    for part in filter(None, asked.get("ConditionExpression", "").split(" AND ")):
-        name, *value = re.findall(r"[#:]\w+", part)
-        found = item.get(names[name])
-        if part.startswith("attribute_not_exists"):
-            holds = found is None
-        elif part.startswith("attribute_exists"):
-            holds = found is not None
-        else:
-            holds = found == asked["ExpressionAttributeValues"][value[0]]
-        if not holds:
-            return False
-    return True
+    """Conditions that are joined by AND, and (in parentheses, if there are several) by OR."""
+    either = asked.get("ConditionExpression", "").split(" OR ")
+    return any(all(_part_holds(part, asked, there or {}) for part in each.split(" AND ")) for each in either)
+
+
+def _part_holds(part: str, asked: Mapping[str, Any], item: Item) -> bool:
+    if not part:
+        return True
+    name, *value = re.findall(r"[#:]\w+", part)
+    found = item.get(asked["ExpressionAttributeNames"][name])
+    if "attribute_not_exists" in part:
+        return found is None
+    if "attribute_exists" in part:
+        return found is not None
+    given = asked["ExpressionAttributeValues"][value[0]]
+    if " <= " in part:
+        return found is not None and bool(found["S"] <= given["S"])
+    return bool(found == given)
 
 
 def _key(item: Mapping[str, Any]) -> tuple[str, str]:

@@ -398,11 +398,25 @@ async def test_what_came_to_nothing_marks_nothing(world: World, begun: Asked) ->
     assert begun.marked()
 
 
+async def test_what_makes_room_for_the_next_try_is_no_effect(world: World, begun: Asked) -> None:
+    """Should nothing come of it after all."""
+
+    async def conflicted(_: Conflicted) -> None:
+        await world.tables.write(saying(OTHER, "room"))
+
+    world.meets(CONFLICT)
+    with pytest.raises(Refused):
+        await world.tables.attempt(lambda _: [saying(ONE, "a", THERE)], conflicted)
+    assert (world.said(OTHER), begun.marked()) == ("room", False)
+    await world.tables.write(saying(ONE, "a"))
+    assert begun.marked()
+
+
 async def test_a_request_that_nobody_waits_for_stands_in_nobodys_way(world: World, begun: Asked) -> None:
     """Someone else answered it, or it is forgotten; a refusal of both tells of the write's own only."""
     del world.dynamo.items[MARKED.pk, MARKED.sk]
-    await world.tables.write(saying(ONE, "a"))
-    assert (world.said(ONE), begun.marked()) == ("a", False)
+    await world.tables.attempt(lambda tried: [saying(ONE, f"try {tried}")])
+    assert (world.said(ONE), begun.marked()) == ("try 0", False)
     current_request.set(Request("other", MARK))
     with pytest.raises(Refused) as refused:
         await world.tables.write(counting(), saying(ONE, "b", NEW))

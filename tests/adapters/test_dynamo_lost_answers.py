@@ -9,32 +9,41 @@ from datetime import timedelta
 import pytest
 from attrs import frozen
 
-from adapters.aws.dynamo import NEW, Key, Refused, Tables, put, text
 from adapters.aws.idempotency import DynamoIdempotency
-from adapters.aws.tables import OPS, Operation, Pattern
+from adapters.aws.notifications import DynamoInbox
+from adapters.aws.users import DynamoUsers
 from application.ports import Answer
-from domain.errors import DomainError
+from domain.errors import DomainError, Stale
+from domain.identity import User
+from domain.ids import NotificationId, UserId
+from domain.notifications import Kind, Notification, Subject
 from tests.strategies import START
 from tests.worlds import Cloud, dynamo
 
 DAY, MINUTE, INSTANT = timedelta(hours=24), timedelta(minutes=1), timedelta(microseconds=1)
 CREATED = Answer(201, {"etag": '"1"'}, b"\x00 not text \xff")
-WRITE = Pattern(purpose="try", operation=Operation.WRITE, table=OPS, partition="EFFECT#<name>")
-BATCH = Pattern(purpose="try", operation=Operation.BATCH, table=OPS, partition="EFFECT#<name>")
 
 
 @frozen
 class Machine:
-    tables: Tables
     idempotency: DynamoIdempotency
+    users: DynamoUsers
+    inbox: DynamoInbox
 
     async def store(self, name: str) -> None:
-        """Something a request brings about, unless it is there."""
-        await self.tables.write(put(WRITE, Key(f"EFFECT#{name}", "EFFECT"), {"doc": text("{}")}, NEW))
+        """Something a request brings about. Raises Stale if it is there."""
+        user = User(id=UserId(name), handle=name, display_name=name, email=f"{name}@example.com", created_at=START)
+        await self.users.save(user)
 
     async def store_many(self) -> None:
-        keys = [Key(f"EFFECT#{number}", "EFFECT") for number in range(30)]
-        await self.tables.write_many([put(BATCH, key, {"doc": text("{}")}) for key in keys])
+        told = [
+            Notification(
+                id=NotificationId(f"ntf_{number}"), user=UserId("usr_ann"), kind=Kind.REPLY, actor=None,
+                subject=Subject("video", "vid_0"), text="Ben replied", created_at=START,
+            )
+            for number in range(30)
+        ]  # fmt: skip
+        assert len(await self.inbox.deliver(told)) == 30
 
     async def dies_after(self, *effects: Callable[[], Awaitable[object]], key: str = "key") -> None:
         """Somebody is at a request until then, and never answers."""
@@ -59,7 +68,10 @@ class Machine:
 
 
 def build(world: Cloud) -> Machine:
-    return Machine(world.tables, DynamoIdempotency(world.tables))
+    return Machine(
+        DynamoIdempotency(world.tables), DynamoUsers(world.tables, world.outbox),
+        DynamoInbox(world.tables, world.clock.now),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -89,7 +101,7 @@ async def test_what_had_no_effect_is_carried_out_by_whoever_comes_next(machine: 
     await machine.store("there")
 
     async def fails() -> None:
-        with pytest.raises(Refused):
+        with pytest.raises(Stale):
             await machine.store("there")
 
     await machine.dies_after(fails)
@@ -115,7 +127,7 @@ async def test_whoever_lost_its_turn_still_has_its_effect(machine: Machine) -> N
     await machine.dies_after(
         lambda: asyncio.create_task(machine.idempotency.abandon("key")), lambda: machine.store("video")
     )
-    with pytest.raises(Refused):
+    with pytest.raises(Stale):
         await machine.store("video")
 
 
@@ -136,7 +148,7 @@ async def test_what_others_write_meanwhile_is_not_its_effect(machine: Machine) -
     await asyncio.gather(
         machine.dies_after(others, lambda: machine.idempotency.begin("nested", "a", START)),
         machine.dies_after(lambda: machine.store("mine"), key="other"),
-        machine.store("nobody's"),
+        machine.store("nobodys"),
     )
     assert await machine.sent_again(MINUTE) is None
     assert await machine.sent_again(MINUTE, "other") == "idempotency_answer_lost"

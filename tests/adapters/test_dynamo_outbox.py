@@ -68,7 +68,7 @@ async def moonrise(opened: Opened[Cloud], event: EventId) -> None:
     await tables.write(put(WRITE, key, {**item, "kind": text("Moonrise")}))
 
 
-MANY = Pattern(purpose="try", operation=Operation.MANY, table=OPS, partition="EVENT#<event>")
+MANY = Pattern(purpose="try", operation=Operation.MANY, table=OPS, partition="EVENT#<event>", strong=True)
 
 
 async def test_what_is_done_with_is_known_for_a_day() -> None:

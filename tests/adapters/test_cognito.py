@@ -380,22 +380,24 @@ async def test_what_we_do_not_know_is_not_swallowed(scene: Scene, operation: str
 
 @frozen
 class Attempt:
+    """Each operation once."""
+
     accounts: CognitoAccounts
 
-    async def sign_up(self) -> object:
-        return await self.accounts.sign_up("bob@example.org", PASSWORD, "bob")
+    async def sign_up(self) -> None:
+        await self.accounts.sign_up("bob@example.org", PASSWORD, "bob")
 
-    async def confirm(self) -> object:
-        return await self.accounts.confirm(ANN, "123456")
+    async def confirm(self) -> None:
+        await self.accounts.confirm(ANN, "123456")
 
-    async def sign_in(self) -> object:
-        return await self.accounts.sign_in(ANN, PASSWORD)
+    async def sign_in(self) -> None:
+        await self.accounts.sign_in(ANN, PASSWORD)
 
-    async def refresh(self) -> object:
-        return await self.accounts.refresh("a-token")
+    async def refresh(self) -> None:
+        await self.accounts.refresh("a-token")
 
-    async def reset_password(self) -> object:
-        return await self.accounts.reset_password(ANN, "123456", OTHER)
+    async def reset_password(self) -> None:
+        await self.accounts.reset_password(ANN, "123456", OTHER)
 
 
 async def test_too_many_wrong_passwords_are_not_one_more_wrong_password(scene: Scene) -> None:

@@ -87,6 +87,11 @@ CLIENT: Mapping[str, Any] = {
 """What ``CreateUserPoolClient`` is given beside the pool and a name: a client of browsers, which can keep no secret.
 Rotation rules out ``ALLOW_REFRESH_TOKEN_AUTH`` (developer guide, "Refresh tokens"). ID tokens hold what is readable.
 """
+ACTIONS: Sequence[str] = (
+    "AdminAddUserToGroup", "AdminConfirmSignUp", "AdminDeleteUser", "AdminGetUser", "AdminListGroupsForUser",
+    "AdminRemoveUserFromGroup", "AdminUpdateUserAttributes", "AdminUserGlobalSignOut", "ListUsers",
+)  # fmt: skip
+"""What our credentials must allow on the pool; all other calls need none (AWS.md 5)."""
 
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""

@@ -26,6 +26,7 @@ from domain.errors import DomainError, Forbidden, Unauthenticated, Unavailable
 from domain.ids import UserId
 from entrypoints.http.auth import TokenVerifier
 from tests.cloud.pools import Pool, pool
+from tests.cloud.world import endpoint
 from tests.identities import CHEAP
 from tests.srp import Srp
 from tests.worlds import FakeClock
@@ -323,6 +324,75 @@ async def test_a_reset_whose_answer_was_lost_is_found_by_the_one_that_is_sent_ag
     await can_sign_in(scene, OTHER)
 
 
+# --- answers that really get lost on their way
+
+
+@define
+class Lossy:
+    """Hands requests on to Cognito, and drops the answers to the first of each of ``operations``."""
+
+    operations: set[str]
+    url: str = ""
+    dropped: list[str] = field(factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+        async with (
+            ClientSession() as session,
+            session.post(endpoint(), data=await request.read(), headers=headers) as answer,
+        ):
+            body = await answer.read()
+        if operation in self.operations:
+            self.operations.remove(operation)
+            self.dropped.append(operation)
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(status=answer.status, body=body, content_type="application/x-amz-json-1.1")
+
+
+@asynccontextmanager
+async def served(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The address of a server of its own."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_the_sdk_sends_again_what_got_no_answer() -> None:
+    """And everything works out: no account is taken by itself, no code is used up by itself."""
+    lossy = Lossy(
+        {
+            "SignUp", "ConfirmSignUp", "InitiateAuth", "GetTokensFromRefreshToken", "ForgotPassword",
+            "ConfirmForgotPassword", "RevokeToken", "AdminDeleteUser",
+        }
+    )  # fmt: skip
+    clock, retries = FakeClock(), {"mode": "standard", "total_max_attempts": 3}
+    async with served(lossy.handle) as url, pool(clock.now, url=url, retries=retries) as people:
+        passwords = Passwords(CHEAP)
+        accounts = CognitoAccounts(people.cognito, people.id, people.client_id, clock.now, Ulids(clock.now), passwords)
+
+        async def code() -> str:
+            return await people.code_for(ANN) or "none was sent"
+
+        user = await accounts.sign_up(ANN, PASSWORD, "ann")
+        assert await accounts.unconfirmed(ANN) == user
+        await accounts.confirm(ANN, await code())
+        tokens = await accounts.sign_in(ANN, PASSWORD)
+        tokens = await accounts.refresh(tokens.refresh)
+        await accounts.forgot_password(ANN)
+        await accounts.reset_password(ANN, await code(), OTHER)
+        assert await refused(accounts.refresh(tokens.refresh)) == "invalid_refresh_token"
+        await accounts.sign_out((await accounts.sign_in(ANN, OTHER)).refresh)
+        await accounts.close(user)
+        assert await accounts.sign_up(ANN, PASSWORD, "ann") != user
+    assert lossy.operations == set()
+
+
 # --- what Cognito says
 
 
@@ -530,21 +600,15 @@ def key(kid: str) -> Mapping[str, Any]:
 
 @pytest.fixture
 async def jwks() -> AsyncIterator[Jwks]:
-    served = Jwks(lambda: document(key("one")))
+    jwks = Jwks(lambda: document(key("one")))
 
     async def answer(_: web.Request) -> web.Response:
-        served.asked += 1
-        return served.answer()
+        jwks.asked += 1
+        return jwks.answer()
 
-    application = web.Application()
-    application.router.add_get("/pool/.well-known/jwks.json", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    served.url = jwks_url_of(f"http://127.0.0.1:{runner.addresses[0][1]}/pool")
-    yield served
-    await runner.cleanup()
+    async with served(answer) as url:
+        jwks.url = jwks_url_of(f"{url}/pool")
+        yield jwks
 
 
 @pytest.fixture

@@ -470,6 +470,43 @@ class Attempt:
         await self.accounts.reset_password(ANN, "123456", OTHER)
 
 
+@define
+class AfterEffect:
+    """Cognito, where what a confirmation sets off fails: Cognito says so, and everything stays as it is."""
+
+    client: Any
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.client, name)
+
+        async def fail(**given: Any) -> Any:
+            await call(**given)
+            raise refusal("UserLambdaValidationException", name)
+
+        return fail if name in {"confirm_sign_up", "confirm_forgot_password"} else call
+
+
+async def test_whoever_is_confirmed_is_not_told_that_something_else_failed(scene: Scene) -> None:
+    """The profile that the trigger would have made is made when they come."""
+    await waiting(scene)
+    failing: Any = AfterEffect(scene.people.cognito)
+    accounts = evolve(scene.accounts, client=failing)
+    await accounts.confirm(ANN, await scene.code())
+    await accounts.forgot_password(ANN)
+    await accounts.reset_password(ANN, await scene.code(), OTHER)
+    await can_sign_in(scene, OTHER)
+
+
+async def test_an_account_that_asks_for_more_than_a_password_is_no_wrong_password(scene: Scene) -> None:
+    """Only an operator makes such accounts."""
+    await scene.people.cognito.admin_create_user(
+        UserPoolId=scene.people.id, Username=ANN, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": "email", "Value": ANN}],
+    )  # fmt: skip
+    assert await refused(can_sign_in(scene)) == "sign_in_challenged"
+    assert await refused(scene.accounts.sign_up(ANN, PASSWORD, "ann")) == "email_taken"
+
+
 async def test_too_many_wrong_passwords_are_not_one_more_wrong_password(scene: Scene) -> None:
     """Who knows the right one must hear why it is refused (developer guide, "Lockout behavior")."""
     error = ClientError({"Error": {"Code": "NotAuthorizedException", "Message": "Password attempts exceeded"}}, "x")
@@ -564,6 +601,19 @@ async def test_a_client_may_sign_in_without_showing_its_password(scene: Scene) -
     async with ClientSession() as session:
         assert await scene.verifier(session).actor(tokens["AccessToken"]) == Actor(user, frozenset({Role.USER}))
     assert (await scene.accounts.refresh(tokens["RefreshToken"])).access
+
+
+async def test_a_client_may_sign_up_without_us(scene: Scene) -> None:
+    """Nothing of ours is known of the account then; it waits and expires like any other."""
+    ask, client_id = scene.people.cognito, scene.people.client_id
+    email = [{"Name": "email", "Value": ANN}]
+    answer = await ask.sign_up(ClientId=client_id, Username=ANN, Password=PASSWORD, UserAttributes=email)
+    assert await scene.accounts.unconfirmed(ANN) == answer["UserSub"]
+    assert await refused(can_sign_in(scene)) == "not_confirmed"
+    assert list(await scene.accounts.expired(scene.clock.now() + timedelta(hours=24))) == [answer["UserSub"]]
+    await ask.confirm_sign_up(ClientId=client_id, Username=ANN, ConfirmationCode=await scene.code())
+    await can_sign_in(scene)
+    await scene.accounts.confirm(ANN, await scene.code())
 
 
 @pytest.mark.parametrize("flow", ["REFRESH_TOKEN_AUTH", "CUSTOM_AUTH"])

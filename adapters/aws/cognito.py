@@ -413,8 +413,8 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.admin_confirm_sign_up, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) not in {"NotAuthorizedException", "UserNotFoundException"}:  # it is already, or gone
-                raise
+            if _code(error) not in _TRIGGER_FAILED | {"NotAuthorizedException", "UserNotFoundException"}:
+                raise  # of those, it is confirmed already, or was all the same, or is gone
 
     async def _end_sign_ins(self, user: UserId) -> None:
         try:

@@ -483,7 +483,7 @@ class AfterEffect:
             await call(**given)
             raise refusal("UserLambdaValidationException", name)
 
-        return fail if name in {"confirm_sign_up", "confirm_forgot_password"} else call
+        return fail if name in {"confirm_sign_up", "confirm_forgot_password", "admin_confirm_sign_up"} else call
 
 
 async def test_whoever_is_confirmed_is_not_told_that_something_else_failed(scene: Scene) -> None:
@@ -494,6 +494,14 @@ async def test_whoever_is_confirmed_is_not_told_that_something_else_failed(scene
     await accounts.confirm(ANN, await scene.code())
     await accounts.forgot_password(ANN)
     await accounts.reset_password(ANN, await scene.code(), OTHER)
+    await can_sign_in(scene, OTHER)
+
+
+async def test_a_reset_that_confirms_does_not_fail_for_something_else(scene: Scene) -> None:
+    """That was set off by it."""
+    await forgotten_while_waiting(scene)
+    failing: Any = AfterEffect(scene.people.cognito)
+    await evolve(scene.accounts, client=failing).reset_password(ANN, await scene.code(), OTHER)
     await can_sign_in(scene, OTHER)
 
 

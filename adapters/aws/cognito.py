@@ -30,7 +30,8 @@ from domain.ids import UserId
 HANDLE, ATTEMPT, PROOF = "preferred_username", "custom:attempt", "custom:proof"
 """Written by a sign-up: the handle to make the profile with if the sign-up stops halfway; which call made the account,
 so that one whose answer was lost finds its own when it is sent again; and, until the address is confirmed, a hash of the
-password, since Cognito tells whoever tries one that the account waits, without a look at the password.
+password: whether Cognito looks at one before it says that the account waits is not documented, and reports differ
+(aws-sdk-net issue 1984; ministack 1.5.33 says that it was measured not to).
 """
 CODE_SENT, RESET_SENT, CONFIRMED_BY = "custom:code_sent", "custom:reset_sent", "custom:confirmed_by"
 """Written by us only: when another code was asked for last; when one for a new password was, until it is used; and the

@@ -21,7 +21,7 @@ from joserfc.jwk import KeyParameters, RSAKey
 
 from application.ports import Account, Code, Mail, NewId, Tokens
 from domain.access import Role
-from domain.errors import Invalid, Taken, Unauthenticated
+from domain.errors import Forbidden, Invalid, Taken, Unauthenticated
 from domain.identity import email as address
 
 SIGN_UP_CODE, RESET_CODE = timedelta(hours=24), timedelta(hours=1)
@@ -30,6 +30,7 @@ ACCESS_LIFETIME, SIGN_IN_LIFETIME = timedelta(hours=1), timedelta(days=30)
 GRACE = timedelta(seconds=30)
 SPENT_MOST = 64
 MAILS_MOST = 100
+NOT_CONFIRMED = "not_confirmed"
 OWASP_LEAST = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """The least that OWASP's password storage cheat sheet asks of argon2id: about 25 ms and 19 MiB a sign-in."""
 
@@ -139,12 +140,16 @@ def wrong_credentials() -> Unauthenticated:
     return Unauthenticated("wrong e-mail address or password", code="wrong_credentials")
 
 
+def not_confirmed() -> Forbidden:
+    return Forbidden("confirm the e-mail address first", code=NOT_CONFIRMED)
+
+
 # --- accounts and codes
 
 
-def taken(account: Account) -> Taken:
-    """Why nobody else can have its address."""
-    if account.confirmed:
+def taken(*, confirmed: bool) -> Taken:
+    """Why nobody else can have an account's address."""
+    if confirmed:
         return Taken("there is an account with this e-mail address", code="email_taken")
     message = "an account with this e-mail address waits for the code that was sent there; ask for another if need be"
     return Taken(message, code="confirmation_pending")
@@ -180,15 +185,25 @@ def try_reset(account: Account, code: str, pepper: bytes, now: datetime) -> Trie
 
 
 def reset(account: Account, code: str, pepper: bytes, now: datetime, *, hashed: str) -> Tried:
-    """With a new password, if that is the code: every sign-in is over, and the address is confirmed."""
+    """With a new password, if that is the code: every sign-in is over, and the address is confirmed; no other code
+    need confirm it any more.
+    """
     tried, refusal = try_reset(account, code, pepper, now)
     if refusal is not None:
         return tried, refusal
-    return evolve(tried, password=hashed, era=tried.era + 1, confirmed=True, reset_code=None), None
+    confirmed_by = tried.sign_up_code if tried.confirmed else None
+    era = tried.era + 1
+    return evolve(
+        tried, password=hashed, era=era, confirmed=True, sign_up_code=confirmed_by, reset_code=None
+    ), None  # fmt: skip
 
 
 def mismatch() -> Invalid:
     return Invalid("this is not the code", code="code_mismatch", field="code")
+
+
+def code_over() -> Invalid:
+    return Invalid("this code is over; ask for a new one", code="code_expired", field="code")
 
 
 def _new_code(
@@ -213,7 +228,7 @@ def _try(
     if not _same(sent, account, code, pepper):
         return evolve(sent, wrong=min(sent.wrong + 1, WRONG_CODES_MOST)), mismatch()
     if sent.wrong >= WRONG_CODES_MOST or now >= sent.expires_at:
-        return sent, Invalid("this code is over; ask for a new one", code="code_expired", field="code")
+        return sent, code_over()
     return sent, None
 
 

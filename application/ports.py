@@ -104,7 +104,7 @@ class Accounts(Protocol):
 
     async def confirm(self, email: str, code: str) -> None:
         """Raises Invalid (``code_mismatch``, ``code_expired``; unknown addresses look like a mismatch).
-        Confirming what is confirmed with its last code is a no-op.
+        Confirming once more with the code that confirmed is a no-op.
         """
 
     async def resend_code(self, email: str) -> None:
@@ -127,7 +127,9 @@ class Accounts(Protocol):
         """Sends a code; silent about unknown addresses."""
 
     async def reset_password(self, email: str, code: str, password: str) -> None:
-        """Ends every sign-in of the account, and confirms it. Raises Invalid as ``confirm`` does."""
+        """Ends every sign-in of the account, and confirms it: a sign-up code that was not used is over. Raises Invalid
+        as ``confirm`` does.
+        """
 
     async def grant(self, user: UserId, roles: frozenset[Role]) -> None:
         """Tokens issued from now on carry these roles. Raises NotFound."""
@@ -190,7 +192,9 @@ class Order(StrEnum):
 
 
 class Videos(Protocol):
-    """The videos there are. Lists of listable ones are by ``published_at``; eventually consistent on AWS."""
+    """The videos there are. Lists of listable ones are by ``published_at``; all lists are eventually consistent on AWS,
+    and counts are exact.
+    """
 
     async def get(self, video: VideoId) -> Video:
         """Raises NotFound."""
@@ -224,7 +228,7 @@ class Videos(Protocol):
 
 
 class Uploads(Protocol):
-    """The uploads there are."""
+    """The uploads there are. Pages of all of a user's, and those expired, are eventually consistent on AWS."""
 
     async def get(self, upload: UploadId) -> Upload:
         """Raises NotFound."""
@@ -255,7 +259,7 @@ class Uploads(Protocol):
 
 
 class Processings(Protocol):
-    """How far each video's media is."""
+    """How far each video's media is. Those not done are found eventually on AWS."""
 
     async def get(self, video: VideoId) -> Processing:
         """The latest saved. Raises NotFound."""

@@ -6,9 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
 
+from aiohttp import ClientSession
 from argon2 import PasswordHasher
 from attrs import frozen
 
+from adapters.aws.cognito import CognitoAccounts
+from adapters.aws.tokens import CognitoKeys
 from adapters.credentials import Passwords, SignIn, new_pems
 from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.local.database import Database
@@ -17,6 +20,7 @@ from adapters.local.settings import settled
 from adapters.rows import value_of
 from adapters.system import Ulids
 from application.ports import Account, Accounts, Keys, Mailbox
+from tests.cloud.pools import pool
 from tests.worlds import FakeClock
 
 ISSUER, CLIENT = "https://hexcast.test/identity", "hexcast-web"
@@ -131,5 +135,19 @@ def _only_identity(opener: OfflineOpener) -> Opener:
     return opened
 
 
+@asynccontextmanager
+async def cognito() -> AsyncIterator[Identity]:
+    clock = FakeClock()
+    async with pool(clock.now) as people, ClientSession() as session:
+        accounts = CognitoAccounts(
+            people.cognito, people.id, people.client_id, clock.now, Ulids(clock.now), Passwords(CHEAP)
+        )  # fmt: skip
+        keys = CognitoKeys(session, people.jwks_url, clock.now)
+        yield Identity(accounts, keys, people.issuer, people.client_id, clock, people.code_for)
+
+
 OFFLINE: list[tuple[str, OfflineOpener]] = [("in_memory", in_memory), ("sqlite", sqlite)]
-IDENTITIES: list[tuple[str, Opener]] = [(family, _only_identity(opener)) for family, opener in OFFLINE]
+IDENTITIES: list[tuple[str, Opener]] = [
+    *((family, _only_identity(opener)) for family, opener in OFFLINE),
+    ("cognito", cognito),
+]

@@ -23,7 +23,7 @@ from botocore.parsers import ResponseParserError
 from adapters.aws.tables import EXPIRES, PK, SK, Operation, Pattern, Table
 from domain.errors import Unavailable
 
-Value = Mapping[str, str]
+Value = Mapping[str, str | Sequence[str]]
 Item = Mapping[str, Any]
 WRITTEN = "w"
 """By which write the item came to be what it is."""
@@ -73,6 +73,11 @@ def text(value: str) -> Value:
 
 def number(value: int) -> Value:
     return {"N": str(value)}
+
+
+def texts(*values: str) -> Value:
+    """A set."""
+    return {"SS": values}
 
 
 def key_of(item: Item) -> Key:
@@ -223,10 +228,10 @@ class Tables:
 
     async def query(
         self, asked: Pattern, partition: str, *, above: str | None = None, below: str | None = None,
-        descending: bool = False, limit: int,
+        descending: bool = False, limit: int | None,
     ) -> Sequence[Item]:  # fmt: skip
-        """Items of a partition by their sort key, at most ``limit``: those above and below these keys, themselves
-        not included.
+        """Items of a partition by their sort key, at most ``limit`` (None: all of them): those above and below these
+        keys, themselves not included.
         """
         _expect(asked, Operation.QUERY)
         pk, sk = (asked.index.pk, asked.index.sk) if asked.index else (PK, SK)
@@ -240,10 +245,12 @@ class Tables:
             "ConsistentRead": asked.strong,
         }
         if asked.index:
-            request["IndexName"] = asked.index.name
+            request["IndexName"] = asked.index.index_name
         found: list[Item] = []
-        while len(found) < limit:  # a page ends after 1 MB, too
-            answer = await self._ask(self.client.query, Limit=limit - len(found), **request)
+        while limit is None or len(found) < limit:  # a page ends after 1 MB, too
+            if limit is not None:
+                request["Limit"] = limit - len(found)
+            answer = await self._ask(self.client.query, **request)
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 break

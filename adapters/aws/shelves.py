@@ -17,6 +17,8 @@ V = TypeVar("V", bound=Versioned)
 T = TypeVar("T")
 
 DOC, VERSION = "doc", "v"
+KEY_BYTES = 1024
+"""What a sort key takes: DynamoDB refuses to look for a longer one (AWS.md 6.1)."""
 
 
 @frozen(kw_only=True)
@@ -59,12 +61,28 @@ class Shelf(Generic[V]):
     def value(self, item: Item) -> V:
         return value_of(item[DOC]["S"], self.kind)
 
+    async def find(self, tables: Tables, id_: str) -> V | None:
+        """As it is now, if it is there."""
+        item = await tables.get(self._get, self.at(id_))
+        return None if item is None else self.value(item)
+
     async def get(self, tables: Tables, id_: str) -> V:
         """As it is now. Raises NotFound."""
-        item = await tables.get(self._get, self.at(id_))
-        if item is None:
+        value = await self.find(tables, id_)
+        if value is None:
             raise NotFound(self.missing)
-        return self.value(item)
+        return value
+
+    async def before(self, tables: Tables, value: V) -> V | None:
+        """What is stored, for whoever must know what a save of ``value`` changes; None when that is to be the first.
+        Raises Stale.
+        """
+        if value.version == 0:
+            return None
+        stored = await self.find(tables, getattr(value, self.key))
+        if stored is None or stored.version != value.version:
+            raise Stale(self.stale)
+        return stored
 
     async def many(self, tables: Tables, ids: Iterable[str]) -> Mapping[Any, V]:
         """Those that are there, by id."""
@@ -99,12 +117,18 @@ class Shelf(Generic[V]):
             raise Stale(self.stale) from refused
 
 
+def moving(asked: Pattern, before: Mapping[Key, Item], after: Mapping[Key, Item]) -> Sequence[Write]:
+    """From the items that stand beside a value to those that shall."""
+    gone = [delete(asked, key) for key in before if key not in after]
+    return gone + [put(asked, key, item) for key, item in after.items() if before.get(key) != item]
+
+
 def tail(cursor: str | None, parts: int = 1) -> tuple[str, ...] | None:
     """The texts that a cursor says, None for none. Raises Invalid (``invalid_cursor``)."""
     if cursor is None:
         return None
     said = decoded(cursor)
-    if len(said) != parts or not all(isinstance(part, str) and part for part in said):
+    if len(said) != parts or not all(isinstance(part, str) and 0 < len(part.encode()) <= KEY_BYTES for part in said):
         raise garbled()
     return said
 

@@ -18,7 +18,7 @@ from adapters import credentials
 from adapters.credentials import KeyPair, Mint, Passwords, SignIn, Tried, stored
 from application.ports import Account, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
-from domain.errors import Forbidden, NotFound
+from domain.errors import NotFound
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import USER, UserId
@@ -141,7 +141,7 @@ class InMemoryAccounts:
         if before is None or not right or account is None or (account.user, account.era) != (before.user, before.era):
             raise credentials.wrong_credentials()
         if not account.confirmed:
-            raise Forbidden("confirm the e-mail address first", code="not_confirmed")
+            raise credentials.not_confirmed()
         if upgraded is not None:
             account = evolve(account, password=upgraded)
             self._put(account)
@@ -221,7 +221,7 @@ class InMemoryAccounts:
         """Raises Taken."""
         account = self._by_email.get(email)
         if account is not None:
-            raise credentials.taken(account)
+            raise credentials.taken(confirmed=account.confirmed)
 
     def _send(self, account: Account, new_code: Callable[[Account, bytes, datetime], tuple[Account, Mail]]) -> None:
         account, mail = new_code(account, self._pepper, self._now())

@@ -16,7 +16,7 @@ from adapters.local.settings import GET, PEPPER, settled
 from adapters.rows import text_of, value_of
 from application.ports import Account, Mail, NewId, Now, Tokens
 from domain.access import Role
-from domain.errors import Forbidden, Invalid, NotFound
+from domain.errors import Invalid, NotFound
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import USER, UserId
@@ -193,7 +193,7 @@ class SqliteAccounts:
                 raise credentials.wrong_credentials()
             account = found.account
             if not account.confirmed:
-                raise Forbidden("confirm the e-mail address first", code="not_confirmed")
+                raise credentials.not_confirmed()
             if upgraded is not None:
                 account = evolve(account, password=upgraded)
                 _change(transaction, found, account)
@@ -292,4 +292,4 @@ def _require_free(reads: _Reads, email: str) -> None:
     """Raises Taken."""
     found = _find(reads, _BY_EMAIL, email)
     if found is not None:
-        raise credentials.taken(found.account)
+        raise credentials.taken(confirmed=found.account.confirmed)

@@ -337,6 +337,24 @@ async def test_a_reset_confirms_the_address(identity: Identity) -> None:
     await accounts.sign_in(ANN, OTHER)
 
 
+async def test_a_reset_that_confirms_leaves_no_other_code_good(identity: Identity) -> None:
+    accounts = identity.accounts
+    await accounts.sign_up(ANN, PASSWORD, "ann")
+    sign_up = await identity.sent_code(ANN)
+    await accounts.forgot_password(ANN)
+    await accounts.reset_password(ANN, await identity.sent_code(ANN), OTHER)
+    assert await refusal(accounts.confirm(ANN, sign_up)) == MISMATCH
+
+
+async def test_a_reset_leaves_the_code_that_confirmed_as_it_is(identity: Identity) -> None:
+    accounts = identity.accounts
+    await confirmed(identity)
+    code = await identity.sent_code(ANN)
+    await accounts.forgot_password(ANN)
+    await accounts.reset_password(ANN, await identity.sent_code(ANN), OTHER)
+    await accounts.confirm(ANN, code)
+
+
 async def test_a_sign_up_code_resets_no_password_and_the_other_way_round(identity: Identity) -> None:
     accounts = identity.accounts
     await accounts.sign_up(ANN, PASSWORD, "ann")
@@ -604,6 +622,8 @@ class AccountsMachine(RuleBasedStateMachine):
         wanted = self.expected(code, right=right)
         assert self.run(self.accounts.reset_password(email, text, password)) == wanted
         if account is not None and wanted is None:
+            if not account.confirmed:
+                account.sign_up = None
             account.password, account.confirmed, account.reset = password, True, None
             for chain in account.chains:
                 chain.over = True

@@ -18,7 +18,6 @@ from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
 from adapters.aws.search import DynamoSearch
-from adapters.aws.tables import TABLES, definition
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
@@ -69,7 +68,7 @@ from application.ports import (
     Videos,
 )  # fmt: skip
 from tests.adapters.declared import watch
-from tests.cloud.world import world as corner
+from tests.cloud import world as cloud
 from tests.strategies import START
 
 
@@ -172,23 +171,16 @@ class Cloud:
 
 
 def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
-    """On the emulated cloud. What is asked of the tables must be declared."""
+    """On the emulated cloud, watched: nothing may be asked that is not declared."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Opened[P]]:
         clock = FakeClock()
         new_id = Ulids(clock.now)
-        names = {table.name: table.name for table in TABLES}
-        async with corner() as cloud:
-            client = await cloud.client("dynamodb")
-            watch(client, names)
-            for table in TABLES:
-                await client.create_table(**definition(table, table.name))
-            tables = Tables(client, names)
-            shared = Cloud(tables, DynamoOutbox(tables, new_id, clock.now), clock, new_id)
-            yield Opened(build(shared), shared.outbox, clock)
-            for table in TABLES:
-                await client.delete_table(TableName=table.name)
+        async with cloud.tables() as tables:
+            watch(tables.client, tables.names)
+            outbox = DynamoOutbox(tables, new_id, clock.now)
+            yield Opened(build(Cloud(tables, outbox, clock, new_id)), outbox, clock)
 
     return opened
 

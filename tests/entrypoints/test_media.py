@@ -227,8 +227,8 @@ async def test_a_server_that_can_sends_the_file_itself(
     media = shown.adapters.media()
     original = media.file
 
-    async def on_disk(key: str) -> Any:
-        found: Any = await original(key)
+    async def on_disk(*asked: Any) -> Any:
+        found: Any = await original(*asked)
         return evolve(found, path=str(tmp_path / "file"))
 
     monkeypatch.setattr(media, "file", on_disk)

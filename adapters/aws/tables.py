@@ -33,7 +33,8 @@ class Index:
         return f"{self.name}sk"
 
 
-G1, G2, G3 = Index("g1"), Index("g2"), Index("g3")
+# DynamoDB takes no name of an index that is shorter than three characters (botocore's service model).
+G1, G2, G3 = Index("gsi1"), Index("gsi2"), Index("gsi3")
 
 
 @frozen

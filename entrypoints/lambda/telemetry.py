@@ -38,7 +38,7 @@ def told(function: Handler) -> Handler:
             counted = dict(_counts)
             _counts.clear()
             # Always one line: the log shows that a call came, and an emulator waits a while for the first.
-            log.info("handled", **counted)
+            log.info("handled", extra=counted)
             for name, many in counted.items():
                 _metrics.add_metric(name, MetricUnit.Count, many)
             if counted:

@@ -68,7 +68,8 @@ class Functions:
 
     def announce(self, content: bytes = CLIP, *, send: bool = True) -> UploadCard:
         """An upload of Olga's into a channel of hers, with its bytes."""
-        return self.run(self._announced(content, send=send))
+        card: UploadCard = self.run(self._announced(content, send=send))
+        return card
 
     async def _announced(self, content: bytes, *, send: bool) -> UploadCard:
         adapters, now = self.core.adapters, self.core.adapters.now()()

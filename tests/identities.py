@@ -139,7 +139,9 @@ def _only_identity(opener: OfflineOpener) -> Opener:
 async def cognito() -> AsyncIterator[Identity]:
     clock = FakeClock()
     async with pool(clock.now) as people, ClientSession() as session:
-        accounts = CognitoAccounts(people.cognito, people.id, people.client_id, clock.now, Ulids(clock.now))
+        accounts = CognitoAccounts(
+            people.cognito, people.id, people.client_id, clock.now, Ulids(clock.now), Passwords(CHEAP)
+        )  # fmt: skip
         keys = CognitoKeys(session, people.jwks_url, clock.now)
         yield Identity(accounts, keys, people.issuer, people.client_id, clock, people.code_for)
 

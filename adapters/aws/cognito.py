@@ -13,23 +13,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from botocore.exceptions import ChecksumError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  (the SDK's own)
 from botocore.parsers import ResponseParserError
 
 from adapters import credentials
-from adapters.credentials import SIGN_UP_CODE, stored
+from adapters.credentials import SIGN_UP_CODE, Passwords, stored
 from application.ports import NewId, Now, Tokens
 from domain.access import Role
-from domain.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from domain.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from domain.identity import PASSWORD_LEAST, PASSWORD_MOST
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import UserId
 
-HANDLE, ATTEMPT = "preferred_username", "custom:attempt"
-"""Written by a sign-up: the handle to make the profile with if the sign-up stops halfway, and which call made the
-account, so that one whose answer was lost finds its own when it is sent again.
+HANDLE, ATTEMPT, PROOF = "preferred_username", "custom:attempt", "custom:proof"
+"""Written by a sign-up: the handle to make the profile with if the sign-up stops halfway; which call made the account,
+so that one whose answer was lost finds its own when it is sent again; and, until the address is confirmed, a hash of the
+password, since Cognito tells whoever tries one that the account waits, without a look at the password.
 """
 CODE_SENT, RESET_SENT, CONFIRMED_BY = "custom:code_sent", "custom:reset_sent", "custom:confirmed_by"
 """Written by us only: when another code was asked for last; when one for a new password was, until it is used; and the
@@ -60,7 +61,7 @@ POOL: Mapping[str, Any] = {
         {"Name": "email", "AttributeDataType": "String", "Required": True, "Mutable": True},
         *(
             {"Name": name.removeprefix("custom:"), "AttributeDataType": "String", "Required": False, "Mutable": True}
-            for name in (ATTEMPT, CODE_SENT, RESET_SENT, CONFIRMED_BY)
+            for name in (ATTEMPT, PROOF, CODE_SENT, RESET_SENT, CONFIRMED_BY)
         ),
     ],
 }
@@ -81,7 +82,7 @@ CLIENT: Mapping[str, Any] = {
     "RefreshTokenValidity": credentials.SIGN_IN_LIFETIME // timedelta(days=1),
     "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "days"},
     "ReadAttributes": ["email", "email_verified"],
-    "WriteAttributes": [ATTEMPT, "email", HANDLE],
+    "WriteAttributes": [ATTEMPT, PROOF, "email", HANDLE],
 }
 """What ``CreateUserPoolClient`` is given beside the pool and a name: a client of browsers, which can keep no secret.
 Rotation rules out ``ALLOW_REFRESH_TOKEN_AUTH`` (developer guide, "Refresh tokens"). ID tokens hold what is readable.
@@ -164,16 +165,17 @@ class CognitoAccounts:
     client_id: str
     now: Now
     new_id: NewId
+    passwords: Passwords = field(factory=lambda: Passwords(credentials.OWASP_LEAST))
 
     async def sign_up(self, email: str, password: str, handle: str) -> UserId:
         email, password = address(email), acceptable(password)
         if len(email) > ADDRESS_MOST:
             raise _no_address()
-        attempt = self.new_id("att")
+        attempt, proof = self.new_id("att"), await self.passwords.hash(password)
         try:
             answer = await self._ask(
                 self.client.sign_up, ClientId=self.client_id, Username=email, Password=secret_of(password),
-                UserAttributes=_listed({"email": email, HANDLE: handle, ATTEMPT: attempt}),
+                UserAttributes=_listed({"email": email, HANDLE: handle, ATTEMPT: attempt, PROOF: proof}),
             )  # fmt: skip
         except ClientError as error:
             match _code(error):
@@ -237,7 +239,7 @@ class CognitoAccounts:
                 return
             if by is not None:
                 raise credentials.mismatch() from error
-        await self._note(email, {CONFIRMED_BY: code})
+        await self._note(email, {CONFIRMED_BY: code, PROOF: ""})
 
     async def resend_code(self, email: str) -> None:
         there = await self._account(stored(email))
@@ -265,12 +267,19 @@ class CognitoAccounts:
                     raise Unavailable("too many wrong passwords; wait a little", code="too_many_tries") from error
                 case "NotAuthorizedException" | "UserNotFoundException" | "PasswordResetRequiredException":
                     raise credentials.wrong_credentials() from error
-                case "UserNotConfirmedException":  # only after the right password (aws-sdk-net, issue 1984)
-                    raise credentials.not_confirmed() from error
+                case "UserNotConfirmedException":
+                    raise await self._unconfirmed_or_wrong(email, password) from error
             raise
         if "AuthenticationResult" not in answer:  # only for accounts that an operator made or changed by hand
             raise Forbidden("this account needs more than a password", code="sign_in_challenged")
         return _tokens(answer)
+
+    async def _unconfirmed_or_wrong(self, email: str, password: str) -> DomainError:
+        """Only who knows the password hears that the account waits. One that was made without us has no proof."""
+        there = await self._account(email)
+        proof = there.attributes.get(PROOF) if there is not None else None
+        right = proof is None or (await self.passwords.verify(proof, password))[0]
+        return credentials.not_confirmed() if right else credentials.wrong_credentials()
 
     async def refresh(self, token: str) -> Tokens:
         if not _TOKEN.fullmatch(token):
@@ -333,7 +342,7 @@ class CognitoAccounts:
         if not before.confirmed:
             await self._confirmed(before.user)
         await self._end_sign_ins(before.user)
-        by = {} if before.confirmed else {CONFIRMED_BY: RESET}
+        by = {} if before.confirmed else {CONFIRMED_BY: RESET, PROOF: ""}
         await self._note(before.user, {RESET_SENT: "", **by})
 
     async def grant(self, user: UserId, roles: frozenset[Role]) -> None:
@@ -477,12 +486,13 @@ def _refusal(refused: str, there: _Account | None) -> Invalid | Unavailable:
 
 
 def _code(error: ClientError) -> str:
-    return error.response["Error"]["Code"]
+    code: str = error.response["Error"]["Code"]
+    return code
 
 
 def _sent_again(error: ClientError) -> bool:
     """Whether a try before this one got no answer, or none that settled it."""
-    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+    return bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
 def _no_address() -> Invalid:

@@ -287,7 +287,7 @@ class Tables:
             "ConsistentRead": asked.strong,
         }
         if asked.index:
-            request["IndexName"] = asked.index.name
+            request["IndexName"] = asked.index.index_name
         found: list[Item] = []
         while limit is None or len(found) < limit:  # a page ends after 1 MB, too
             if limit is not None:

@@ -25,6 +25,11 @@ class Index:
     name: str
 
     @property
+    def index_name(self) -> str:
+        """AWS takes none of less than three characters."""
+        return f"{self.name}-index"
+
+    @property
     def pk(self) -> str:
         return f"{self.name}pk"
 
@@ -33,8 +38,7 @@ class Index:
         return f"{self.name}sk"
 
 
-# DynamoDB takes no name of an index that is shorter than three characters (botocore's service model).
-G1, G2, G3 = Index("gsi1"), Index("gsi2"), Index("gsi3")
+G1, G2, G3 = Index("g1"), Index("g2"), Index("g3")
 
 
 @frozen
@@ -102,7 +106,11 @@ def definition(table: Table, name: str) -> Mapping[str, Any]:
     keys = [PK, SK, *(key for index in table.indices for key in (index.pk, index.sk))]
     stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}} if table.streams else {}
     indices = [
-        {"IndexName": index.name, "KeySchema": _schema(index.pk, index.sk), "Projection": {"ProjectionType": "ALL"}}
+        {
+            "IndexName": index.index_name,
+            "KeySchema": _schema(index.pk, index.sk),
+            "Projection": {"ProjectionType": "ALL"},
+        }
         for index in table.indices
     ]
     return {

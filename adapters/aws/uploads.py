@@ -1,7 +1,7 @@
 """Uploads on DynamoDB, and what each user's take.
 
-An upload is one item, in an index of its user's (``gsi1``) and, while it is open, in one of those whose time runs out
-(``gsi2``). An item without a document finds it by its video. And each user has an item of what their uploads take: the
+An upload is one item, in an index of its user's (``g1``) and, while it is open, in one of those whose time runs out
+(``g2``). An item without a document finds it by its video. And each user has an item of what their uploads take: the
 bytes, and the set of those that are open. It changes in the transaction that changes an upload, under the condition
 that there is room, so the quota is exact whoever else is at it; and the set is the list of the open ones.
 """

@@ -1,11 +1,11 @@
 """Videos on DynamoDB, in every order they are listed in.
 
 A video is one item. Sparse indices of it are the lists that show whole videos: a channel's by when they were made
-(``gsi1``) and, while they are listable, by when they were published (``gsi2``); the list of all, and of those that wait
-for their time (``gsi3``), are spread over shards.
+(``g1``) and, while they are listable, by when they were published (``g2``); the list of all, and of those that wait
+for their time (``g3``), are spread over shards.
 
-A tag of a listable video is an item beside it that holds nothing but keys, for the tag's list everywhere (``gsi1``) and
-in the channel (``gsi2``). So a page of a tag is two calls, the list and its videos, whatever its size; and a save writes
+A tag of a listable video is an item beside it that holds nothing but keys, for the tag's list everywhere (``g1``) and
+in the channel (``g2``). So a page of a tag is two calls, the list and its videos, whatever its size; and a save writes
 nothing of up to twenty tags unless it changes where the video is listed. With the document in them each title that is
 mended would cost twenty times as much.
 

@@ -121,7 +121,7 @@ def _of_query(table: str, params: Mapping[str, Any]) -> _Asked:
     names, values, index = (
         params["ExpressionAttributeNames"],
         params["ExpressionAttributeValues"],
-        params.get("IndexName"),
+        _index(params),
     )
     if names[said[1]] != (f"{index}pk" if index else PK):
         raise Undeclared(f"{names[said[1]]} is not the partition key of {index or table}")
@@ -147,6 +147,12 @@ def _index_names(table: str) -> frozenset[str]:
     return frozenset(index.name for each in TABLES if each.name == table for index in each.indices)
 
 
+def _index(request: Mapping[str, Any]) -> str | None:
+    """What we call it."""
+    ours = {index.index_name: index.name for table in TABLES for index in table.indices}
+    return ours[request["IndexName"]] if "IndexName" in request else None
+
+
 def _require_lawful(request: Mapping[str, Any]) -> None:
     names = request.get("ExpressionAttributeNames", {})
     for kind in _EXPRESSIONS:
@@ -157,7 +163,7 @@ def _require_lawful(request: Mapping[str, Any]) -> None:
     if len({names[target] for target in targets}) < len(targets):
         raise Undeclared(f"paths overlap in {request['UpdateExpression']}")
     filtered = {names[name] for name in _NAME.findall(request.get("FilterExpression", ""))}
-    index = request.get("IndexName")
+    index = _index(request)
     if filtered & ({f"{index}pk", f"{index}sk"} if index else {PK, SK}):
         raise Undeclared(f"a filter on a key: {request['FilterExpression']}")
 

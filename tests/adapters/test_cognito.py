@@ -15,6 +15,7 @@ from joserfc.jwk import RSAKey
 
 from adapters.aws.cognito import CLIENT, HANDLE, LIST_MOST, CognitoAccounts, secret_of
 from adapters.aws.tokens import CognitoKeys, issuer_of, jwks_url_of
+from adapters.credentials import Passwords
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.users import InMemoryUsers
 from adapters.system import Ulids
@@ -25,6 +26,7 @@ from domain.errors import DomainError, Forbidden, Unauthenticated, Unavailable
 from domain.ids import UserId
 from entrypoints.http.auth import TokenVerifier
 from tests.cloud.pools import Pool, pool
+from tests.identities import CHEAP
 from tests.srp import Srp
 from tests.worlds import FakeClock
 
@@ -117,7 +119,7 @@ async def opened() -> AsyncIterator[Scene]:
     new_id = Ulids(clock.now)
     async with pool(clock.now) as people:
         unreliable: Any = Unreliable(people.cognito)
-        accounts = CognitoAccounts(unreliable, people.id, people.client_id, clock.now, new_id)
+        accounts = CognitoAccounts(unreliable, people.id, people.client_id, clock.now, new_id, Passwords(CHEAP))
         yield Scene(people, unreliable, accounts, InMemoryUsers(InMemoryOutbox(new_id), Changes()), clock)
 
 

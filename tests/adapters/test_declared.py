@@ -10,7 +10,7 @@ from attrs import evolve
 
 from adapters.aws import users, videos
 from adapters.aws.dynamo import Key, Tables, delete, number, put, text, update
-from adapters.aws.tables import CORE, DECLARED, G2, OPS, TABLES, Operation, Pattern
+from adapters.aws.tables import CORE, DECLARED, G2, G3, OPS, TABLES, Operation, Pattern
 from tests.adapters.declared import Guard, Undeclared, named, watch
 
 GUARD = Guard(named())
@@ -18,8 +18,8 @@ DECLARING = users, videos
 """Modules that say what is asked."""
 USER = {"pk": {"S": "USER#usr_1"}, "sk": {"S": "PROFILE"}}
 LISTED: dict[str, Any] = {
-    "TableName": "core", "IndexName": "gsi3", "KeyConditionExpression": "#gsi3pk = :pk AND #sk < :high",
-    "ExpressionAttributeNames": {"#gsi3pk": "gsi3pk", "#sk": "gsi3sk"},
+    "TableName": "core", "IndexName": G3.index_name, "KeyConditionExpression": "#g3pk = :pk AND #sk < :high",
+    "ExpressionAttributeNames": {"#g3pk": "g3pk", "#sk": "g3sk"},
     "ExpressionAttributeValues": {":pk": {"S": "PUB#0"}, ":high": {"S": "2026"}},
 }  # fmt: skip
 SAVE = Pattern(purpose="save", operation=Operation.WRITE, table=CORE, partition="USER#<id>", sort="PROFILE")
@@ -72,7 +72,7 @@ async def test_an_index_is_written_to_only_where_that_is_declared(tables: Tables
     places = {G2.pk: text("A"), G2.sk: text("B")}
     for write in (
         put(SAVE, Key("USER#1", "PROFILE"), places),
-        update(SAVE, Key("USER#1", "PROFILE"), "SET #gsi2pk = :a, #gsi2sk = :a", a=text("A")),
+        update(SAVE, Key("USER#1", "PROFILE"), "SET #g2pk = :a, #g2sk = :a", a=text("A")),
     ):
         with pytest.raises(Undeclared, match="nobody declared"):
             await tables.write(write)
@@ -99,7 +99,7 @@ async def test_what_aws_would_refuse_is_refused(tables: Tables) -> None:
     [
         ({"FilterExpression": "#sk > :low"}, "a filter on a key"),
         ({"ConsistentRead": True}, "consistent"),
-        ({"IndexName": "gsi2"}, "not the partition key"),
+        ({"IndexName": G2.index_name}, "not the partition key"),
         ({"KeyConditionExpression": "#sk < :high"}, "no partition"),
         ({"ExpressionAttributeValues": {":pk": {"S": "EVERYTHING"}}}, "nobody declared"),
     ],

@@ -59,7 +59,7 @@ def test_partitions_are_put_in_one_order(
     ends = {name: max(there[name]) if descending else min(there[name]) for name in known}
     heads = {name: f"{end}~" if descending and data.draw(st.booleans()) else end for name, end in ends.items()}
     items = {
-        ("core", name, key): {"pk": {"S": name}, "sk": {"S": key}, "gsi1pk": {"S": name}, "gsi1sk": {"S": key}}
+        ("core", name, key): {"pk": {"S": name}, "sk": {"S": key}, "g1pk": {"S": name}, "g1sk": {"S": key}}
         for name, some in there.items()
         for key in some
     }
@@ -69,7 +69,7 @@ def test_partitions_are_put_in_one_order(
     )
     every = [key for some in there.values() for key in some]
     left = [key for key in every if cursor is None or (key < cursor if descending else key > cursor)]
-    assert [item["gsi1sk"]["S"] for item in found] == sorted(left, reverse=descending)[:limit]
+    assert [item["g1sk"]["S"] for item in found] == sorted(left, reverse=descending)[:limit]
 
 
 def test_places_are_in_the_order_of_time() -> None:

@@ -119,7 +119,7 @@ class Shelves:
         return {"Responses": {table: [item for item in found if item is not None]}}
 
     async def query(self, **given: Any) -> Any:
-        prefix, values = given.get("IndexName", ""), given["ExpressionAttributeValues"]
+        prefix, values = given.get("IndexName", "").removesuffix("-index"), given["ExpressionAttributeValues"]
         low, high = (values.get(end, {"S": least})["S"] for end, least in ((":low", ""), (":high", "\U0010ffff")))
         between = "BETWEEN" in given["KeyConditionExpression"]
         found = [

@@ -78,7 +78,7 @@ async def test_a_channel_that_many_subscribe_to_at_once_is_listed_over_shards() 
         assert await calm.count(channel) == len(every)
         items = [
             await world.tables.client.query(
-                TableName=world.tables.names["social"], IndexName="gsi1", KeyConditionExpression="gsi1pk = :list",
+                TableName=world.tables.names["social"], IndexName="g1", KeyConditionExpression="g1pk = :list",
                 ExpressionAttributeValues={":list": {"S": f"SUBSCRIBERS#{channel}#{shard}"}},
             )
             for shard in range(SHARDS)

@@ -8,19 +8,33 @@ policies of one statement, ``*`` and ``?`` in its resource, URLs before cookies.
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from time import time
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import define, frozen
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tests.cloud.wire import Answer, App, Receive, Request, Scope, Send, headers_of, made_up, passed_on, read, reply
+from tests.cloud.wire import (
+    Answer,
+    App,
+    Caller,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    headers_of,
+    made_up,
+    passed_on,
+    read,
+    reply,
+)
 
-PATH = "/_hexcast/cdn/"
+PATH = "/_cdn/"
 """Below it and its label, a distribution is reached without its host name, for those who cannot set one."""
 _RESERVED = ("Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
 _HASHES: Mapping[str, hashes.HashAlgorithm] = {"SHA1": hashes.SHA1(), "SHA256": hashes.SHA256()}  # noqa: S303  (AWS's default)
@@ -33,8 +47,14 @@ class Distributions(Protocol):
     def label(self, host: str) -> str | None:
         """Of the distribution that serves this host name, if one does."""
 
+    def owner(self, label: str) -> Caller | None:
+        """The account that it is of; None if there is no such distribution."""
+
     def host(self, label: str) -> str:
         """The domain name that AWS gave it."""
+
+    def origin(self, label: str, path: str) -> str:
+        """The domain name of whatever a path is fetched from."""
 
     def trusted(self, label: str, path: str) -> Mapping[str, str] | None:
         """The public keys (id, PEM) whose signatures open a path; None: it is open to everyone."""
@@ -117,24 +137,36 @@ def _forbidden(policy: Mapping[str, Any], urls: Sequence[str], now: float) -> st
     return ""
 
 
-@frozen
+@define
 class Gate:
     """Stands before whatever serves the distributions."""
 
     behind: App
     distributions: Distributions
+    acting: Callable[[Caller], AbstractContextManager[None]]
+    """What is done meanwhile is done for this account."""
+    site_port: int
+    site: str = ""
+    """The distribution that answers on that port, as if its name were the port's."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = headers_of(scope).get("host", "") if scope["type"] == "http" else ""
-        by_path = scope["type"] == "http" and scope["path"].startswith(PATH)
-        label = scope["path"].removeprefix(PATH).partition("/")[0] if by_path else self.distributions.label(host)
-        if not host or label is None:
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+            return
+        host, by_path = headers_of(scope).get("host", ""), scope["path"].startswith(PATH)
+        if (scope.get("server") or ("", 0))[1] == self.site_port:
+            label: str | None = self.site
+        else:
+            label = scope["path"].removeprefix(PATH).partition("/")[0] if by_path else self.distributions.label(host)
+        if label is None:
             await self.behind(scope, receive, send)
             return
         await reply(send, await self._served(label, host, await read(scope, receive), by_path=by_path))
 
     async def _served(self, label: str, host: str, request: Request, *, by_path: bool) -> Answer:
-        name = self.distributions.host(label)
+        name, owner = self.distributions.host(label), self.distributions.owner(label)
+        if owner is None:
+            return Answer(404)
         path = request.path.removeprefix(f"{PATH}{label}") if by_path else request.path
         keys = self.distributions.trusted(label, path)
         hosts = {name, host, host.partition(":")[0]}
@@ -144,6 +176,9 @@ class Gate:
             why = refused(Viewed(addresses, request.query, request.cookies), keys, time())
             if why:
                 return Answer(403, _DENIED, {"content-type": "application/xml", "x-hexcast-refused": why})
-        # Neither what was signed nor cookies go on to the bucket (AWS.md 3).
-        onwards = made_up(request, path=path, headers={**request.headers, "host": name})
-        return await passed_on(self.behind, onwards)
+        # An API is not asked by way of a network here, and all viewers came by TLS.
+        api, apis, _ = self.distributions.origin(label, path).partition(".execute-api.")
+        headers = {**request.headers, "host": f"{api}{apis}localhost" if apis else name, "x-forwarded-proto": "https"}
+        onwards = made_up(request, path=path, headers=headers)
+        with self.acting(owner):
+            return await passed_on(self.behind, onwards)

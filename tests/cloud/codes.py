@@ -71,6 +71,9 @@ class Directory(Protocol):
     def person(self, pool: str, username: str) -> Person | None:
         """By name, address or sub."""
 
+    def expect(self, pool: str, username: str, kind: str, code: str) -> None:
+        """The emulator, where it checks codes (with AUTH), checks for this one."""
+
     def verify(self, pool: str, username: str) -> None:
         """Their address is known to be theirs."""
 
@@ -133,9 +136,8 @@ class Codes:
         refusal = self.refusal(client.pool, person, "sign_up", request)
         if refusal:
             return refusal
-        answer = await passed_on(self.behind, request)
+        answer = await self._used_up((client.pool, person.sub, "sign_up"), request)
         if answer.status == 200:
-            del self.live[client.pool, person.sub, "sign_up"]
             self.directory.verify(client.pool, person.username)
             return await self.after(client, person, "PostConfirmation_ConfirmSignUp", request) or answer
         return answer
@@ -172,9 +174,8 @@ class Codes:
         refusal = self.refusal(client.pool, person, "forgot_password", request)
         if refusal:
             return refusal
-        answer = await passed_on(self.behind, request)
+        answer = await self._used_up((client.pool, person.sub, "forgot_password"), request)
         if answer.status == 200:
-            del self.live[client.pool, person.sub, "forgot_password"]
             return await self.after(client, person, "PostConfirmation_ConfirmForgotPassword", request) or answer
         return answer
 
@@ -187,6 +188,14 @@ class Codes:
             return await self.after(client, person, "PostConfirmation_ConfirmSignUp", request) or answer
         return answer
 
+    async def _used_up(self, which: tuple[str, str, str], request: Request) -> Answer:
+        """What the emulator answers to a request with the live code: nobody else has it meanwhile."""
+        code = self.live.pop(which)
+        answer = await passed_on(self.behind, request)
+        if answer.status != 200:
+            self.live.setdefault(which, code)
+        return answer
+
     def _asked(self, request: Request) -> tuple[Client | None, Person | None]:
         client = self.directory.client(request.json.get("ClientId", ""))
         person = self.directory.person(client.pool, request.json.get("Username", "")) if client else None
@@ -197,6 +206,7 @@ class Codes:
     def send(self, pool: str, person: Person, kind: str, now: datetime) -> None:
         code = Code(f"{secrets.randbelow(1_000_000):06}", kind, person.email, now + LIVES[kind])
         self.live[pool, person.sub, kind] = code
+        self.directory.expect(pool, person.username, kind, code.text)
         self.mails.append(
             {
                 "to": person.email,

@@ -5,9 +5,11 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from tests.cloud.cloudfront import Gate
 from tests.cloud.codes import Codes
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused
+from tests.cloud.signins import SignIns
 from tests.cloud.wire import App, Caller, Receive, Request, Scope, Send, read, reply, told
 
 PATH = "/_hexcast/"
@@ -29,6 +31,8 @@ class Controls:
     emulator: Emulator
     media: MediaConvert
     codes: Codes
+    sign_ins: SignIns
+    gate: Gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PATH):
@@ -53,11 +57,14 @@ class Controls:
                 return {"expired": self.codes.expire(request.json["to"])}
             case "POST", "events":
                 self.emulator.put_events(Caller.of(request.json["account"]), request.json["entries"])
+            case "POST", "site":
+                self.gate.site = request.json["label"]
             case "POST", "wipe":
                 self.emulator.wipe(request.json["account"])
             case "POST", "reset":
                 self.media.reset()
                 self.codes.reset()
+                self.sign_ins.reset()
                 await self.emulator.reset()
             case _, "jobs", *rest:
                 return await self._job_done(request, rest)

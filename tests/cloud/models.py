@@ -156,7 +156,8 @@ class Reader:
         }
         for name in shape.required_members:
             if name not in found:
-                self.complain(where, f"'{name}' is a required property")
+                wire = shape.members[name].serialization.get("name", name)
+                self.complain(where, f"'{wire}' is a required property")
         return found
 
     def sized(self, shape: Any, given: Any, where: str) -> Any:
@@ -164,6 +165,9 @@ class Reader:
         if not isinstance(given, _JSON_TYPES[shape.type_name]):
             self.complain(where, f"a {shape.type_name} is expected")
             return given
+        return self._measured(shape, given, where)
+
+    def _measured(self, shape: Any, given: Any, where: str) -> Any:
         least, most = shape.metadata.get("min", 0), shape.metadata.get("max", float("inf"))
         if not least <= len(given) <= most:
             self.complain(where, f"a length of {len(given)} is not between {least} and {most}")

@@ -1,5 +1,6 @@
-"""Cognito's sign-ins and tokens, where the emulator is not as Cognito: two keys, refresh tokens that rotate, sign-ins
-that end, ID tokens with what the client may read. The emulator still checks passwords and SRP proofs.
+"""Cognito's sign-ins, where the emulator's are not as Cognito's: refresh tokens that rotate and are opaque, tokens that
+remember when somebody signed in, ID tokens with what the client may read. The emulator checks passwords and SRP proofs,
+and signs.
 
 What a refresh token does that was used up follows the guide ("Refresh tokens"): it is refused as used twice, and nothing
 else happens. That revoking one of a chain ends the chain is what ``origin_jti`` suggests; no document says it.
@@ -10,14 +11,10 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, Protocol
 from uuid import uuid4
 
-from attrs import define, evolve, field, frozen
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
+from attrs import define, field
 
 from tests.cloud.codes import PREFIX, Client, Person, refused
 from tests.cloud.wire import (
@@ -35,7 +32,6 @@ from tests.cloud.wire import (
     told,
 )  # fmt: skip
 
-KEYS = "/.well-known/jwks.json"
 _UNITS = {
     "seconds": timedelta(seconds=1),
     "minutes": timedelta(minutes=1),
@@ -54,37 +50,11 @@ class Pools(Protocol):
 
     def person(self, pool: str, username: str) -> Person | None: ...
     def groups(self, pool: str, username: str) -> Sequence[str]: ...
+    def signed(self, pool: str, claims: Mapping[str, Any]) -> str:
+        """A JWT by the pool's key for their ``token_use``."""
+
     def date(self, pool: str, username: str, made_at: datetime) -> None:
         """When they signed up."""
-
-
-@frozen
-class Key:
-    """One that tokens are signed with."""
-
-    private: RSAPrivateKey
-    kid: str
-
-    @cached_property
-    def public(self) -> Mapping[str, str]:
-        numbers = self.private.public_key().public_numbers()
-        return {
-            "kty": "RSA",
-            "use": "sig",
-            "alg": "RS256",
-            "kid": self.kid,
-            "n": _text(numbers.n),
-            "e": _text(numbers.e),
-        }
-
-    def signed(self, claims: Mapping[str, Any]) -> str:
-        header = {"kid": self.kid, "alg": "RS256"}
-        said = ".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
-        return f"{said}.{_encoded(self.private.sign(said.encode(), PKCS1v15(), SHA256()))}"
-
-
-def new_key() -> Key:
-    return Key(generate_private_key(65537, 2048), secrets.token_urlsafe(32))
 
 
 @define(eq=False)
@@ -102,18 +72,13 @@ class SignIn:
 
 @define
 class SignIns:
-    """Stands before Cognito. ``access`` and ``identity`` sign the tokens."""
+    """Stands before Cognito."""
 
     behind: App
     pools: Pools
-    access: Key
-    identity: Key = field(factory=new_key)
     by_token: dict[str, SignIn] = field(factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith(KEYS):
-            await reply(send, told(200, {"keys": [self.access.public, self.identity.public]}))
-            return
         target = headers_of(scope).get("x-amz-target", "") if scope["type"] == "http" else ""
         step = self.steps.get(target.removeprefix(PREFIX)) if target.startswith(PREFIX) else None
         if step is None:
@@ -126,7 +91,7 @@ class SignIns:
         return {
             "SignUp": self.sign_up, "InitiateAuth": self.initiate_auth, "RespondToAuthChallenge": self.signed_in,
             "GetTokensFromRefreshToken": self.refresh, "RevokeToken": self.revoke, "GlobalSignOut": self.sign_out,
-            "AdminUserGlobalSignOut": self.admin_sign_out, "AdminDeleteUser": self.admin_delete,
+            "AdminUserGlobalSignOut": self.admin_sign_out,
         }  # fmt: skip
 
     def reset(self) -> None:
@@ -192,15 +157,6 @@ class SignIns:
             return told(200, {})
         return await passed_on(self.behind, request)
 
-    async def admin_delete(self, request: Request) -> Answer:
-        """The emulator fails for a name other than the first (1.5.33)."""
-        person = self.pools.person(request.json["UserPoolId"], request.json["Username"])
-        if person is None:
-            return await passed_on(self.behind, request)
-        self._end(person.sub)
-        named = json.dumps({**request.json, "Username": person.username}).encode()
-        return await passed_on(self.behind, evolve(request, body=named))
-
     # --- tokens ----------------------------------------------------------------------------------
 
     def _refreshed(self, request: Request, client: Client, token: str) -> Answer:
@@ -255,7 +211,7 @@ class SignIns:
             "exp": int((now + _lifetime(settings, "Id")).timestamp()),
         }  # fmt: skip
         result = {
-            "AccessToken": self.access.signed(access), "IdToken": self.identity.signed(identity),
+            "AccessToken": self.pools.signed(client.pool, access), "IdToken": self.pools.signed(client.pool, identity),
             "ExpiresIn": int(lives.total_seconds()), "TokenType": "Bearer",
             **({"RefreshToken": refresh} if refresh else {}),
         }  # fmt: skip
@@ -273,11 +229,3 @@ def _claims(token: str) -> Mapping[str, Any]:
     payload = token.split(".")[1]
     claims: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _text(number: int) -> str:
-    return _encoded(number.to_bytes((number.bit_length() + 7) // 8))

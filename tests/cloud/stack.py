@@ -1,52 +1,33 @@
-"""The process of the emulated cloud: ministack, what it lacks and what it gets wrong, on one port of this machine.
-
-It says on its standard output where it is reached, and ends with everything it started when its standard input does.
-"""
+"""The process of the emulated cloud: ministack, what it lacks and what it gets wrong, on one port of this machine."""
 
 import asyncio
-import json
 import os
-import shutil
-import signal
-import socket
-import sys
-import tempfile
-import threading
 
-
-def _end_with_input(scratch: str) -> None:
-    """Whoever started us is gone, or wants us gone: so is our process group, the workers of Lambda with it."""
-    sys.stdin.buffer.read()
-    shutil.rmtree(scratch, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
+from tests.cloud.child import serving
 
 
 def main() -> None:
-    port = int(os.environ.get("HEXCAST_CLOUD_PORT", "0"))
-    listening = socket.create_server(("127.0.0.1", port), backlog=512)
-    host, port = listening.getsockname()
-    scratch = tempfile.mkdtemp(prefix="hexcast-cloud-")
-    threading.Thread(target=_end_with_input, args=(scratch,), daemon=True).start()
+    here = serving()
     # Read when ministack is imported (EMULATION.md R1). MQTT and SFTP would open ports to the world.
     os.environ |= {
-        "BIND_HOST": host, "GATEWAY_PORT": str(port), "MINISTACK_HOST": "localhost", "STATE_DIR": scratch,
-        "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+        "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(here.door.port), "MINISTACK_HOST": "localhost",
+        "STATE_DIR": str(here.scratch), "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }  # fmt: skip
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
     from tests.cloud.emulator import cloud
 
-    endpoint = f"http://{host}:{port}"
+    ffmpeg = os.environ.pop("HEXCAST_FFMPEG")  # what Lambda runs would have it in its environment
     config = Config()
-    config.bind = [f"fd://{listening.fileno()}"]
+    config.bind = [f"fd://{each.socket.fileno()}" for each in (here.door, here.site)]
     config.loglevel = "WARNING"
     config.keep_alive_timeout = 600
 
     async def served() -> None:
-        application = cloud(endpoint, os.environ["HEXCAST_FFMPEG"])
-        sys.stdout.write(json.dumps({"endpoint": endpoint}) + "\n")
-        sys.stdout.flush()
+        application = cloud(here.door.url, here.site.port, ffmpeg)
+        here.ready()
         await serve(application, config)
 
     asyncio.run(served())

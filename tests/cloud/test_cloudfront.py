@@ -51,10 +51,12 @@ def policy(resource: str = WILDCARD, until: int = NOW + 60, **condition: Any) ->
     return json.dumps({"Statement": [{"Resource": resource, "Condition": condition}]}, separators=(",", ":")).encode()
 
 
-def signed(sign: Sign = sha256, said: bytes | None = None, **changed: str) -> dict[str, str]:
+def signed(
+    sign: Sign = sha256, said: bytes = b"", *, key: str = "K1", digest: str = "SHA256", signature: str = ""
+) -> dict[str, str]:
     said = said or policy()
-    made = {"Policy": encoded(said), "Signature": encoded(sign(said)), "Key-Pair-Id": "K1", "Hash-Algorithm": "SHA256"}
-    return {key: value for key, value in {**made, **changed}.items() if value}
+    made = {"Policy": encoded(said), "Signature": signature or encoded(sign(said)), "Key-Pair-Id": key}
+    return {**made, "Hash-Algorithm": digest} if digest else made
 
 
 def why(given: Mapping[str, str], address: str = ADDRESS, **cookies: str) -> str:
@@ -66,9 +68,9 @@ def why(given: Mapping[str, str], address: str = ADDRESS, **cookies: str) -> str
     "given",
     [
         signed(),
-        signed(sha1, **{"Hash-Algorithm": "SHA1"}),
-        signed(sha1, **{"Hash-Algorithm": ""}),
-        signed(ecdsa, **{"Key-Pair-Id": "K2"}),
+        signed(sha1, digest="SHA1"),
+        signed(sha1, digest=""),
+        signed(ecdsa, key="K2"),
         signed(said=policy("https://cdn.example.com/v/vid_?/*")),
         signed(said=policy(DateGreaterThan={"AWS:EpochTime": NOW - 1})),
     ],
@@ -93,16 +95,16 @@ def test_a_canned_policy_is_for_one_address() -> None:
     ("given", "reason"),
     [
         ({}, "not signed"),
-        (signed(**{"Key-Pair-Id": "K3"}), "not signed"),
-        (signed(**{"Hash-Algorithm": "MD5"}), "not signed"),
-        (signed(**{"Hash-Algorithm": ""}), "does not match"),
+        (signed(key="K3"), "not signed"),
+        (signed(digest="MD5"), "not signed"),
+        (signed(digest=""), "does not match"),
         (signed(sha1), "does not match"),
-        (signed(Signature=encoded(sha256(policy("*")))), "does not match"),
+        (signed(signature=encoded(sha256(policy("*")))), "does not match"),
         (signed(said=policy("https://cdn.example.com/v/vid_2/*")), "not what was signed"),
         (signed(said=policy(until=NOW)), "expired"),
         (signed(said=policy(DateGreaterThan={"AWS:EpochTime": NOW})), "not valid yet"),
         (signed(said=b"no policy"), "malformed"),
-        (signed(Signature="!"), "malformed"),
+        (signed(signature="!"), "malformed"),
     ],
     ids=[
         "unsigned", "foreign key", "unknown hash", "hash unsaid", "other hash", "tampered", "elsewhere", "expired",
@@ -135,7 +137,10 @@ class Edge:
     @property
     def address(self) -> str:
         """By path, for those who cannot name a host."""
-        return f"{self.world.stack.endpoint}/_hexcast/cdn/{self.domain.partition('.')[0]}"
+        return f"{self.world.stack.endpoint}/_cdn/{self.domain.partition('.')[0]}"
+
+    def get_on_site(self, path: str, **more: Any) -> httpx.Response:
+        return httpx.get(f"{self.world.stack.site}{path}", **more)
 
     def get_by_path(self, path: str, **more: Any) -> httpx.Response:
         return httpx.get(f"{self.address}{path}", **more)
@@ -153,11 +158,17 @@ async def distribution(here: World) -> Edge:
     group = await cloudfront.create_key_group(KeyGroupConfig={"Name": here.name("group"), "Items": [key]})
     trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
     common = {
-        "TargetOriginId": "s3", "ViewerProtocolPolicy": "allow-all",
+        "TargetOriginId": "s3", "ViewerProtocolPolicy": "redirect-to-https",
         "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
     }  # fmt: skip
+    control = await cloudfront.create_origin_access_control(
+        OriginAccessControlConfig={
+            "Name": here.name("oac"), "OriginAccessControlOriginType": "s3", "SigningBehavior": "always",
+            "SigningProtocol": "sigv4",
+        }
+    )  # fmt: skip
     origin = {
-        "Id": "s3", "DomainName": f"{bucket}.s3.us-east-1.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""},
+        "Id": "s3", "OriginAccessControlId": control["OriginAccessControl"]["Id"], "DomainName": f"{bucket}.s3.us-east-1.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""},
     }  # fmt: skip
     created = await cloudfront.create_distribution(
         DistributionConfig={
@@ -167,7 +178,14 @@ async def distribution(here: World) -> Edge:
             "CacheBehaviors": {"Quantity": 1, "Items": [{**common, "PathPattern": "open/*"}]},
         }
     )  # fmt: skip
-    return Edge(here, created["Distribution"]["DomainName"], key)
+    made = created["Distribution"]
+    allowed = {
+        "Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": {"StringEquals": {"AWS:SourceArn": made["ARN"]}},
+    }  # fmt: skip
+    said = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    await s3.put_bucket_policy(Bucket=bucket, Policy=said)
+    return Edge(here, made["DomainName"], key)
 
 
 async def test_a_distribution_asks_for_signatures_where_it_trusts_keys() -> None:
@@ -177,7 +195,7 @@ async def test_a_distribution_asks_for_signatures_where_it_trusts_keys() -> None
         assert edge.get("/open/poster.jpg").text == "0123456789"
         assert edge.get("/v/vid_1/a1/master.m3u8").status_code == 403
         said = policy(f"https://{edge.domain}/v/vid_1/*", until=2_000_000_000)
-        given = signed(said=said, **{"Key-Pair-Id": edge.key})
+        given = signed(said=said, key=edge.key)
         cookie = "; ".join(f"CloudFront-{key}={value}" for key, value in given.items())
         shown = edge.get("/v/vid_1/a1/master.m3u8", headers={"cookie": cookie, "range": "bytes=2-4"})
         assert (shown.status_code, shown.text) == (206, "234")
@@ -185,5 +203,10 @@ async def test_a_distribution_asks_for_signatures_where_it_trusts_keys() -> None
 
         assert edge.get_by_path("/open/poster.jpg").text == "0123456789"
         assert edge.get_by_path("/v/vid_1/a1/master.m3u8").status_code == 403
-        given = signed(said=policy(f"{edge.address}/v/vid_1/*", until=2_000_000_000), **{"Key-Pair-Id": edge.key})
+        here.stack.open_site(edge.domain.partition(".")[0])
+        said = policy(f"{here.stack.site}/v/vid_1/*", until=2_000_000_000)
+        assert edge.get_on_site("/v/vid_1/a1/master.m3u8").status_code == 403
+        given = signed(said=said, key=edge.key)
+        assert edge.get_on_site("/v/vid_1/a1/master.m3u8", params=given).text == "0123456789"
+        given = signed(said=policy(f"{edge.address}/v/vid_1/*", until=2_000_000_000), key=edge.key)
         assert edge.get_by_path("/v/vid_1/a1/master.m3u8", params=given).text == "0123456789"

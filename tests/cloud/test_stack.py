@@ -4,11 +4,14 @@ import json
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.cloud.world import ROOT, world
+from adapters.aws.tables import CORE, G1
+from tests.cloud.process import ROOT
+from tests.cloud.world import tables, world
 
 STARTER = "from tests.cloud.world import stack; print(stack().endpoint, flush=True); input()"
 
@@ -54,3 +57,18 @@ async def test_only_aws_itself_speaks_as_aws() -> None:
         here.stack.put_events(entry, account=here.account)
         (message,) = (await sqs.receive_message(QueueUrl=url))["Messages"]
         assert json.loads(message["Body"])["detail"] == {"object": {"key": "raw/1"}}
+
+
+async def test_tables_are_empty_however_they_were_left() -> None:
+    """The same ones are taken again, without what was in them and in their indices."""
+    for _ in range(3):
+        async with tables() as here:
+            name, keys = here.name(CORE), {"pk": {"S": "a"}, "sk": {"S": "b"}, "g1pk": {"S": "c"}, "g1sk": {"S": "d"}}
+            query = {
+                "TableName": name, "IndexName": G1.index_name, "KeyConditionExpression": "g1pk = :pk",
+                "ExpressionAttributeValues": {":pk": {"S": "c"}},
+            }  # fmt: skip
+            client: Any = here.client
+            assert (await client.query(**query))["Count"] == 0
+            await client.put_item(TableName=name, Item=keys, ConditionExpression="attribute_not_exists(pk)")
+            assert (await client.query(**query))["Count"] == 1

@@ -7,86 +7,28 @@ open (EMULATION.md R3); names of buckets, pools and the like are made unique.
 import asyncio
 import atexit
 import itertools
-import json
 import os
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import httpx
 import imageio_ffmpeg
 from aiobotocore.session import AioSession, get_session
-from attrs import define, field, frozen
+from attrs import field, frozen
 from botocore.config import Config
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-cloud" / "bin" / "python"
+from adapters.aws.dynamo import Tables
+from adapters.aws.tables import TABLES, definition
+from tests.cloud.process import Process
+
 REGION = "us-east-1"
 ROOT_KEY = "test"
 """The key of the first account: with AUTH, it may do everything."""
-START_S = 60.0
 
 
-@define
-class Stack:
-    """``python -m tests.cloud.stack``. It ends when its standard input does: with us, however we end."""
-
-    auth: bool = False
-    endpoint: str = ""
-    log: Path = field(factory=Path)
-    _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
-    _http: httpx.Client | None = field(default=None, init=False)
-
-    def start(self) -> "Stack":
-        if not PYTHON.exists():
-            raise FileNotFoundError(f"{PYTHON} is not there: run make setup")
-        descriptor, name = tempfile.mkstemp(prefix="hexcast-cloud-", suffix=".log")
-        self.log = Path(name)
-        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
-        settings = {"HEXCAST_FFMPEG": imageio_ffmpeg.get_ffmpeg_exe(), "AUTH": str(self.auth).lower()}
-        with os.fdopen(descriptor, "w") as log:
-            self._process = subprocess.Popen(
-                [str(PYTHON), "-m", "tests.cloud.stack"], cwd=ROOT, env=inherited | settings, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        assert self._process.stdout is not None
-        said = self._process.stdout.readline()
-        if not said:
-            self.stop()
-            raise RuntimeError(f"the emulated cloud did not start:\n{self.log.read_text()[-5000:]}")
-        self.endpoint = json.loads(said)["endpoint"]
-        self._http = httpx.Client(base_url=f"{self.endpoint}/_hexcast/", timeout=START_S)
-        self.get("health")
-        return self
-
-    def stop(self) -> None:
-        if self._http is not None:
-            self._http.close()
-        if self._process is not None:
-            for pipe in (self._process.stdin, self._process.stdout):
-                assert pipe is not None
-                pipe.close()
-            self._process.wait(timeout=30)
-            self._process = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    # --- controls ----------------------------------------------------------------------------------
-
-    def get(self, path: str, **query: str) -> Any:
-        assert self._http is not None
-        return self._http.get(path, params=query).raise_for_status().json()
-
-    def post(self, path: str, body: Any = None, **query: str) -> Any:
-        assert self._http is not None
-        return self._http.post(path, json=body, params=query).raise_for_status().json()
+class Stack(Process):
+    """The emulated cloud, and what can be done to it that no client of AWS can."""
 
     def mail(self, email: str) -> Sequence[Mapping[str, Any]]:
         """What Cognito sent to an address, newest first: ``to, kind, code, pool, at``."""
@@ -119,6 +61,10 @@ class Stack:
         state: str = (await asyncio.to_thread(self.get, f"jobs/{job}/over"))["status"]
         return state
 
+    def open_site(self, label: str) -> None:
+        """The distribution of that label answers at ``site``, as if it were its domain."""
+        self.post("site", {"label": label})
+
     def forget_tokens(self) -> None:
         """A minute has passed: MediaConvert knows no ClientRequestToken any more."""
         self.post("jobs/forget-tokens")
@@ -131,7 +77,8 @@ class Stack:
 @cache
 def stack(*, auth: bool = False) -> Stack:
     """The one of this test run; with ``auth``, another one that enforces IAM."""
-    started = Stack(auth=auth).start()
+    settings = {"HEXCAST_FFMPEG": imageio_ffmpeg.get_ffmpeg_exe(), "AUTH": str(auth).lower()}
+    started = Stack("tests.cloud.stack", "/_hexcast/", settings).start()
     atexit.register(started.stop)
     return started
 
@@ -154,11 +101,14 @@ def session() -> AioSession:
 
 @asynccontextmanager
 async def client(service: str, account: str = ROOT_KEY, *, url: str = "", **config: Any) -> AsyncIterator[Any]:
-    """A client of the emulated cloud. It does not try again by itself unless ``config`` says so."""
+    """A client of the emulated cloud. It does not try again by itself unless ``config`` says so.
+
+    No certificates are looked at: loading the machine's takes ten times as long as all else that a client does at first.
+    """
     plain = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 30, "max_pool_connections": 50}
     style = {"s3": {"addressing_style": "path"}, "signature_version": "s3v4"} if service == "s3" else {}
     async with session().create_client(
-        service, region_name=REGION, endpoint_url=url or endpoint(), aws_access_key_id=account,
+        service, region_name=REGION, endpoint_url=url or endpoint(), verify=False, aws_access_key_id=account,
         aws_secret_access_key="test", config=Config(**{**plain, **style, **config}),
     ) as opened:  # fmt: skip
         yield opened
@@ -198,3 +148,22 @@ class World:
 async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as clients:
         yield World(stack(), str(next(_accounts)), clients)
+
+
+_wiped: list[str] = []
+"""Accounts whose tables are there, and empty."""
+
+
+@asynccontextmanager
+async def tables(*, url: str = "", **config: Any) -> AsyncIterator[Tables]:
+    """The four tables, empty, and nobody else's. They are made and emptied past ``url``, where things may fail."""
+    known = bool(_wiped)
+    account = _wiped.pop() if known else str(next(_accounts))
+    async with client("dynamodb", account, url=url, **config) as opened:
+        if not known:
+            await asyncio.gather(*(opened.create_table(**definition(table, table.name)) for table in TABLES))
+        try:
+            yield Tables(opened, {table.name: table.name for table in TABLES})
+        finally:
+            stack().post("wipe", {"account": account})
+            _wiped.append(account)

@@ -488,7 +488,7 @@ WebVtt = Callable[[bytes], bytes]
 
 
 class Comments(Protocol):
-    """The comments there are."""
+    """The comments there are. Pages are eventually consistent on AWS; what else is answered is not."""
 
     async def get(self, comment: CommentId) -> Comment:
         """Raises NotFound."""
@@ -557,7 +557,7 @@ class Reactions(Protocol):
 
 
 class Subscriptions(Protocol):
-    """Who follows which channel. Counts are exact."""
+    """Who follows which channel. Counts are exact; pages are eventually consistent on AWS."""
 
     async def put(self, subscription: Subscription, *events: Event) -> bool:
         """True if that is new; the events are stored only then. Else only ``notify`` changes."""
@@ -595,7 +595,7 @@ class Sessions(Protocol):
 
 
 class History(Protocol):
-    """What each user watched, one line a video, the latest first."""
+    """What each user watched, one line a video, the latest first. Pages are eventually consistent on AWS."""
 
     async def of(self, user: UserId, videos: Sequence[VideoId]) -> Mapping[VideoId, Watched]:
         """Those there are."""

@@ -9,6 +9,11 @@ from typing import Generic, TypeVar
 
 from attrs import define, frozen
 
+from adapters.aws.comments import DynamoComments
+from adapters.aws.dynamo import Tables
+from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
+from adapters.aws.outbox import DynamoOutbox
+from adapters.aws.watching import DynamoHistory, DynamoSessions
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
@@ -54,6 +59,8 @@ from application.ports import (
     Users,
     Videos,
 )  # fmt: skip
+from tests.adapters.declared import watch
+from tests.cloud import world as cloud
 from tests.strategies import START
 
 
@@ -141,6 +148,31 @@ def sqlite(build: Callable[[Sqlite], P]) -> Opener[P]:
                 yield Opened(build(shared), shared.outbox, clock)
             finally:
                 database.close()
+
+    return opened
+
+
+@frozen
+class Cloud:
+    """What the adapters over one account's tables share."""
+
+    tables: Tables
+    outbox: DynamoOutbox
+    clock: FakeClock
+    new_id: NewId
+
+
+def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
+    """On the emulated cloud, watched: nothing may be asked that is not declared."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[P]]:
+        clock = FakeClock()
+        new_id = Ulids(clock.now)
+        async with cloud.tables() as tables:
+            watch(tables.client, tables.names)
+            outbox = DynamoOutbox(tables, new_id, clock.now)
+            yield Opened(build(Cloud(tables, outbox, clock, new_id)), outbox, clock)
 
     return opened
 
@@ -270,18 +302,25 @@ WATCHING: list[tuple[str, Opener[Watching]]] = [
         "sqlite",
         sqlite(lambda world: Watching(SqliteSessions(world.database, world.clock.now), SqliteHistory(world.database))),
     ),
+    (
+        "dynamo",
+        dynamo(lambda world: Watching(DynamoSessions(world.tables, world.clock.now), DynamoHistory(world.tables))),
+    ),
 ]
 COMMENTS: list[tuple[str, Opener[Comments]]] = [
     ("in_memory", in_memory(_comments)),
     ("sqlite", sqlite(lambda world: SqliteComments(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoComments(world.tables, world.outbox))),
 ]
 REACTIONS: list[tuple[str, Opener[Reactions]]] = [
     ("in_memory", in_memory(_reactions)),
     ("sqlite", sqlite(lambda world: SqliteReactions(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoReactions(world.tables, world.outbox))),
 ]
 SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [
     ("in_memory", in_memory(_subscriptions)),
     ("sqlite", sqlite(lambda world: SqliteSubscriptions(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoSubscriptions(world.tables, world.outbox))),
 ]
 INBOXES: list[tuple[str, Opener[Inbox]]] = [
     ("in_memory", in_memory(_inbox)),

@@ -11,6 +11,7 @@ their own, so the author sees at once what is held, and nothing is left behind.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from attrs import evolve
 
@@ -191,7 +192,7 @@ class DynamoComments:
         gone = await self.all_on(video, limit)
         for start in range(0, len(gone), FORGOTTEN_TOGETHER):
             some = gone[start : start + FORGOTTEN_TOGETHER]
-            await self._tables.anew(lambda some=some: self._forget(video, some))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+            await self._tables.anew(partial(self._forget, video, some))
         return gone
 
     async def _carry_out(self, writes: Sequence[Write], video: VideoId, shown: int) -> None:

@@ -218,16 +218,13 @@ class DynamoSubscriptions:
 
     async def _drop(self, channel: ChannelId, keys: Sequence[Key]) -> int:
         """How many of them were still there."""
-        while keys:
-            deletes = [delete(_SUBSCRIBE, key, THERE) for key in keys]
-            try:
-                await _SUBSCRIBERS.write(
-                    self._tables, channel, lambda _, deletes=deletes: deletes, subscribers=-len(keys)
-                )  # fmt: skip
-            except Refused as refused:
-                keys = [key for at, key in enumerate(keys) if at not in refused.there]
-            else:
-                break
+        if not keys:
+            return 0
+        deletes = [delete(_SUBSCRIBE, key, THERE) for key in keys]
+        try:
+            await _SUBSCRIBERS.write(self._tables, channel, lambda _: deletes, subscribers=-len(keys))
+        except Refused as refused:
+            return await self._drop(channel, [key for at, key in enumerate(keys) if at not in refused.there])
         return len(keys)
 
 

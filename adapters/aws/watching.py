@@ -41,7 +41,7 @@ def _place(session: PlaybackSession) -> Mapping[str, Value]:
 
 
 _SESSIONS = Shelf(
-    table=SOCIAL, kind=PlaybackSession, name="a playback session", prefix="SESSION#", sort="SESSION", key="session",
+    table=SOCIAL, kind=PlaybackSession, name="a playback session", prefix="SESSION#", sort="SESSION",
     missing="there is no such session, or it is over", stale="this session", place=_place, item_bytes=500,
 )  # fmt: skip
 _VIEWS = Counters(table=SOCIAL, prefix="VIEWS#", names=("views",))

@@ -8,6 +8,7 @@ import pytest
 from adapters.aws.comments import DynamoComments
 from adapters.aws.counters import SHARDS
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
+from adapters.aws.tables import G1
 from adapters.aws.watching import DynamoHistory, DynamoSessions
 from application.ports import Reactions, ReactionTally, Subscriptions
 from domain.engagement import Notify, Reaction, Subscription
@@ -78,7 +79,8 @@ async def test_a_channel_that_many_subscribe_to_at_once_is_listed_over_shards() 
         assert await calm.count(channel) == len(every)
         items = [
             await world.tables.client.query(
-                TableName=world.tables.names["social"], IndexName="g1", KeyConditionExpression="g1pk = :list",
+                TableName=world.tables.names["social"], IndexName=G1.index_name,
+                KeyConditionExpression="#list = :list", ExpressionAttributeNames={"#list": G1.pk},
                 ExpressionAttributeValues={":list": {"S": f"SUBSCRIBERS#{channel}#{shard}"}},
             )
             for shard in range(SHARDS)

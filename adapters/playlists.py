@@ -57,7 +57,7 @@ class Variant:
 
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
 _URI = re.compile(r'URI="([^"]*)"')
-_SHEET = re.compile(r"^[^#\s][^#]*(?=#xywh=)", re.MULTILINE)
+_SHEET = re.compile(r"^[^#\s][^#\n]*(?=#xywh=)", re.MULTILINE)
 
 
 def variants(master: str) -> Sequence[Variant]:

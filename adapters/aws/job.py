@@ -29,6 +29,8 @@ POSTER_CAPTURES, BOARD_CAPTURES = "thumb/t_poster.", "thumb/t_board."
 """What the keys of captured frames begin with, below the attempt's prefix."""
 _POSTER_SHORT_SIDE = 720
 _TILE = 160
+_SIDE_LEAST = 32
+"""The service makes no smaller pictures (its model)."""
 
 
 @frozen(kw_only=True)
@@ -47,7 +49,7 @@ class Places:
 
 def board(source: Source) -> Board:
     """Each picture of the storyboard is a file of its own; they are whole seconds apart."""
-    height = max(2, round(_TILE * source.height / source.width / 2) * 2)
+    height = max(_SIDE_LEAST, round(_TILE * source.height / source.width / 2) * 2)
     return Board(math.ceil(interval_s(source.duration_s)), _TILE, height, columns=1, rows=1)
 
 
@@ -141,7 +143,8 @@ def _video(output: Output, source: Source) -> Settings:
         "NameModifier": f"_{output.name}",
         "ContainerSettings": {"Container": "M3U8", "M3u8Settings": {}},
         "VideoDescription": {
-            "Width": output.width, "Height": output.height, "ScalingBehavior": "STRETCH_TO_OUTPUT", "Sharpness": 50,
+            "Width": max(output.width, _SIDE_LEAST), "Height": max(output.height, _SIDE_LEAST),
+            "ScalingBehavior": "STRETCH_TO_OUTPUT", "Sharpness": 50,
             "CodecSettings": {"Codec": "H_264", "H264Settings": h264},
         },
         "OutputSettings": {
@@ -199,7 +202,7 @@ def _storyboard(board: Board) -> Settings:
 
 def _capture(name: str, size: tuple[int, int], every_s: int, more: Settings) -> Settings:
     """The first picture, and one every so many seconds."""
-    width, height = size
+    width, height = (max(side, _SIDE_LEAST) for side in size)
     frames = {"FramerateNumerator": 1, "FramerateDenominator": every_s, **more}
     return {
         "NameModifier": name,

@@ -299,7 +299,7 @@ class World:
         order = evolve(ORDER, attempt=attempt)
         asked = request(order, FILM, PLACES) | {"UserMetadata": metadata(order, env, board_for(FILM))}
         job = JobId(f"job-{len(self.service.jobs)}")
-        self.service.jobs[job] = {"Id": job, "Status": status, **asked, **more}
+        self.service.jobs[job] = {"Id": job, **asked, **more, "Status": status}
         return job
 
 
@@ -384,7 +384,7 @@ async def test_a_fault_of_ours_is_no_refusal(operation: str) -> None:
 )
 async def test_how_far_a_job_is(job: Mapping[str, Any], state: State, percent: int) -> None:
     world = World()
-    asked = world.add(**job)
+    asked = world.add(**{"status": job["Status"], **job})
     report = await world.transcoder.status(asked)
     assert report is not None
     assert (report.job, report.attempt, report.state, report.percent) == (asked, 2, state, percent)

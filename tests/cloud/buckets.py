@@ -1,5 +1,6 @@
 """S3 and CloudFront as our clients use them: what is sent and fetched goes the way that the links lead."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from domain.ids import VideoId
 from domain.uploads import Part, Upload
 from domain.videos import Audience
 from domain.watching import Grant
+from tests.cloud.cloudfront import PATH
 from tests.cloud.world import World, world
 
 DOOR = "http://api.example"
@@ -70,8 +72,14 @@ class Buckets:
             "TargetOriginId": "s3", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": _CACHING_OPTIMIZED,
         }  # fmt: skip
         trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
+        control = await cloudfront.create_origin_access_control(
+            OriginAccessControlConfig={
+                "Name": name("oac"), "OriginAccessControlOriginType": "s3", "SigningBehavior": "always",
+                "SigningProtocol": "sigv4",
+            }
+        )  # fmt: skip
         origin = {
-            "Id": "s3", "DomainName": f"{self.media}.s3.us-east-1.amazonaws.com",
+            "Id": "s3", "OriginAccessControlId": control["OriginAccessControl"]["Id"], "DomainName": f"{self.media}.s3.us-east-1.amazonaws.com",
             "S3OriginConfig": {"OriginAccessIdentity": ""},
         }  # fmt: skip
         behaviors = [{**common, "PathPattern": "v/*", "TrustedKeyGroups": trusted}]
@@ -82,9 +90,16 @@ class Buckets:
                 "CacheBehaviors": {"Quantity": len(behaviors), "Items": behaviors},
             }
         )  # fmt: skip
+        allowed = {
+            "Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{self.media}/*",
+            "Condition": {"StringEquals": {"AWS:SourceArn": created["Distribution"]["ARN"]}},
+        }  # fmt: skip
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        await self.s3.put_bucket_policy(Bucket=self.media, Policy=policy)
         self.distribution = created["Distribution"]["Id"]
         label = created["Distribution"]["DomainName"].partition(".")[0]
-        self.media_url = f"{self.world.stack.endpoint}/_hexcast/cdn/{label}"
+        self.media_url = f"{self.world.stack.endpoint}{PATH}{label}"
 
     def links(self, now: Now, mode: LinkMode = LinkMode.COOKIE) -> CloudFrontLinks:
         return CloudFrontLinks(Signer(self.key), self.door(now), now, media_url=self.media_url, mode=mode)

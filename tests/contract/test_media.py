@@ -126,7 +126,7 @@ async def on_s3() -> AsyncIterator[Opened]:
 OUR_OWN: list[Any] = [in_memory, on_disk, on_one_disk_by_two]
 """Those that send and fetch over our own HTTP."""
 OPENERS: list[Any] = [*OUR_OWN, on_s3]
-EXAMPLES = {on_s3: 25}
+EXAMPLES = {on_s3: 12}
 """Each step there takes several requests."""
 
 
@@ -699,7 +699,7 @@ async def test_what_is_directly_under_a_prefix(opened: Opened) -> None:
     for stored in here:
         if stored.at is not None:
             earliest, latest = put[f"v/{stored.name}"]
-            assert earliest <= stored.at <= latest
+            assert earliest <= stored.at < latest + timedelta(seconds=1)  # S3 tells whole seconds
     assert await store.under("v/", limit=2) == here[:2]
     assert await store.under("v/", after="a.jpg", limit=2) == here[1:3]
     assert await store.under("v/", after="a/") == here[2:]

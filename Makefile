@@ -10,8 +10,9 @@ COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 
 # What the functions on AWS never import: servers, codecs of this machine, the command line, and what Litestar has for
 # generated examples, its command line and its test client.
-NOT_ON_LAMBDA := apsw av boto3 certifi click faker flask-openapi-scalar granian h11 httpcore httpx imageio-ffmpeg \
-	litestar-htmx markdown-it-py mdurl polyfactory pygments rich rich-click s3transfer sortedcontainers uvloop
+NOT_ON_LAMBDA := apsw av boto3 certifi click colorama faker flask-openapi-scalar granian h11 httpcore httpx imageio-ffmpeg \
+	litestar-htmx markdown-it-py mdurl polyfactory pygments rich rich-click s3transfer sortedcontainers tzdata \
+	uvloop
 ARCH ?= x86_64
 STAGE ?= dev
 

@@ -34,7 +34,18 @@ SERVICES = frozenset({"cloudfront", "cognito-idp", "dynamodb", "mediaconvert", "
 WASTE = (
     "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "**/__pycache__", "**/tests", "bin",
     "*.dist-info/sboms", "*.dist-info/licenses/**/*",
-    "PIL/_avif*.so", "pillow.libs/libavif*",  # we read JPEG, PNG and WebP
+    # Of pictures we read JPEG, PNG and WebP, and write no text into them.
+    "PIL/_avif*.so", "pillow.libs/libavif*", "PIL/_imagingft*.so", "pillow.libs/libfreetype*",
+    "pillow.libs/libharfbuzz*",
+    # Of these we use the batches, the log, the metrics and the traces.
+    "aws_lambda_powertools/event_handler", *(
+        f"aws_lambda_powertools/utilities/{each}" for each in (
+            "auth_alpha", "circuit_breaker", "data_masking", "feature_flags", "idempotency", "kafka", "parameters",
+            "parser", "streaming", "validation",
+        )
+    ),
+    # YAML is only written, once and by nobody who waits; zones of time are UTC.
+    "yaml/_yaml*.so", "dateutil/zoneinfo/*.tar.gz",
 )  # fmt: skip
 
 

@@ -88,8 +88,12 @@ def _queues(client: Any, url: str) -> Mapping[str, SqsQueue]:
 
 def _places(settings: AwsSettings) -> Places:
     return Places(
-        settings.raw_bucket, settings.media_bucket, settings.transcode_role, settings.transcode_queue, settings.stage
-    )  # fmt: skip
+        raw_bucket=settings.raw_bucket,
+        media_bucket=settings.media_bucket,
+        role=settings.transcode_role,
+        queue=settings.transcode_queue,
+        env=settings.stage,
+    )
 
 
 class Aws(DeclarativeContainer):

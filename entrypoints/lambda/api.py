@@ -12,7 +12,7 @@ from .runtime import core, on_lambda
 
 TEXT = [
     "text/", "application/json", "application/problem+json", "application/atom+xml", "application/xml",
-    "application/javascript", "image/svg+xml",
+    "application/javascript", "application/vnd.oai.openapi", "image/svg+xml",
 ]  # fmt: skip
 """What is answered as text; API Gateway decodes all else from base64."""
 

@@ -32,6 +32,16 @@ ORPHAN_CALLS = 20
 WELCOME_S = 3.0
 
 
+class _Batch(AsyncBatchProcessor):
+    """All records at once, on the environment's loop."""
+
+    def async_process(self) -> list[Any]:
+        async def every() -> list[Any]:
+            return list(await asyncio.gather(*map(self._async_process_record, self.records)))
+
+        return run(every())
+
+
 def _batch(kind: EventType, handle: Callable[[Any], Awaitable[None]], name: str) -> Handler:
     """Each record of a batch by itself, all at once; those that fail come again."""
 
@@ -44,9 +54,9 @@ def _batch(kind: EventType, handle: Callable[[Any], Awaitable[None]], name: str)
             raise
 
     def handler(event: dict[str, Any], context: Any) -> Any:
-        processor = AsyncBatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
+        processor = _Batch(event_type=kind, raise_on_entire_batch_failure=False)
         with processor(event["Records"], one, context):
-            run(processor.async_process())
+            processor.async_process()
         return processor.response()
 
     handler.__name__ = name

@@ -1,5 +1,6 @@
 """What a handler says of its work: one JSON line or more in the log, counters as CloudWatch's embedded metrics, a trace."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
@@ -9,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
 # All three take the name of the stack from the environment (POWERTOOLS_SERVICE_NAME).
-log = Logger(use_rfc3339=True)
+log = Logger(use_rfc3339=True, stream=sys.stdout)
 tracer = Tracer(auto_patch=False)  # patched clients would cost each call more than they tell
 _metrics = Metrics(namespace="Hexcast")
 _counts: Counter[str] = Counter()
@@ -37,7 +38,7 @@ def told(function: Handler) -> Handler:
             counted = dict(_counts)
             _counts.clear()
             # Always one line: the log shows that a call came, and an emulator waits a while for the first.
-            log.info("handled", **counted)
+            log.info("handled", extra=counted)
             for name, many in counted.items():
                 _metrics.add_metric(name, MetricUnit.Count, many)
             if counted:

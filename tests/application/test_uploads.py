@@ -429,7 +429,6 @@ async def test_a_file_that_comes_after_its_upload_was_over_is_freed(world: World
     """It was cancelled, and nobody would ever look for it."""
     card = await world.announce()
     cancelled = (await world.core.cancel_upload()(world.owner, card.upload.id)).upload
-    await world.settle()
     await world.raw.media().receive(card.upload, 1, pieces(CLIP))
     assert world.incoming()
     assert await world.core.finish_upload()(card.upload.id) == cancelled

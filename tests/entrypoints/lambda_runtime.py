@@ -88,14 +88,20 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The function's process was killed while it waited for a call."""
+
+
 @contextmanager
 def environment(
     handler: str, path: list[Path], variables: Mapping[str, str], output: Path
 ) -> Iterator[RuntimeApi]:  # fmt: skip
     """A process that runs a function, and finds modules in ``path`` and the standard library only."""
     api = RuntimeApi()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(api))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     known = {
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "AWS_LAMBDA_FUNCTION_NAME": "x", "_HANDLER": handler,

@@ -1,15 +1,18 @@
 """The functions of the cloud, over the memory profile: golden events in, and what comes of them."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import count
 from typing import Any
 
 import pytest
 from attrs import define, field, frozen
 from dependency_injector.providers import Object
 
+from adapters.aws.cognito import HANDLE
 from adapters.aws.job import SCHEMA, Places
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from application.ports import Envelope
@@ -29,6 +32,7 @@ from tests.application.world import CLIP, pieces
 from tests.entrypoints import aws_events as aws
 
 OLGA = UserId("usr_olga")
+_NUMBERS = count()
 NOBODYS = "upl_01J9ZK3B1W8N6T2Q4R5S7V9X0Y"
 
 
@@ -64,7 +68,8 @@ class Functions:
 
     def announce(self, content: bytes = CLIP, *, send: bool = True) -> UploadCard:
         """An upload of Olga's into a channel of hers, with its bytes."""
-        return self.run(self._announced(content, send=send))
+        card: UploadCard = self.run(self._announced(content, send=send))
+        return card
 
     async def _announced(self, content: bytes, *, send: bool) -> UploadCard:
         adapters, now = self.core.adapters, self.core.adapters.now()()
@@ -101,15 +106,20 @@ def functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     """A fresh environment: modules are loaded anew, as what they hold lives as long as one."""
     for name, value in {
         "HEXCAST_PROFILE": "memory", "HEXCAST_PUBLIC_URL": "https://hexcast.test", "HEXCAST_SECRET": "s" * 32,
-        "HEXCAST_RATE_LIMIT": "0", "HEXCAST_LOG_FORMAT": "json", "POWERTOOLS_SERVICE_NAME": "hexcast-test",
+        "HEXCAST_RATE_LIMIT": "0", "HEXCAST_LOG_FORMAT": "json", "POWERTOOLS_SERVICE_NAME": f"hexcast-{next(_NUMBERS)}",  # loggers live as long as the process
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     for module in ("runtime", "telemetry", "events", "api"):
         monkeypatch.delitem(sys.modules, f"entrypoints.lambda.{module}", raising=False)
     runtime, events = import_module("entrypoints.lambda.runtime"), import_module("entrypoints.lambda.events")
 
+    logged = io.StringIO()  # the standard output of a fixture is not that of its test
+    events.log.handlers[0].setStream(logged)
+
     def printed() -> list[Mapping[str, Any]]:
-        return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        lines = [*capsys.readouterr().out.splitlines(), *logged.getvalue().splitlines()]
+        logged.truncate(logged.seek(0))
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     try:
         yield Functions(runtime.core(), runtime.run, events, printed)
@@ -182,7 +192,7 @@ def transcoding(functions: Functions) -> Mapping[str, str]:
     card = functions.announce()
     functions.failed("on_upload", aws.of_sqs(aws.created(card.upload.source)))
     functions.run(functions.core.deliver_events()())
-    places = Places("raw", "media", "role", "queue", "prod")
+    places = Places(raw_bucket="raw", media_bucket="media", role="role", queue="queue", env="prod")
     transcoder = MediaConvertTranscoder(None, None, functions.core.adapters.media(), places, Told())
     functions.core.adapters.transcoder.override(Object(transcoder))
     return {"video_id": card.upload.video, "attempt": "1", "env": "prod", "schema": SCHEMA, "board": "160x90/5"}
@@ -329,7 +339,7 @@ def test_a_page_that_is_no_message_is_left_to_the_dead_letters(functions: Functi
 
 def test_who_was_confirmed_has_a_profile(functions: Functions) -> None:
     """Made if it is not there, and left alone if it is; the answer is what was asked."""
-    event = aws.confirmation("sub-1", **{"email": "nora@hexcast.test", "custom:handle": "nora"})
+    event = aws.confirmation("sub-1", **{"email": "nora@hexcast.test", HANDLE: "nora"})
     assert functions.call("on_signup", event) == event
     nora = functions.run(functions.core.adapters.users().get(UserId("sub-1")))
     assert (nora.handle, nora.email) == ("nora", "nora@hexcast.test")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import tomllib
 import zipfile
@@ -114,6 +115,28 @@ def test_the_api_runs_from_the_package_alone(unpacked: Path, client: Path, tmp_p
         document = api.call(aws.request("GET", "/schema/openapi.json"))
         assert "/v1/videos" in json.loads(document.body["body"])["paths"]
         assert api.call(aws.request("GET", "/v1/me")).body["statusCode"] == 401
+
+
+PICTURES = """
+import asyncio, io
+from PIL import Image
+from adapters.formats import PillowImages, tidy_webvtt
+for kind in ("PNG", "JPEG", "WEBP"):
+    sent = io.BytesIO()
+    Image.new("RGB", (640, 480), "teal").save(sent, kind)
+    fitted = asyncio.run(PillowImages().fit(sent.getvalue(), 320, 180))
+    assert Image.open(io.BytesIO(fitted)).size == (320, 180)
+assert tidy_webvtt(b"WEBVTT\\n\\n00:01.000 --> 00:02.000\\nHello\\n").startswith(b"WEBVTT")
+"""
+
+
+def test_pictures_and_captions_are_read_from_the_package_alone(unpacked: Path) -> None:
+    """Though parts of their libraries are left out."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PICTURES],
+        env={"PYTHONPATH": str(unpacked)}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def metadata_version() -> str:

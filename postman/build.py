@@ -53,6 +53,7 @@ def _body(text: str, headers: list[Json]) -> Json:
         return {"mode": "file", "file": {"src": text.removeprefix("< ")}}
     if not any(header["key"] == "Content-Type" for header in headers):
         headers.append({"key": "Content-Type", "value": "application/json"})
+        return {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
     return {"mode": "raw", "raw": text}
 
 

@@ -5,12 +5,12 @@ SHELL := /bin/sh
 PYTHON ?= python3
 export PYTHON
 PY := .venv/bin/python
-COMPILE := $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test postman check format bench lock wheel setup setup-run clean
+.PHONY: help run demo cloud test postman check format bench lock wheel setup setup-run clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
@@ -20,6 +20,9 @@ run: setup-run ## start the server on this machine
 
 demo: setup-run ## start the server with people and videos already there
 	@exec $(PY) -m entrypoints.demo
+
+cloud: setup ## start the emulated cloud with everything deployed on it
+	@exec $(PY) -m tests.cloud
 
 test: setup ## run every test; the core must be covered in full
 	@$(PY) -m pytest --cov
@@ -41,40 +44,42 @@ bench: setup ## run the benchmarks
 	@exec $(PY) -m bench
 
 lock: setup ## resolve requirements/*.txt again (UPGRADE=1 takes newer releases)
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra aws --group dev -o requirements/dev.txt
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements/dev.txt --no-annotate -o requirements/run.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra aws --group dev -o requirements/dev.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements/dev.txt --no-annotate -o requirements/run.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:cloud -o requirements/cloud.txt
 
 wheel: setup ## build dist/*.whl
 	@rm -rf dist
 	@$(PY) -m build --wheel --no-isolation --outdir dist >/dev/null
 	@ls dist/*.whl
 
-setup: ## make .venv for work on the code, and install newman where there is npm
-	@$(call install,dev)
+setup: ## make .venv for work on the code, .venv-cloud for the emulated cloud, and install newman where there is npm
+	@$(call install,dev,.venv)
+	@$(call install,cloud,.venv-cloud)
 	@$(newman)
 
 setup-run: ## make .venv for running only; a .venv for work will do
-	@$(call install,run)
+	@$(call install,run,.venv)
 
 clean: ## remove everything that the other targets made (keeps .hexcast-data)
-	@rm -rf .venv postman/node_modules dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-cloud postman/node_modules dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A lock names all there is to install, so pip looks for nothing else (--no-deps).
-# .venv/installed.txt is the lock that .venv was made from; the dev lock holds the run lock.
+# installed.txt is the lock that an environment was made from; the dev lock holds the run lock.
 define install
-current() { $(PY) -c '' 2>/dev/null && cmp -s "requirements/$$1.txt" .venv/installed.txt; }; \
-if current dev || { [ $(1) = run ] && current run; }; then exit 0; fi; \
+current() { $(2)/bin/python -c '' 2>/dev/null && cmp -s "requirements/$$1.txt" $(2)/installed.txt; }; \
+if current $(1) || { [ $(1) = run ] && current dev; }; then exit 0; fi; \
 command -v "$$PYTHON" >/dev/null 2>&1 \
 	|| { echo "hexcast: '$$PYTHON' not found; set PYTHON to a Python 3.11 or newer" >&2; exit 1; }; \
 "$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "hexcast: '$$PYTHON' is older than Python 3.11; set PYTHON to a newer one" >&2; exit 1; }; \
 "$$PYTHON" -c 'import venv, ensurepip' 2>/dev/null \
 	|| { echo "hexcast: '$$PYTHON' has no venv or ensurepip; on Debian install python3-venv" >&2; exit 1; }; \
-echo "hexcast: installing requirements/$(1).txt into .venv (a minute or two)" >&2; \
-if $(PY) -m pip --version >/dev/null 2>&1; then rm -f .venv/installed.txt; else "$$PYTHON" -m venv --clear .venv; fi \
-	&& $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "requirements/$(1).txt" \
-	&& cp "requirements/$(1).txt" .venv/installed.txt
+echo "hexcast: installing requirements/$(1).txt into $(2) (a minute or two)" >&2; \
+if $(2)/bin/python -m pip --version >/dev/null 2>&1; then rm -f $(2)/installed.txt; else "$$PYTHON" -m venv --clear $(2); fi \
+	&& $(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "requirements/$(1).txt" \
+	&& cp "requirements/$(1).txt" $(2)/installed.txt
 endef
 
 # postman/node_modules/installed.json is the lock that it was made from.

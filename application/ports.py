@@ -190,7 +190,9 @@ class Order(StrEnum):
 
 
 class Videos(Protocol):
-    """The videos there are. Lists of listable ones are by ``published_at``; eventually consistent on AWS."""
+    """The videos there are. Lists of listable ones are by ``published_at``; all lists are eventually consistent on AWS,
+    and counts are exact.
+    """
 
     async def get(self, video: VideoId) -> Video:
         """Raises NotFound."""
@@ -224,7 +226,7 @@ class Videos(Protocol):
 
 
 class Uploads(Protocol):
-    """The uploads there are."""
+    """The uploads there are. Pages of all of a user's, and those expired, are eventually consistent on AWS."""
 
     async def get(self, upload: UploadId) -> Upload:
         """Raises NotFound."""
@@ -255,7 +257,7 @@ class Uploads(Protocol):
 
 
 class Processings(Protocol):
-    """How far each video's media is."""
+    """How far each video's media is. Those not done are found eventually on AWS."""
 
     async def get(self, video: VideoId) -> Processing:
         """The latest saved. Raises NotFound."""

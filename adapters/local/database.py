@@ -3,8 +3,8 @@
 Reads run on the thread that asks, on a connection of their own. In write-ahead mode they wait for nobody, and what
 they read lies in the page cache nearly always: handing them to a thread takes five times as long as they do.
 
-Writes run in one thread, and all that wait while it is busy make one transaction, each in a savepoint: whoever is
-refused takes nothing of the others along, and one wait for the disk serves them all. The level is FULL: when a write
+Writes run in one thread, and all that wait while it is busy make one transaction: one wait for the disk serves them
+all. If one of them is refused they are done once more, each in a savepoint, so that it takes nothing of the others along. The level is FULL: when a write
 is answered, it is on the disk, and a power cut takes nothing back. NORMAL would be four times as fast for one writer
 alone, and lose the last writes.
 
@@ -314,15 +314,15 @@ class Database:
             if ends:
                 return
 
-    def _commit(self, batch: Sequence[_Job]) -> None:
-        """One transaction; if it comes to nothing, nobody's part was stored."""
+    def _commit(self, batch: Sequence[_Job], *, apart: bool = False) -> None:
+        """One transaction; if it comes to nothing, nobody's part was stored. ``apart``: each in a savepoint."""
         connection = self._write
         try:
             with _translated():
                 with self._line.first():
                     connection.execute("BEGIN IMMEDIATE").fetchall()
                 for job in batch:
-                    self._do(job, apart=len(batch) > 1)
+                    self._do(job, apart=apart)
                 connection.execute("COMMIT").fetchall()
         except Exception as error:  # noqa: BLE001  (it goes to whoever waits)
             with suppress(
@@ -333,6 +333,8 @@ class Database:
             if len(batch) == 1 or (isinstance(error, Unavailable) and error.code == "database_busy"):
                 for job in batch:
                     job.error = error
+            elif not apart:
+                self._commit(batch, apart=True)
             else:  # what was too much for all of them may go well for some
                 for job in batch:
                     job.error = None

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adapters.local.database import Database, Transaction, micros, sql
+from adapters.local.shelves import as_list
 from adapters.rows import event_of, kind_of, text_of
 from application.ports import Envelope, Event, NewId
 from domain.ids import EVENT, EventId
@@ -34,7 +35,7 @@ _NEWEST = sql(
     "INSERT INTO newest (kind, id) VALUES ('event', ?) ON CONFLICT (kind) DO UPDATE SET id = excluded.id "
     "WHERE excluded.id > id"
 )
-_DONE = sql("DELETE FROM event WHERE id = ? AND reason IS NULL")
+_DONE = sql("DELETE FROM event WHERE id IN (SELECT value FROM json_each(?)) AND reason IS NULL")
 _AGAIN = sql("UPDATE event SET held_until = ? WHERE id = ? AND reason IS NULL")
 _DIED = sql("UPDATE event SET held_until = NULL, reason = ? WHERE id = ? AND reason IS NULL")
 _DEAD = sql("SELECT id, kind, doc, attempts, reason FROM event WHERE reason IS NOT NULL ORDER BY id LIMIT ?")
@@ -48,6 +49,7 @@ class SqliteOutbox:
         self._new_id = new_id
         self._claimable = asyncio.Event()
         self._latest = 0
+        self._ending: tuple[list[EventId], asyncio.Task[int]] | None = None
         if database.row(_FREE) is not None:  # left by an earlier process
             self._claimable.set()
 
@@ -114,7 +116,18 @@ class SqliteOutbox:
         return claimed
 
     async def done(self, event: EventId) -> None:
-        await self._database.write(lambda transaction: transaction.run(_DONE, (event,)))
+        """Those that are done with at the same time go together."""
+        if self._ending is None:
+            ended: list[EventId] = []
+            self._ending = ended, asyncio.create_task(self._end(ended))
+        ended, ending = self._ending
+        ended.append(event)
+        await asyncio.shield(ending)
+
+    async def _end(self, events: list[EventId]) -> int:
+        await asyncio.sleep(0)  # whoever is about to add theirs
+        self._ending = None
+        return await self._database.write(lambda transaction: transaction.run(_DONE, (as_list(events),)))
 
     async def failed(self, event: EventId, reason: str, again_at: datetime | None) -> None:
         statement, value = (_DIED, reason) if again_at is None else (_AGAIN, micros(again_at))

@@ -1,5 +1,6 @@
 """Any Channels behaves like a dict with a version check and unique handles, and knows whose each channel is."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -84,6 +85,18 @@ async def test_a_handle_given_up_is_free_at_once(opener: Opener[Channels]) -> No
         assert await opened.port.by_handle("the_cats") == boats
         await opened.port.remove(renamed)
         assert (await opened.port.save(boats.edit(handle="all_cats"))).handle == "all_cats"
+
+
+@openers
+async def test_of_those_who_take_a_handle_at_once_one_gets_it(opener: Opener[Channels]) -> None:
+    """And no trace is left of the others."""
+    async with opener() as opened:
+        wanted = [evolve(CATS, id=ChannelId(f"chn_{order}")) for order in range(3)]
+        results = await asyncio.gather(*map(opened.port.save, wanted), return_exceptions=True)
+        (winner,) = [result for result in results if isinstance(result, Channel)]
+        assert sum(isinstance(result, Taken) for result in results) == 2
+        assert await opened.port.by_handle(CATS.handle) == winner
+        assert await opened.port.of_member(ANN) == [winner]
 
 
 @openers

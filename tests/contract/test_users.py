@@ -1,5 +1,6 @@
 """Any Users behaves like a dict of profiles with a version check and unique handles."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ async def test_a_handle_given_up_is_free_at_once(opener: Opener[Users]) -> None:
         assert await opened.port.by_handle("ann") == ben
         await opened.port.remove(renamed)
         assert (await opened.port.save(evolve(ben, handle="cho"))).handle == "cho"
+
+
+@openers
+async def test_of_those_who_take_a_handle_at_once_one_gets_it(opener: Opener[Users]) -> None:
+    """New ones and renamed ones alike; the others keep what they had."""
+    async with opener() as opened:
+        cho = await opened.port.save(evolve(ANN, id=UserId("usr_cho"), handle="cho"))
+        wanted = [ANN, evolve(ANN, id=UserId("usr_ben")), evolve(cho, handle="ann")]
+        results = await asyncio.gather(*map(opened.port.save, wanted), return_exceptions=True)
+        (winner,) = [result for result in results if isinstance(result, User)]
+        assert sum(isinstance(result, Taken) for result in results) == 2
+        assert await opened.port.by_handle("ann") == winner
+        if winner.id != cho.id:
+            assert await opened.port.by_handle("cho") == cho
 
 
 @openers

@@ -1,5 +1,6 @@
 """Any Videos behaves like a dict with a version check, and lists what is listable in every order asked for."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -224,6 +225,23 @@ async def test_only_the_listable_are_listed(opener: Opener[Videos]) -> None:
         assert (await opened.port.listed()).items == []
         assert (await opened.port.feed([channel])).items == []
         assert await opened.port.count(channel) == 0
+
+
+@openers
+async def test_counts_are_exact_under_concurrency(opener: Opener[Videos]) -> None:
+    """Whatever is published, hidden and removed at once; and a feed shows all that is listed."""
+    channel = ChannelId("chn_cats")
+    async with opener() as opened:
+        made = await asyncio.gather(*(opened.port.save(shown(order)) for order in (2, 0, 5, 1, 4, 3)))
+        assert await opened.port.count(channel) == 6
+        assert (await opened.port.feed([channel])).items == sorted(made, key=name, reverse=True)
+        await asyncio.gather(
+            opened.port.remove(made[0]),
+            opened.port.save(evolve(made[1], visibility=Visibility.PRIVATE)),
+            opened.port.save(evolve(made[2], title="Another")),
+            opened.port.save(shown(6)),
+        )
+        assert await opened.port.count(channel) == 5
 
 
 @openers

@@ -1,0 +1,166 @@
+"""Events on their way, stored in the transaction of what caused them.
+
+The table's stream hands each to ``on_outbox`` at once, who claims it by name. What the stream lost, or nobody finished,
+is found by when it comes free: an index of those that are neither done nor dead, spread over ``SHARDS`` partitions
+since its keys ascend.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from zlib import crc32
+
+from attrs import evolve
+
+from adapters.aws.dynamo import (
+    NEW,
+    Item,
+    Key,
+    Refused,
+    Tables,
+    Value,
+    Write,
+    expiry,
+    live,
+    number,
+    put,
+    stamp,
+    text,
+    update,
+)
+from adapters.aws.shelves import DOC
+from adapters.aws.tables import G1, G2, OPS, Operation, pattern
+from adapters.rows import event_of, kind_of, text_of
+from application.ports import Envelope, Event, NewId, Now
+from domain.ids import EVENT, EventId
+
+HOLD = timedelta(minutes=1)
+REMEMBERED = timedelta(days=1)
+"""How long an event that is done with is known."""
+SHARDS = 4
+PREFIX, SORT = "EVENT#", "EVENT"
+
+_PUT = pattern("store an event", Operation.WRITE, OPS, "EVENT#<event>", SORT, indices=(G1,), transaction=True)
+_MOVE = pattern("claim, finish or put off an event", Operation.WRITE, OPS, "EVENT#<event>", SORT, indices=(G1,))
+_SOME = pattern("events by id", Operation.MANY, OPS, "EVENT#<event>", SORT, strong=True, items=10)
+_DUE = pattern(
+    "events that are free, by since when", Operation.QUERY, OPS, "DUE#<shard>", "<free at>#<event>", index=G1, items=10
+)
+_DEAD = pattern("dead letters, the oldest first", Operation.QUERY, OPS, "DEAD", "<event>", index=G2, items=10)
+
+_WAITING = f"attribute_exists(#{G1.pk})"
+
+
+class DynamoOutbox:
+    """An item each. One that is done with stays for a day without its event, so that it is not taken for a new one."""
+
+    def __init__(self, tables: Tables, new_id: NewId, now: Now) -> None:
+        self._tables = tables
+        self._new_id = new_id
+        self._now = now
+        self._claimable = asyncio.Event()
+
+    def storing(self, events: Iterable[Event]) -> Sequence[Write]:
+        """The writes for the events of a save, to be part of its transaction."""
+        writes = [self._storing(event, EventId(self._new_id(EVENT))) for event in events]
+        if writes:
+            self._claimable.set()
+        return writes
+
+    async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the port's word)
+        with suppress(Refused):
+            await self._tables.write(evolve(self._storing(event, id), condition=NEW))
+        self._claimable.set()
+
+    async def claim(
+        self, now: datetime, limit: int = 10, *, only: Sequence[EventId] | None = None
+    ) -> Sequence[Envelope]:
+        free = await (self._free(now, limit) if only is None else self._free_of(now, only))
+        if not free and only is None:
+            self._claimable.clear()
+        claimed = await asyncio.gather(*(self._claim(item, now) for item in free))
+        return [each for each in claimed if each is not None]
+
+    async def done(self, event: EventId) -> None:
+        gone = f"SET #expires = :expires REMOVE #{G1.pk}, #{G1.sk}, #{DOC}"
+        await self._move(event, gone, expires=expiry(self._now() + REMEMBERED)["expires"])
+
+    async def failed(self, event: EventId, reason: str, again_at: datetime | None) -> None:
+        if again_at is not None:
+            await self._move(event, f"SET #{G1.sk} = :free", free=text(_place(again_at, event)))
+            return
+        dies = f"SET #reason = :reason, #{G2.pk} = :dead, #{G2.sk} = :id REMOVE #{G1.pk}, #{G1.sk}"
+        await self._move(event, dies, reason=text(reason), dead=text("DEAD"), id=text(event))
+
+    async def dead(self, limit: int = 100) -> Sequence[tuple[Envelope, str]]:
+        """Those that can be read."""
+        letters = []
+        for item in await self._tables.query(_DEAD, "DEAD", limit=limit):
+            with suppress(ValueError):
+                letters.append((_envelope(item, int(item["attempts"]["N"])), item["reason"]["S"]))
+        return letters
+
+    async def wait(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._claimable.wait()
+        except TimeoutError:
+            return
+
+    def _storing(self, event: Event, id_: EventId) -> Write:
+        item = {
+            "kind": text(kind_of(event)), DOC: text(text_of(event)), "attempts": number(0),
+            G1.pk: text(f"DUE#{crc32(id_.encode()) % SHARDS}"), G1.sk: text(_place(self._now(), id_)),
+        }  # fmt: skip
+        return put(_PUT, Key(f"{PREFIX}{id_}", SORT), item)
+
+    async def _free(self, now: datetime, limit: int) -> Sequence[Item]:
+        below = f"{stamp(now)}$"  # whatever id follows the time
+        shards = await asyncio.gather(
+            *(self._tables.query(_DUE, f"DUE#{shard}", below=below, limit=limit) for shard in range(SHARDS))
+        )
+        return list(islice(merge(*shards, key=lambda item: item[G1.sk]["S"]), limit))
+
+    async def _free_of(self, now: datetime, events: Sequence[EventId]) -> Sequence[Item]:
+        found = await self._tables.many(_SOME, (Key(f"{PREFIX}{each}", SORT) for each in events))
+        below = f"{stamp(now)}$"
+        return [item for item in found.values() if live(item, now) and G1.sk in item and item[G1.sk]["S"] < below]
+
+    async def _claim(self, item: Item, now: datetime) -> Envelope | None:
+        """None when someone else was sooner."""
+        id_, attempts = _id(item), int(item["attempts"]["N"]) + 1
+        try:
+            await self._tables.write(
+                update(
+                    _MOVE, Key(f"{PREFIX}{id_}", SORT), f"SET #{G1.sk} = :held, #attempts = :attempts",
+                    f"#{G1.sk} = :free", held=text(_place(now + HOLD, id_)), attempts=number(attempts),
+                    free=item[G1.sk],
+                )
+            )  # fmt: skip
+            return _envelope(item, attempts)
+        except Refused:
+            return None
+        except ValueError as error:  # one that nobody can read must not keep the others
+            await self.failed(id_, str(error), None)
+            return None
+
+    async def _move(self, event: EventId, expression: str, **values: Value) -> None:
+        """Unless it is done with, or dead."""
+        with suppress(Refused):
+            write = update(_MOVE, Key(f"{PREFIX}{event}", SORT), expression, _WAITING, **values)
+            await self._tables.write(write)
+
+
+def _place(free_at: datetime, event: str) -> str:
+    return f"{stamp(free_at)}#{event}"
+
+
+def _id(item: Item) -> EventId:
+    return EventId(item["pk"]["S"].removeprefix(PREFIX))
+
+
+def _envelope(item: Item, attempts: int) -> Envelope:
+    return Envelope(_id(item), event_of(item["kind"]["S"], item[DOC]["S"]), attempts)

@@ -1,0 +1,90 @@
+"""What tests may do to the emulated cloud and no client of AWS can: ``/_hexcast/...``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from tests.cloud.codes import Codes
+from tests.cloud.mediaconvert import MediaConvert
+from tests.cloud.models import Refused
+from tests.cloud.wire import App, Caller, Receive, Request, Scope, Send, read, reply, told
+
+PATH = "/_hexcast/"
+
+
+class Emulator(Protocol):
+    def put_events(self, caller: Caller, entries: Any) -> None: ...
+    def wipe(self, account: str) -> None:
+        """The account's DynamoDB tables are empty."""
+
+    async def reset(self) -> None: ...
+
+
+@frozen
+class Controls:
+    """Stand before everything else."""
+
+    behind: App
+    emulator: Emulator
+    media: MediaConvert
+    codes: Codes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PATH):
+            await self.behind(scope, receive, send)
+            return
+        request = await read(scope, receive)
+        try:
+            answer = told(200, await self._done(request))
+        except (KeyError, ValueError) as error:
+            answer = told(400, {"message": repr(error)})
+        except Refused as refused:
+            answer = told(404, {"message": refused.message})
+        await reply(send, answer)
+
+    async def _done(self, request: Request) -> Mapping[str, Any] | list[Any]:
+        match (request.method, *request.parts(PATH)):
+            case "GET", "health":
+                return {}
+            case "GET", "mail":
+                return self.codes.mailed(request.one("to"))
+            case "POST", "codes", "expire":
+                return {"expired": self.codes.expire(request.json["to"])}
+            case "POST", "events":
+                self.emulator.put_events(Caller.of(request.json["account"]), request.json["entries"])
+            case "POST", "wipe":
+                self.emulator.wipe(request.json["account"])
+            case "POST", "reset":
+                self.media.reset()
+                self.codes.reset()
+                await self.emulator.reset()
+            case _, "jobs", *rest:
+                return await self._job_done(request, rest)
+            case _:
+                raise KeyError(request.path)
+        return {}
+
+    async def _job_done(self, request: Request, parts: list[str]) -> Mapping[str, Any]:
+        match (request.method, *parts):
+            case "POST", "by-hand":
+                change: Callable[[str], None] = (
+                    self.media.by_hand.add if request.json["on"] else self.media.by_hand.discard
+                )
+                change(request.json["bucket"])
+            case "POST", "forget-tokens":
+                self.media.tokens.clear()
+            case "GET", job, "over":
+                await self.media.found(job).over.wait()
+                return {"status": self.media.found(job).status}
+            case "POST", job, "run":
+                self.media.run(self.media.found(job))
+            case "POST", job, status:
+                given = request.json
+                self.media.drive(
+                    self.media.found(job), status, emit=given["emit"], detail=given["detail"],
+                    duration_ms=given["duration_ms"],
+                )  # fmt: skip
+            case _:
+                raise KeyError(request.path)
+        return {}

@@ -1,0 +1,266 @@
+"""The one place that reaches into ministack (exactly 1.5.33, whose private names these are), and what stands before it."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+from attrs import define, field, frozen
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from ministack import app as ministack
+from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import cloudfront, cognito, dynamodb, eventbridge
+
+from tests.cloud.cloudfront import Gate
+from tests.cloud.codes import Client, Codes, Person
+from tests.cloud.controls import Controls
+from tests.cloud.encoder import Failed, Place
+from tests.cloud.mediaconvert import MediaConvert
+from tests.cloud.models import Service
+from tests.cloud.wire import (
+    Answer,
+    App,
+    Caller,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    caller_of,
+    headers_of,
+    passed_on,
+    read,
+    reply,
+)
+
+ROOT = Caller()
+
+
+@contextmanager
+def acting(caller: Caller) -> Iterator[None]:
+    """Ministack takes what is done meanwhile for this caller's."""
+    set_request_account_id(caller.key)
+    set_request_region(caller.region)
+    try:
+        yield
+    finally:
+        set_request_account_id(ROOT.key)
+        set_request_region(ROOT.region)
+
+
+@frozen
+class Ministack:
+    """Its bus, its tables, and a way to ask it as a client would."""
+
+    endpoint: str
+
+    def emit(self, caller: Caller, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
+        entry = {"Source": source, "DetailType": kind, "Detail": json.dumps(detail), "Resources": list(resources)}
+        self.put_events(caller, [entry])
+
+    def put_events(self, caller: Caller, entries: Any) -> None:
+        with acting(caller):
+            eventbridge._put_events({"Entries": entries}, allow_aws_source=True)
+
+    def wipe(self, account: str) -> None:
+        for (owner, region, name), table in dynamodb._tables.to_dict().items():
+            if owner == account:
+                table["items"] = defaultdict(dict)
+                dynamodb._items_replaced(table)
+                dynamodb._stream_records.pop_scoped(owner, region, name, None)
+
+    async def reset(self) -> None:
+        await self.ask("POST", "/_ministack/reset")
+
+    async def invoke(self, function: str, event: Mapping[str, Any]) -> str:
+        """Runs a function of Lambda; why it failed, or an empty text."""
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+        answer = await self.ask("POST", path, "lambda", json.dumps(event).encode())
+        if "x-amz-function-error" in answer.headers or answer.status >= 300:
+            return str(answer.json.get("errorMessage") or answer.body.decode())
+        return ""
+
+    async def ask(self, method: str, path: str, service: str = "", body: bytes = b"") -> Answer:
+        asked = AWSRequest(method, f"{self.endpoint}{path}", data=body, headers={"content-type": "application/json"})
+        if service:
+            SigV4Auth(Credentials(ROOT.key, "test"), service, ROOT.region).add_auth(asked)
+        headers = {name.lower(): value for name, value in asked.headers.items()}
+        headers |= {"host": self.endpoint.removeprefix("http://"), "content-length": str(len(body))}
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": method,
+            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": ("127.0.0.1", 0), "server": ("127.0.0.1", 0),
+        }  # fmt: skip
+        return await passed_on(ministack.app, Request(method, path, body=body, headers=headers, scope=scope))
+
+
+class Directory:
+    """Who is in the pools. Most calls come unsigned, so all pools are the first account's."""
+
+    def client(self, client_id: str) -> Client | None:
+        for pool in cognito._user_pools.values():
+            if client_id in pool["_clients"]:
+                hides = pool["_clients"][client_id].get("PreventUserExistenceErrors", "LEGACY") == "ENABLED"
+                return self._client(pool, client_id, reveals=not hides)
+        return None
+
+    def client_of(self, pool: str) -> Client:
+        return self._client(cognito._user_pools[pool], "", reveals=True)
+
+    def _client(self, pool: Any, client_id: str, *, reveals: bool) -> Client:
+        trigger = (pool.get("LambdaConfig") or {}).get("PostConfirmation")
+        region = pool["Id"].partition("_")[0]
+        return Client(id=client_id, pool=pool["Id"], region=region, reveals=reveals, post_confirmation=trigger)
+
+    def settings(self, client: Client) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = cognito._user_pools[client.pool]["_clients"][client.id]
+        return found
+
+    def person(self, pool: str, username: str) -> Person | None:
+        user = self._user(pool, username)
+        if user is None:
+            return None
+        attributes = {each["Name"]: each["Value"] for each in user["Attributes"]}
+        return Person(
+            sub=attributes["sub"], username=user["Username"], email=attributes.get("email", ""),
+            confirmed=user["UserStatus"] != "UNCONFIRMED", verified=attributes.get("email_verified") == "true",
+            attributes=attributes,
+        )  # fmt: skip
+
+    def groups(self, pool: str, username: str) -> Sequence[str]:
+        user = self._user(pool, username)
+        return list(user["_groups"]) if user else []
+
+    def verify(self, pool: str, username: str) -> None:
+        user = self._user(pool, username)
+        assert user is not None
+        others = [each for each in user["Attributes"] if each["Name"] != "email_verified"]
+        user["Attributes"] = [*others, {"Name": "email_verified", "Value": "true"}]
+
+    def expect(self, pool: str, username: str, kind: str, code: str) -> None:
+        user = self._user(pool, username)
+        assert user is not None
+        user["_confirmation_code" if kind == "sign_up" else "_reset_code"] = code
+
+    def _user(self, pool: str, username: str) -> Any:
+        found = cognito._user_pools.get(pool)
+        return cognito._resolve_user(found, username)[0] if found else None
+
+
+class Distributions:
+    """What CloudFront serves, whichever account it is of."""
+
+    def label(self, host: str) -> str | None:
+        label = ministack._parse_cloudfront_dataplane_host(host)
+        return label if label and self._found(label) else None
+
+    def owner(self, label: str) -> Caller | None:
+        found = self._found(label)
+        return Caller(found[0]) if found else None
+
+    def host(self, label: str) -> str:
+        return f"{label}.cloudfront.net"
+
+    def trusted(self, label: str, path: str) -> Mapping[str, str] | None:
+        found = self._found(label)
+        assert found is not None
+        account, distribution = found
+        config = cloudfront._dist_config_el(distribution)
+        groups = cloudfront._find(self._behaviour(config, path), "TrustedKeyGroups")
+        if groups is None or cloudfront._text(groups, "Enabled") != "true":
+            return None
+        with acting(Caller(account)):
+            ids = [each.text for each in cloudfront._find(groups, "Items")]
+            keys = [key for each in ids for key in cloudfront._key_groups[each]["Config"]["Items"]]
+            return {key: cloudfront._public_keys[key]["Config"]["EncodedKey"] for key in keys}
+
+    def _behaviour(self, config: Any, path: str) -> Any:
+        """The first whose pattern is the path's, or the default one."""
+        behaviours = cloudfront._find(config, "CacheBehaviors")
+        for each in (cloudfront._find(behaviours, "Items") if behaviours is not None else None) or ():
+            if cloudfront._glob_to_regex(cloudfront._text(each, "PathPattern")).match(path):
+                return each
+        return cloudfront._find(config, "DefaultCacheBehavior")
+
+    def _found(self, label: str) -> tuple[str, Any] | None:
+        for (account, _), distribution in cloudfront._distributions.to_dict().items():
+            if distribution.get("DomainName", "").lower() == self.host(label.lower()):
+                return account, distribution
+        return None
+
+
+@define
+class Buckets:
+    """S3 as MediaConvert reaches it: by a client like any other."""
+
+    endpoint: str
+    clients: dict[str, Any] = field(factory=dict)
+
+    def client(self, caller: Caller) -> Any:
+        if caller.key not in self.clients:
+            config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+            self.clients[caller.key] = boto3.session.Session().client(
+                "s3", region_name=caller.region, endpoint_url=self.endpoint, aws_access_key_id=caller.key,
+                aws_secret_access_key="test", config=config,
+            )  # fmt: skip
+        return self.clients[caller.key]
+
+    async def fetch(self, caller: Caller, source: Place, target: Path) -> Mapping[str, Any]:
+        def fetched() -> Mapping[str, Any]:
+            client, place = self.client(caller), {"Bucket": source.bucket, "Key": source.key}
+            head: Mapping[str, Any] = client.head_object(**place)
+            client.download_file(**place, Filename=str(target))
+            return head
+
+        try:
+            return await asyncio.to_thread(fetched)
+        except ClientError as error:
+            raise _failed(error, source) from error
+
+    async def store(self, caller: Caller, source: Path, target: Place, content_type: str) -> None:
+        def stored() -> None:
+            place = {"Bucket": target.bucket, "Key": target.key}
+            self.client(caller).put_object(**place, Body=source.read_bytes(), ContentType=content_type)
+
+        try:
+            await asyncio.to_thread(stored)
+        except ClientError as error:
+            raise _failed(error, target) from error
+
+
+def _failed(error: ClientError, place: Place) -> Failed:
+    missing = error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket"}
+    return Failed(1404 if missing else 1401, f"Unable to open {place}: {error}")
+
+
+@frozen
+class Fakes:
+    """Stand before ministack for the services that it lacks."""
+
+    behind: App
+    services: Mapping[str, Service]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service = self.services.get(caller_of(headers_of(scope)).service) if scope["type"] == "http" else None
+        if service is None:
+            await self.behind(scope, receive, send)
+        else:
+            await reply(send, await service.answer(await read(scope, receive)))
+
+
+def cloud(endpoint: str, ffmpeg: str) -> App:
+    """All of it, one layer around the other."""
+    emulator = Ministack(endpoint)
+    media = MediaConvert(ffmpeg, Buckets(endpoint), emulator.emit)
+    behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})
+    codes = Codes(behind, Directory(), emulator.invoke)
+    return Controls(Gate(codes, Distributions(), acting), emulator, media, codes)

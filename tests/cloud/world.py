@@ -1,0 +1,222 @@
+"""The emulated cloud as tests use it: one process for all of them, started on first use and gone with the test run.
+
+A ``World`` is a corner of it that nobody else uses. A DynamoDB account is a corner of its own, and costs nothing to
+open (EMULATION.md R3); names of buckets, pools and the like are made unique.
+"""
+
+import asyncio
+import atexit
+import itertools
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import imageio_ffmpeg
+from aiobotocore.session import AioSession, get_session
+from attrs import define, field, frozen
+from botocore.config import Config
+
+from adapters.aws.dynamo import Tables
+from adapters.aws.tables import TABLES, definition
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-cloud" / "bin" / "python"
+REGION = "us-east-1"
+ROOT_KEY = "test"
+"""The key of the first account: with AUTH, it may do everything."""
+START_S = 60.0
+
+
+@define
+class Stack:
+    """``python -m tests.cloud.stack``. It ends when its standard input does: with us, however we end."""
+
+    auth: bool = False
+    endpoint: str = ""
+    log: Path = field(factory=Path)
+    _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
+    _http: httpx.Client | None = field(default=None, init=False)
+
+    def start(self) -> "Stack":
+        if not PYTHON.exists():
+            raise FileNotFoundError(f"{PYTHON} is not there: run make setup")
+        descriptor, name = tempfile.mkstemp(prefix="hexcast-cloud-", suffix=".log")
+        self.log = Path(name)
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
+        settings = {"HEXCAST_FFMPEG": imageio_ffmpeg.get_ffmpeg_exe(), "AUTH": str(self.auth).lower()}
+        with os.fdopen(descriptor, "w") as log:
+            self._process = subprocess.Popen(
+                [str(PYTHON), "-m", "tests.cloud.stack"], cwd=ROOT, env=inherited | settings, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        if not said:
+            self.stop()
+            raise RuntimeError(f"the emulated cloud did not start:\n{self.log.read_text()[-5000:]}")
+        self.endpoint = json.loads(said)["endpoint"]
+        self._http = httpx.Client(base_url=f"{self.endpoint}/_hexcast/", timeout=START_S)
+        self.get("health")
+        return self
+
+    def stop(self) -> None:
+        if self._http is not None:
+            self._http.close()
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                assert pipe is not None
+                pipe.close()
+            self._process.wait(timeout=30)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    # --- controls ----------------------------------------------------------------------------------
+
+    def get(self, path: str, **query: str) -> Any:
+        assert self._http is not None
+        return self._http.get(path, params=query).raise_for_status().json()
+
+    def post(self, path: str, body: Any = None, **query: str) -> Any:
+        assert self._http is not None
+        return self._http.post(path, json=body, params=query).raise_for_status().json()
+
+    def mail(self, email: str) -> Sequence[Mapping[str, Any]]:
+        """What Cognito sent to an address, newest first: ``to, kind, code, pool, at``."""
+        mails: Sequence[Mapping[str, Any]] = self.get("mail", to=email)
+        return mails
+
+    def expire_codes(self, email: str) -> int:
+        """The time of the codes sent to an address is over; how many there were."""
+        expired: int = self.post("codes/expire", {"to": email})["expired"]
+        return expired
+
+    def put_events(self, *events: Mapping[str, Any], account: str = ROOT_KEY) -> None:
+        """On the bus, as AWS itself puts them: entries of PutEvents whose source may be ``aws.*``."""
+        self.post("events", {"account": account, "entries": list(events)})
+
+    def by_hand(self, bucket: str, *, on: bool = True) -> None:
+        """Jobs whose outputs go there stay as they are until ``drive`` or ``run``."""
+        self.post("jobs/by-hand", {"bucket": bucket, "on": on})
+
+    def drive(self, job: str, status: str, *, emit: bool = True, duration_ms: int = 4000, **detail: Any) -> None:
+        """The job is in another state, and an event says so. ``detail`` is of the event; COMPLETE has one by itself."""
+        self.post(f"jobs/{job}/{status}", {"emit": emit, "detail": detail, "duration_ms": duration_ms})
+
+    def run(self, job: str) -> None:
+        """Let ffmpeg carry out a job that is kept by hand."""
+        self.post(f"jobs/{job}/run")
+
+    async def finished(self, job: str) -> str:
+        """Waits until the job is over; its state."""
+        state: str = (await asyncio.to_thread(self.get, f"jobs/{job}/over"))["status"]
+        return state
+
+    def forget_tokens(self) -> None:
+        """A minute has passed: MediaConvert knows no ClientRequestToken any more."""
+        self.post("jobs/forget-tokens")
+
+    def reset(self) -> None:
+        """Nothing is there any more. For whoever has the whole cloud to themselves."""
+        self.post("reset")
+
+
+@cache
+def stack(*, auth: bool = False) -> Stack:
+    """The one of this test run; with ``auth``, another one that enforces IAM."""
+    started = Stack(auth=auth).start()
+    atexit.register(started.stop)
+    return started
+
+
+def endpoint() -> str:
+    return stack().endpoint
+
+
+_session: AioSession | None = None
+_accounts = itertools.count(100_000_000_000 + int.from_bytes(os.urandom(4)) * 100)
+
+
+def session() -> AioSession:
+    """One for all: it keeps the service models, which take long to load."""
+    global _session  # noqa: PLW0603  (a cache)
+    if _session is None:
+        _session = get_session()
+    return _session
+
+
+@asynccontextmanager
+async def client(service: str, account: str = ROOT_KEY, *, url: str = "", **config: Any) -> AsyncIterator[Any]:
+    """A client of the emulated cloud. It does not try again by itself unless ``config`` says so."""
+    plain = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 30, "max_pool_connections": 50}
+    style = {"s3": {"addressing_style": "path"}, "signature_version": "s3v4"} if service == "s3" else {}
+    async with session().create_client(
+        service, region_name=REGION, endpoint_url=url or endpoint(), aws_access_key_id=account,
+        aws_secret_access_key="test", config=Config(**{**plain, **style, **config}),
+    ) as opened:  # fmt: skip
+        yield opened
+
+
+@frozen
+class World:
+    """A corner of its own. Clients live as long as it does."""
+
+    stack: Stack
+    account: str
+    _clients: AsyncExitStack
+    _opened: dict[str, Any] = field(factory=dict, init=False)
+
+    def name(self, what: str) -> str:
+        """One that nobody else uses; good for buckets, pools, queues and tables."""
+        return f"{what}-{self.account}"
+
+    async def client(self, service: str) -> Any:
+        """Of this world's account; Cognito's is of the first, since most of its calls come unsigned."""
+        if service not in self._opened:
+            account = ROOT_KEY if service == "cognito-idp" else self.account
+            self._opened[service] = await self._clients.enter_async_context(client(service, account))
+        return self._opened[service]
+
+    def root(self, service: str) -> AbstractAsyncContextManager[Any]:
+        """A client of the first account, where Cognito's pools are."""
+        return client(service)
+
+    async def bucket(self, what: str) -> str:
+        name = self.name(what)
+        await (await self.client("s3")).create_bucket(Bucket=name)
+        return name
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with AsyncExitStack() as clients:
+        yield World(stack(), str(next(_accounts)), clients)
+
+
+_wiped: list[str] = []
+"""Accounts whose tables are there, and empty."""
+
+
+@asynccontextmanager
+async def tables(**config: Any) -> AsyncIterator[Tables]:
+    """The four tables, empty, and nobody else's."""
+    known = bool(_wiped)
+    account = _wiped.pop() if known else str(next(_accounts))
+    async with client("dynamodb", account, **config) as opened:
+        if not known:
+            await asyncio.gather(*(opened.create_table(**definition(table, table.name)) for table in TABLES))
+        try:
+            yield Tables(opened, {table.name: table.name for table in TABLES})
+        finally:
+            stack().post("wipe", {"account": account})
+            _wiped.append(account)

@@ -53,6 +53,7 @@ def _body(text: str, headers: list[Json]) -> Json:
         return {"mode": "file", "file": {"src": text.removeprefix("< ")}}
     if not any(header["key"] == "Content-Type" for header in headers):
         headers.append({"key": "Content-Type", "value": "application/json"})
+        return {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
     return {"mode": "raw", "raw": text}
 
 
@@ -93,7 +94,6 @@ def built() -> str:
         },
         # The jar would send media cookies where we want to see what happens without.
         "protocolProfileBehavior": {"disableCookies": True, "followRedirects": False},
-        "variable": [{"key": "tries_most", "value": "120"}, {"key": "pause_ms", "value": "250"}],
         "event": [_script("test", *(HERE / "shared.js").read_text("utf-8").rstrip().split("\n"))],
         "item": [_folder(module.read_text("utf-8")) for module in modules],
     }

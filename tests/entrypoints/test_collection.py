@@ -15,6 +15,7 @@ from tests.entrypoints.scenes import opened
 ENVIRONMENTS = ("memory", "local", "aws")
 VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 READ = re.compile(r'kept\("(\w+)"\)')
+SET = re.compile(r'collectionVariables\.set\("(\w+)"')
 KEPT = re.compile(r"keep\(\{(.*?)\}\)", re.DOTALL)
 EXPECTED = re.compile(r"\b(answered|listed|refused)\(|\.to\.have\.status\(|pm\.response\.code\b")
 SUCCESS = re.compile(r"\banswered\(2\d\d\b|\blisted\(|to\.have\.status\(200\)")
@@ -114,8 +115,9 @@ def test_names_are_unique(collection: Json) -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_variables_come_from_the_environment_or_from_before(collection: Json, name: str) -> None:
-    known = {each["key"] for each in collection["variable"]} | set(environment(name)) | {"run", "media_cookie"}
+    known = set(environment(name))
     for each in requests(collection):
+        known |= set(SET.findall(script(each, "prerequest")))
         request = json.dumps(each["request"])
         assert set(VARIABLE.findall(request)) - known == set(), each["name"]
         for values in KEPT.findall(script(each)):

@@ -53,15 +53,7 @@ class Counters:
         rest = await tables.many(self._many, spread) if spread else {}
         return {subject: self._sum(subject, {**first, **rest}) for subject in subjects}
 
-    def add(self, subject: str, tried: int, **by: int) -> Write:
-        """A step of a transaction that is tried for the ``tried``-th time: ``Tables.attempt`` calls it again, after
-        ``spread``, when others were at the same item.
-        """
-        return self._adding(subject, _any_shard() if tried else 0, by)
-
-    async def write(
-        self, tables: Tables, subject: str, make: Callable[[int], Sequence[Write]], **by: int
-    ) -> None:  # fmt: skip
+    async def write(self, tables: Tables, subject: str, make: Callable[[int], Sequence[Write]], **by: int) -> None:
         """What ``make`` gives and the count of it, in one transaction; spread when others are at the same counter.
         ``make`` is told on which shard it is counted, for what is to lie beside it.
         """
@@ -96,8 +88,11 @@ class Counters:
         return update(self._add, self._at(subject, shard), f"ADD {steps}", "", **values)
 
     async def spread(self, tables: Tables, subject: str) -> None:
-        """From now on there are more items, and readers know of it before anything is in them."""
-        await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
+        """From now on there are more items, and readers know of it before anything is in them. Whoever comes later only
+        reads that: the item is in demand enough.
+        """
+        if await self.shards(tables, subject) == 1:
+            await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
 
     async def forget(self, tables: Tables, subject: str) -> None:
         """The first goes last, which says whether there are others."""

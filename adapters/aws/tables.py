@@ -43,22 +43,23 @@ G1, G2, G3 = Index("g1"), Index("g2"), Index("g3")
 
 @frozen
 class Table:
-    """One stream a table (two readers at most), and its own throttling, expiry and permissions."""
+    """One stream a table (two readers at most), and its own throttling, expiry and permissions. ``holds`` is for the
+    documentation.
+    """
 
     name: str
+    holds: str
     indices: Sequence[Index] = ()
     streams: bool = False
     expires: bool = False
 
 
-CORE = Table("core", (G1, G2, G3))
-"""Users, channels, videos, processings, and the names they hold."""
-SOCIAL = Table("social", (G1, G2), expires=True)
-"""Comments, reactions, subscriptions, playback sessions, history, counts."""
-INBOX = Table("inbox", expires=True)
-"""Notifications, and what people want to be told."""
-OPS = Table("ops", (G1, G2), streams=True, expires=True)
-"""Uploads, the outbox, answers to idempotency keys, search."""
+CORE = Table("core", "Users, channels, videos, processings, and the names they hold", (G1, G2, G3))
+SOCIAL = Table(
+    "social", "Comments, reactions, subscriptions, playback sessions, history, counts", (G1, G2), expires=True
+)
+INBOX = Table("inbox", "Notifications, and what people want to be told", expires=True)
+OPS = Table("ops", "Uploads, the outbox, answers to idempotency keys, search", (G1, G2), streams=True, expires=True)
 TABLES: Sequence[Table] = (CORE, SOCIAL, INBOX, OPS)
 
 

@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from attrs import evolve
 
+from adapters.aws.tables import CORE, G1, Operation, Pattern
+from docs import dynamodb
 from docs.diagrams import DIAGRAMS, PAGE, filled
 from domain import engagement, processing, uploads
 
@@ -55,3 +58,19 @@ def test_a_place_for_an_unknown_diagram_is_refused() -> None:
     """A page that misspells a name must not stay empty there."""
     with pytest.raises(KeyError):
         filled("<!-- diagram: no-such -->\n<!-- /diagram -->")
+
+
+def test_the_page_of_access_patterns_is_what_the_adapters_declare() -> None:
+    """If not, `python -m docs.dynamodb` makes it so."""
+    assert dynamodb.PAGE.read_text("utf-8") == dynamodb.page() + "\n"
+
+
+def test_what_a_request_costs() -> None:
+    """Half a unit for each 4 KB that is read as of late, one as of now; one for each KB that is written, and each index."""
+    listed = Pattern(purpose="", operation=Operation.QUERY, table=CORE, partition="", items=21, item_bytes=1024)
+    assert dynamodb.cost(listed) == (3, 0)
+    assert dynamodb.cost(evolve(listed, strong=True)) == (6, 0)
+    assert dynamodb.cost(evolve(listed, operation=Operation.MANY)) == (10.5, 0)
+    saved = evolve(listed, operation=Operation.WRITE, items=1, item_bytes=1025)
+    assert dynamodb.cost(saved) == (0, 2)
+    assert dynamodb.cost(evolve(saved, transaction=True, indices=(G1,))) == (0, 6)

@@ -210,10 +210,12 @@ class Codes:
         self.mails.append(
             {
                 "to": person.email,
+                "subject": "Your verification code",
+                "text": f"Your confirmation code is {code.text}.",
                 "kind": kind,
                 "code": code.text,
                 "pool": pool,
-                "at": now.isoformat(),
+                "sent_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
                 "sub": person.sub,
             }
         )

@@ -52,7 +52,7 @@ class Controls:
             case "GET", "health":
                 return {}
             case "GET", "mail":
-                return self.codes.mailed(request.one("to"))
+                return {"data": self.codes.mailed(request.one("to")), "next_cursor": None}
             case "POST", "codes", "expire":
                 return {"expired": self.codes.expire(request.json["to"])}
             case "POST", "events":

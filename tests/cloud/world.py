@@ -31,8 +31,8 @@ class Stack(Process):
     """The emulated cloud, and what can be done to it that no client of AWS can."""
 
     def mail(self, email: str) -> Sequence[Mapping[str, Any]]:
-        """What Cognito sent to an address, newest first: ``to, kind, code, pool, at``."""
-        mails: Sequence[Mapping[str, Any]] = self.get("mail", to=email)
+        """What Cognito sent to an address, newest first: as ``/v1/dev/mailbox`` shows it, with ``kind, pool, sub``."""
+        mails: Sequence[Mapping[str, Any]] = self.get("mail", to=email)["data"]
         return mails
 
     def expire_codes(self, email: str) -> int:

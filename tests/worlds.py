@@ -67,8 +67,7 @@ from application.ports import (
     Users,
     Videos,
 )  # fmt: skip
-from tests.adapters.declared import watch
-from tests.cloud import world as cloud
+from tests.cloud import direct
 from tests.strategies import START
 
 
@@ -171,16 +170,15 @@ class Cloud:
 
 
 def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
-    """On the emulated cloud, watched: nothing may be asked that is not declared."""
+    """On the emulated DynamoDB, in this process. What is asked of the tables must be declared."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Opened[P]]:
         clock = FakeClock()
         new_id = Ulids(clock.now)
-        async with cloud.tables() as tables:
-            watch(tables.client, tables.names)
-            outbox = DynamoOutbox(tables, new_id, clock.now)
-            yield Opened(build(Cloud(tables, outbox, clock, new_id)), outbox, clock)
+        async with direct.tables() as tables:
+            shared = Cloud(tables, DynamoOutbox(tables, new_id, clock.now), clock, new_id)
+            yield Opened(build(shared), shared.outbox, clock)
 
     return opened
 

@@ -100,6 +100,7 @@ class _Hit:
 class DynamoSearch:
     """Whoever changes a document's entries holds its item: each transaction requires that nobody else changed it. When
     it takes several, the item says before what may be there until the last, so that whoever comes next removes that.
+    Whoever is overtaken in the midst of theirs gives way: the other knows what is there by then, and came later.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -135,7 +136,7 @@ class DynamoSearch:
         for at in range(0, len(wanted), AT_ONCE):
             some = wanted[at : at + AT_ONCE]
             for word, items in zip(some, await asyncio.gather(*map(self._entries, some)), strict=True):
-                found = _best(items, word)
+                found = _best(items[:LOOKED_AT], word)
                 if len(items) > LOOKED_AT:
                     crowded[word] = found
                 else:
@@ -185,15 +186,20 @@ class DynamoSearch:
         most = TRANSACTION_MOST - 1
         *parts, last = [changes[at : at + most] for at in range(0, len(changes), most)] or [[]]
         if parts:
-            under_way = _item([*before, *wanted] if wanted else [*before, _nothing(before[-1])])
+            others = [each for each in before if each not in wanted]
+            under_way = _item([*others, *(wanted or [evolve(before[-1], words={})])])
             await self._tables.write(put(_KEEP, key, under_way, condition, turn=turn))
             condition, turn = "#turn = :turn", under_way["turn"]
-        for part in parts:
-            await self._tables.write(check(_KEEP, key, condition, turn=turn), *part)
-        done = (
-            put(_KEEP, key, _item(wanted), condition, turn=turn) if wanted else delete(_KEEP, key, condition, turn=turn)
-        )
-        await self._tables.write(done, *last)
+        done = delete(_KEEP, key, condition, turn=turn)
+        if wanted:
+            done = put(_KEEP, key, _item(wanted), condition, turn=turn)
+        try:
+            for part in parts:
+                await self._tables.write(check(_KEEP, key, condition, turn=turn), *part)
+            await self._tables.write(done, *last)
+        except Refused:
+            if not parts:
+                raise
 
 
 def _item(known: Sequence[Indexed]) -> Item:
@@ -203,10 +209,6 @@ def _item(known: Sequence[Indexed]) -> Item:
 def _known(item: Item | None) -> Sequence[Indexed]:
     """What a document is found by; when there are several, by some of what is in any of them."""
     return values_of(zlib.decompress(item["known"]["B"]).decode(), Indexed) if item else []
-
-
-def _nothing(document: Indexed) -> Indexed:
-    return evolve(document, words={})
 
 
 def _document(id_: str) -> Key:

@@ -1,21 +1,22 @@
 """A DynamoDB in memory, as far as ``adapters.aws.dynamo`` asks for it, with the troubles of the real one.
 
-A trouble is what the next call meets; without one it does what it should. ``LOST``: it does, its answer gets lost, and
-the SDK sends it again.
+A trouble is what the next call meets; without one (or with None) it does what it should. ``LOST``: it does, its answer
+gets lost, and the SDK sends it again. ``CUT``: it does, its answer gets lost, and that was the SDK's last try.
 """
 
+import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from adapters.aws.tables import PK, SK
 
 Item = dict[str, Any]
-LOST = "the answer is lost"
+LOST, CUT = "the answer is lost", "the answer is lost for good"
 
 
 def refusal(code: str, **more: Any) -> ClientError:
@@ -35,7 +36,7 @@ class FaultyDynamo:
 
     page_most: int = 1000
     batch_most: int = 1000
-    troubles: deque[Exception | str] = field(factory=deque)
+    troubles: deque[Exception | str | None] = field(factory=deque)
     items: dict[tuple[str, str], Item] = field(factory=dict)
     calls: list[str] = field(factory=list)
     tokens: dict[str, Any] = field(factory=dict)
@@ -72,16 +73,16 @@ class FaultyDynamo:
         return {"Items": page, **more}
 
     async def put_item(self, **given: Any) -> Any:
-        return self._write("PutItem", lambda: self._single(given, _put))
+        return await self._write("PutItem", lambda: self._single(given, _put))
 
     async def update_item(self, **given: Any) -> Any:
-        return self._write("UpdateItem", lambda: self._single(given, _update))
+        return await self._write("UpdateItem", lambda: self._single(given, _update))
 
     async def delete_item(self, **given: Any) -> Any:
-        return self._write("DeleteItem", lambda: self._single(given, _delete))
+        return await self._write("DeleteItem", lambda: self._single(given, _delete))
 
     async def transact_write_items(self, **given: Any) -> Any:
-        return self._write("TransactWriteItems", lambda: self._together(**given))
+        return await self._write("TransactWriteItems", lambda: self._together(**given))
 
     async def batch_write_item(self, **given: Any) -> Any:
         self._meet("BatchWriteItem")
@@ -94,18 +95,22 @@ class FaultyDynamo:
         left = steps[self.batch_most :]
         return {"UnprocessedItems": {table: left} if left else {}}
 
-    def _meet(self, call: str) -> bool:
-        """Whether the answer of this call is to be lost."""
+    def _meet(self, call: str) -> str | None:
+        """How the answer of this call is to be lost."""
         self.calls.append(call)
         trouble = self.troubles.popleft() if self.troubles else None
         if isinstance(trouble, Exception):
             raise trouble
-        return trouble is LOST
+        return trouble
 
-    def _write(self, call: str, work: Callable[[], object]) -> Any:
-        if self._meet(call):
-            work()
+    async def _write(self, call: str, work: Callable[[], object]) -> Any:
+        await asyncio.sleep(0)  # others may come first
+        lost = self._meet(call)
         work()
+        if lost is CUT:
+            raise ReadTimeoutError(endpoint_url="http://dynamo.test")
+        if lost is LOST:
+            work()
         return {}
 
     def _single(self, asked: Mapping[str, Any], change: "Change") -> None:

@@ -307,7 +307,7 @@ class Tables:
                 raise Conflicted(frozenset({0})) from error
             if code != "ConditionalCheckFailedException":
                 raise
-            there: Item | None = error.response.get("Item")  # type: ignore[assignment]  # of this error only
+            there: Item | None = error.response.get("Item")
             if there and there.get(WRITTEN) == mark:
                 return  # by this very write, whose answer was lost
             raise Refused({0: there}) from error
@@ -320,7 +320,7 @@ class Tables:
         except ClientError as error:
             if error.response["Error"]["Code"] != "TransactionCanceledException":
                 raise
-            reasons: Sequence[Any] = error.response.get("CancellationReasons", ())  # type: ignore[assignment]  # the same
+            reasons: Sequence[Any] = error.response.get("CancellationReasons", ())
             codes = [each.get("Code") for each in reasons]
             refused = {at: reasons[at].get("Item") for at, code in enumerate(codes) if code == "ConditionalCheckFailed"}
             if refused:

@@ -169,7 +169,8 @@ class Invalidations:
     """Clears a video or a channel's pictures from CloudFront's caches.
 
     Other prefixes are only removed after the last signature for them is over, so nobody can ask for what a cache may
-    hold. An invalidation with an asterisk counts, and is paid for, as one path (AWS.md, section 3).
+    hold. An invalidation with an asterisk counts, and is paid for, as one path (AWS.md, section 3). Without a
+    distribution there is nothing to clear.
     """
 
     def __init__(self, client: Any, distribution: str, new_id: NewId) -> None:
@@ -179,7 +180,8 @@ class Invalidations:
 
     async def __call__(self, prefix: str) -> None:
         """Raises Unavailable when too many are under way."""
-        if not prefix.startswith("c/") and not (prefix.startswith("v/") and prefix.count("/") == 2):
+        shown = prefix.startswith("c/") or (prefix.startswith("v/") and prefix.count("/") == 2)
+        if not shown or not self._distribution:
             return
         path = f"/{quote(prefix)}*"
         with asking("CloudFront"):

@@ -3,25 +3,37 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  (the SDK's own)
+import aiohttp
+from botocore.exceptions import (
+    ChecksumError,
+    ClientError,
+    ConnectionError,  # noqa: A004  (the SDK's own)
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 from botocore.parsers import ResponseParserError
 
 from domain.errors import Unavailable
 
 _BUSY = frozenset(
     {
-        "InternalError", "InternalServerErrorException", "OperationAborted", "RequestTimeout", "ServiceQuotaExceededException",
+        "InternalError", "InternalServerErrorException", "OperationAborted", "RequestThrottled", "RequestTimeout",
+        "ServiceQuotaExceededException",
         "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyInvalidationsInProgress",
         "TooManyRequestsException", "500", "502", "503", "504",
     }
 )  # fmt: skip
-_CUT_OFF = (HTTPClientError, ConnectionError, ResponseParserError)
-"""No answer, or none that is whole."""
+_CUT_OFF = (
+    HTTPClientError, ConnectionError, ResponseParserError, ChecksumError, FlexibleChecksumError, IncompleteReadError,
+    aiohttp.ClientError,
+)  # fmt: skip
+"""No answer, or none that is whole: a body that is read bit by bit breaks off in aiohttp's words."""
 
 
 def code_of(error: ClientError) -> str:
-    """S3 answers a HEAD without a body: then the code is the status."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+    """S3 answers a HEAD without a body: then the code is the status. SQS puts its own name before a code."""
+    return str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
 
 
 def missing(error: ClientError) -> bool:

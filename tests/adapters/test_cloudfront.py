@@ -291,6 +291,12 @@ async def test_what_nobody_can_ask_for_any_more_needs_no_invalidation(prefix: st
     assert caches.asked == []
 
 
+async def test_without_a_distribution_nothing_is_invalidated() -> None:
+    caches = Caches()
+    await Invalidations(caches, "", str)("v/vid_1/")
+    assert caches.asked == []
+
+
 async def test_too_many_invalidations_come_again_later() -> None:
     with pytest.raises(Unavailable):
         await Invalidations(Caches(busy=True), "E1", str)("v/vid_1/")

@@ -1,7 +1,7 @@
 """From an upload to pictures on the emulated cloud: who is given leave plays all of it, and nobody else a byte."""
 
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urljoin
@@ -100,7 +100,7 @@ async def test_cookies_play_all_of_one_video(shown: Shown) -> None:
     links = shown.studio.buckets.links(now)
     link = links.granted(grant(), PREFIX + MANIFEST)
     assert await played(link.url, shown.viewer(link.cookies)) == (2, 1)
-    others = (
+    others: Sequence[Mapping[str, str]] = (
         {},
         links.granted(grant(VideoId("vid_2")), PREFIX + MANIFEST).cookies,
         links.granted(grant(for_s=-1), PREFIX + MANIFEST).cookies,

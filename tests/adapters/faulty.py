@@ -32,7 +32,9 @@ def cancelled(*codes: str) -> ClientError:
 
 @define(eq=False)
 class FaultyDynamo:
-    """One table, whatever it is called. ``page_most`` and ``batch_most`` are how much of a query or batch it gets done at a time."""
+    """One table, whatever it is called. ``page_most`` and ``batch_most`` are how much of a query or of a batch it gets
+    done at a time.
+    """
 
     page_most: int = 1000
     batch_most: int = 1000

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from bench.cloud import cloud
 from bench.load import require_wrk
 from bench.reads import processes, reads, scale, sqlite
 from bench.rows import Row, say, table
@@ -28,6 +29,7 @@ ALL: Mapping[str, Callable[..., Iterator[Row]]] = {
     "uploads": uploads,
     "transcode": transcode,
     "start": start,
+    "cloud": cloud,
 }
 LOADED = frozenset({"reads", "writes", "sqlite", "durable", "processes", "scale"})
 

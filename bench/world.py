@@ -63,7 +63,7 @@ async def seed(size: Size, told: Path, core: Any) -> None:
     """Fill an open core; what there is, and tokens to use it, are written to ``told`` as JSON."""
     begun = time.perf_counter()
     gc.disable()  # nothing dies here
-    seeded = await _Seeding(size, core).all()
+    seeded = await fill(size, core)
     gc.collect()  # or the first requests would have it done
     gc.enable()
     seconds = time.perf_counter() - begun
@@ -71,6 +71,11 @@ async def seed(size: Size, told: Path, core: Any) -> None:
     draft = told.with_suffix(".draft")
     draft.write_text(json.dumps(seeded))
     draft.rename(told)
+
+
+async def fill(size: Size, core: Any) -> dict[str, Any]:
+    """What there is then, and tokens to use it."""
+    return await _Seeding(size, core).all()
 
 
 class _Seeding:

@@ -5,6 +5,7 @@ costs both some milliseconds; here it is checked against the SDK's model, and ha
 """
 
 import asyncio
+import base64
 import importlib
 import importlib.util
 import itertools
@@ -61,12 +62,21 @@ class Direct:
     def _answer(self, operation: str, given: Mapping[str, Any]) -> Any:
         service, scope = _service()
         with scope(self.account, REGION):
-            status, _, body = getattr(service, _HANDLERS[operation])(json.loads(json.dumps(given)))
-        answer = json.loads(body)
+            status, _, body = getattr(service, _HANDLERS[operation])(json.loads(json.dumps(given, default=_sent)))
+        answer = json.loads(body, object_hook=_came)
         if status == 200:
             return answer
         code = answer.pop("__type").rpartition("#")[2]
         raise ClientError({"Error": {"Code": code, "Message": answer.get("message", "")}, **answer}, operation)
+
+
+def _sent(value: bytes) -> str:
+    """As the SDK sends bytes."""
+    return base64.b64encode(value).decode()
+
+
+def _came(value: dict[str, Any]) -> dict[str, Any]:
+    return {"B": base64.b64decode(value["B"])} if value.keys() == {"B"} else value
 
 
 @asynccontextmanager

@@ -7,9 +7,17 @@ PY := .venv/bin/python
 COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
+# What the functions on AWS never import: servers, codecs of this machine, the command line, and what Litestar has for
+# generated examples, its command line and its test client.
+NOT_ON_LAMBDA := apsw av boto3 certifi click colorama faker flask-openapi-scalar granian h11 httpcore httpx imageio-ffmpeg \
+	litestar-htmx markdown-it-py mdurl polyfactory pygments rich rich-click s3transfer sortedcontainers tzdata \
+	uvloop
+ARCH ?= x86_64
+STAGE ?= dev
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo cloud test check format bench lock wheel setup setup-run clean
+.PHONY: help run demo cloud test check format bench lock wheel package deploy setup setup-run clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
@@ -42,12 +50,26 @@ bench: setup ## run the benchmarks
 lock: setup ## resolve requirements/*.txt again (UPGRADE=1 takes newer releases)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra aws --group dev -o requirements/dev.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements/dev.txt --no-annotate -o requirements/run.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra aws --constraint requirements/dev.txt --no-annotate \
+		$(addprefix --no-emit-package ,$(NOT_ON_LAMBDA)) -o requirements/lambda.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:cloud -o requirements/cloud.txt
 
 wheel: setup ## build dist/*.whl
 	@rm -rf dist
 	@$(PY) -m build --wheel --no-isolation --outdir dist >/dev/null
 	@ls dist/*.whl
+
+package: setup ## build/lambda.zip, the code of every function on AWS (ARCH=arm64 for the other kind of processor)
+	@$(PY) -m deploy.package --arch $(ARCH)
+
+deploy: package ## to AWS: STACK=name STAGE=dev|prod, and PARAMETERS="Domain=video.example.org ..." (docs/deploy.md)
+	@test -n "$(STACK)" || { echo "hexcast: say which stack: make deploy STACK=hexcast STAGE=prod" >&2; exit 2; }
+	@command -v sam >/dev/null || { echo "hexcast: the AWS SAM CLI is not installed; see docs/deploy.md" >&2; exit 2; }
+	@test "$$(cat build/lambda.python)" != python3.11 \
+		|| { echo "hexcast: build with Python 3.12 or newer (make clean, then PYTHON=python3.13): see docs/deploy.md" >&2; exit 2; }
+	sam deploy --template-file deploy/template.yaml --stack-name "$(STACK)" --resolve-s3 \
+		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-fail-on-empty-changeset \
+		--parameter-overrides Stage=$(STAGE) Runtime=$$(cat build/lambda.python) Architecture=$(ARCH) $(PARAMETERS)
 
 setup: ## make .venv for work on the code, and .venv-cloud for the emulated cloud
 	@$(call install,dev,.venv)

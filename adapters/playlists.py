@@ -1,6 +1,8 @@
-"""The playlists and storyboards that every transcoder here writes."""
+"""The playlists and storyboards that transcoders write."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -43,6 +45,51 @@ def master_playlist(
         ]
         lines += ["#EXT-X-STREAM-INF:" + ",".join(attributes), f"{rendition.name}/index.m3u8"]
     return "\n".join((*lines, ""))
+
+
+@frozen
+class Variant:
+    """One line of a playlist of playlists: what its attributes say, and the playlist that it names."""
+
+    attributes: Mapping[str, str]
+    uri: str
+
+
+_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
+_URI = re.compile(r'URI="([^"]*)"')
+_SHEET = re.compile(r"^[^#\s][^#\n]*(?=#xywh=)", re.MULTILINE)
+
+
+def variants(master: str) -> Sequence[Variant]:
+    """The renditions that a playlist of playlists names, as it has them."""
+    lines = [line for line in master.splitlines() if line.strip()]
+    return [
+        Variant({name: value.strip('"') for name, value in _ATTRIBUTE.findall(line.partition(":")[2])}, uri)
+        for line, uri in pairwise(lines)
+        if line.startswith("#EXT-X-STREAM-INF:")
+    ]
+
+
+def duration_s(playlist: str) -> float:
+    """How long a media playlist plays."""
+    lengths = [line.removeprefix("#EXTINF:") for line in playlist.splitlines() if line.startswith("#EXTINF:")]
+    return sum(float(length.partition(",")[0]) for length in lengths)
+
+
+def linked(text: str, link: Callable[[str], str]) -> str:
+    """A playlist or storyboard with a link in the place of each name in it."""
+    if text.startswith("WEBVTT"):
+        return _SHEET.sub(lambda found: link(found[0]), text)
+    lines = [
+        _URI.sub(lambda found: f'URI="{link(found[1])}"', line) if line.startswith("#") else link(line) if line else ""
+        for line in text.splitlines()
+    ]
+    return "\n".join((*lines, ""))
+
+
+def interval_s(duration_s: float) -> float:
+    """How far apart the pictures of a storyboard are: 2 s, for longer videos a hundred in all, at most 10 s."""
+    return min(10.0, max(2.0, duration_s / 100))
 
 
 @frozen

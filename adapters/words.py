@@ -59,12 +59,13 @@ def match(query: str) -> str:
 
     Nothing for a query without words.
     """
-    return " ".join(f'"{_spaced(word)}"*' for word in dict.fromkeys(words(query)))
+    return " ".join(f'"{spaced(word)}"*' for word in dict.fromkeys(words(query)))
 
 
 def _column(text: str) -> str:
-    return " ".join(map(_spaced, words(text)))
+    return " ".join(map(spaced, words(text)))
 
 
-def _spaced(word: str) -> str:
+def spaced(word: str) -> str:
+    """The word, with each character apart that is in a script without spaces."""
     return _UNSPACED.sub(r" \g<0> ", word).strip()

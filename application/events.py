@@ -28,6 +28,7 @@ from domain.channels import ChannelClosed, ChannelEdited, ChannelOpened
 from domain.engagement import CommentHeld, CommentPosted, Subscribed
 from domain.errors import Unavailable
 from domain.identity import AccountClosed, SignedUp
+from domain.ids import EventId
 from domain.media import FilesSuperseded
 from domain.notifications import FanOut
 from domain.processing import ProcessingMoved, TranscodeRequested
@@ -110,10 +111,10 @@ class DeliverEvents:
     consumers: Consumers
     now: Now
 
-    async def __call__(self, limit: int = 10) -> Sequence[Delivered]:
-        """What was delivered; nothing when nothing waits."""
+    async def __call__(self, limit: int = 10, *, only: Sequence[EventId] | None = None) -> Sequence[Delivered]:
+        """What was delivered; nothing when nothing waits. ``only``: of these, which someone has just heard of."""
         # At once, so that what they store can go to the disk together.
-        claimed = await self.outbox.claim(self.now(), limit)
+        claimed = await self.outbox.claim(self.now(), limit, only=only)
         ended = await asyncio.gather(*map(self._deliver, claimed), return_exceptions=True)
         for each in ended:
             if isinstance(each, BaseException):

@@ -73,6 +73,41 @@ class SignUp:
 
 
 @frozen
+class WelcomeUser:
+    """The identity provider says that someone is there: they have a profile, should the sign-up that makes it have
+    stopped halfway.
+    """
+
+    users: Users
+    now: Now
+
+    async def __call__(self, user: UserId, address: str, handle: str = "") -> User:
+        """With the handle that they asked for; one made of their id, where that is none or someone else's by now."""
+
+        async def step() -> User:
+            try:
+                return await self.users.get(user)
+            except NotFound:
+                pass
+            try:
+                return await self._save(user, address, handle)
+            except (Invalid, Taken):
+                return await self._save(user, address, _made_up(user))
+
+        return await settled(step)
+
+    async def _save(self, user: UserId, address: str, handle: str) -> User:
+        now = self.now()
+        made = User(id=user, handle=handle, display_name=handle, email=address, created_at=now)
+        return await self.users.save(made, SignedUp(user, now))
+
+
+def _made_up(user: UserId) -> str:
+    letters = "".join(each for each in user.lower() if each.isascii() and each.isalnum())
+    return f"user_{letters[-16:]}"
+
+
+@frozen
 class ConfirmAccount:
     accounts: Accounts
 

@@ -332,11 +332,15 @@ class LinkMode(StrEnum):
 
 @frozen
 class Link:
-    """Where to GET something; ``cookies`` are to be set in the mode COOKIE."""
+    """Where to GET something; ``cookies`` are to be set in the mode COOKIE, for that path and domain (None: the host
+    that sets them).
+    """
 
     url: str
     mode: LinkMode
     cookies: Mapping[str, str] = field(factory=dict)
+    cookie_path: str = "/"
+    cookie_domain: str | None = None
 
 
 @frozen
@@ -444,7 +448,8 @@ class SmallTicket:
 
 
 class Delivery(Protocol):
-    """Bytes in and out over our own HTTP, where there is no S3 and no CloudFront to do it.
+    """Bytes in and out over our own HTTP, where there is no S3 and no CloudFront to do it; next to those, only
+    playlists whose links have to be signed for who asks.
 
     Tokens are what the links of ``UploadStore`` and ``MediaStore`` carry. Reading one raises Forbidden
     (``link_invalid``, ``link_expired``).
@@ -464,8 +469,8 @@ class Delivery(Protocol):
     async def receive_small(self, ticket: SmallTicket, chunks: AsyncIterator[bytes]) -> Part:
         """The same for a small file."""
 
-    async def file(self, key: str) -> File:
-        """Raises NotFound."""
+    async def file(self, key: str, grant: Grant | None = None) -> File:
+        """For the holder of the grant, or (None) for anyone: what it names can be had in turn. Raises NotFound."""
 
 
 class Images(Protocol):
@@ -483,7 +488,7 @@ WebVtt = Callable[[bytes], bytes]
 
 
 class Comments(Protocol):
-    """The comments there are."""
+    """The comments there are. Pages are eventually consistent on AWS; what else is answered is not."""
 
     async def get(self, comment: CommentId) -> Comment:
         """Raises NotFound."""
@@ -552,7 +557,7 @@ class Reactions(Protocol):
 
 
 class Subscriptions(Protocol):
-    """Who follows which channel. Counts are exact."""
+    """Who follows which channel. Counts are exact; pages are eventually consistent on AWS."""
 
     async def put(self, subscription: Subscription, *events: Event) -> bool:
         """True if that is new; the events are stored only then. Else only ``notify`` changes."""
@@ -590,7 +595,7 @@ class Sessions(Protocol):
 
 
 class History(Protocol):
-    """What each user watched, one line a video, the latest first."""
+    """What each user watched, one line a video, the latest first. Pages are eventually consistent on AWS."""
 
     async def of(self, user: UserId, videos: Sequence[VideoId]) -> Mapping[VideoId, Watched]:
         """Those there are."""
@@ -722,8 +727,10 @@ class Outbox(Protocol):
     async def put(self, event: Event, id: EventId) -> None:  # noqa: A002  (the domain's word)
         """Add one that comes of no save. An id that is known, even if done with lately, is a no-op."""
 
-    async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
-        """Some that nobody holds, the longest waiting first; held for a minute."""
+    async def claim(
+        self, now: datetime, limit: int = 10, *, only: Sequence[EventId] | None = None
+    ) -> Sequence[Envelope]:
+        """Some that nobody holds, the longest waiting first; held for a minute. ``only``: of these and no others."""
 
     async def done(self, event: EventId) -> None: ...
 

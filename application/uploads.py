@@ -226,19 +226,53 @@ class CompleteUpload:
                 return stored
             stored.require_open(self.now())  # before the store, which knows nothing of one that is over
             received = await self.store.received(stored)
-            done, event = stored.complete(received, self.now())
+            stored.complete(received, self.now())  # what is missing is said before whose etags are wrong
             if not stored.assembled(received):  # the etags of parts are gone with them
                 _require_etags(received, parts)
-            size = await self.store.assemble(stored, received)
-            if size != stored.size_bytes:  # the store's file is what it is: no part sent again makes it another
-                failed, abandoned = stored.fail(f"expected {stored.size_bytes} bytes, not {size}", self.now())
-                return await self.uploads.save(failed, abandoned)
-            return await self.uploads.save(done, event)
+            return await _made_whole(self.uploads, self.store, stored, received, self.now())
 
         ended = await settled(step)
         if ended.error is not None:
             raise Invalid(ended.error, code="size_mismatch", field="parts")
         return UploadCard(ended)
+
+
+async def _made_whole(
+    uploads: Uploads, store: UploadStore, upload: Upload, received: Sequence[Part], now: datetime
+) -> Upload:
+    """Completed; or failed, when the file is of another size than announced. Raises as ``Upload.complete``."""
+    done, event = upload.complete(received, now)
+    size = await store.assemble(upload, received)
+    if size != upload.size_bytes:  # the store's file is what it is: no part sent again makes it another
+        failed, abandoned = upload.fail(f"expected {upload.size_bytes} bytes, not {size}", now)
+        return await uploads.save(failed, abandoned)
+    return await uploads.save(done, event)
+
+
+@frozen
+class FinishUpload:
+    """The store says that a whole file is there: complete its upload, as if the client had asked for it.
+
+    Whichever of the two comes first does it. A file that comes after its upload was over is freed again.
+    """
+
+    uploads: Uploads
+    store: UploadStore
+    now: Now
+
+    async def __call__(self, upload: UploadId) -> Upload:
+        """How it is now. Raises NotFound for an unknown one, and Invalid as ``Upload.complete``."""
+
+        async def step() -> Upload:
+            stored = await self.uploads.get(upload)
+            if stored.open(self.now()):
+                received = await self.store.received(stored)
+                return await _made_whole(self.uploads, self.store, stored, received, self.now())
+            if stored.status is not Status.COMPLETED and stored.status not in OPEN:
+                await self.store.discard(stored)
+            return stored
+
+        return await settled(step)
 
 
 def _require_etags(received: Sequence[Part], claimed: Sequence[tuple[int, str]]) -> None:

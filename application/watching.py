@@ -138,14 +138,16 @@ class OpenFile:
         """Raises NotFound, and with a token Forbidden (``link_invalid``, ``link_expired``, ``link_void``)."""
         top, _, rest = key.partition("/")
         owner = VideoId(rest.partition("/")[0])
+        grant = None
         if top == "v":
-            await self._require_shown(owner, token)
+            grant = await self._leave(owner, token)
         elif top != "c" or token is not None:
             raise NotFound("there is no such file")
-        return await self.delivery.file(key)
+        return await self.delivery.file(key, grant)
 
-    async def _require_shown(self, video: VideoId, token: str | None) -> None:
-        audience = Audience.ANYONE
+    async def _leave(self, video: VideoId, token: str | None) -> Grant | None:
+        """To see the video's files now."""
+        audience, grant = Audience.ANYONE, None
         if token is not None:
             grant = self.delivery.grant(token)
             if grant.video != video:
@@ -156,3 +158,4 @@ class OpenFile:
             if token is None:  # in the words for a video that is not there: a stranger learns nothing
                 raise NotFound("there is no such video")
             raise Forbidden("the video is not shown any more", code="link_void")
+        return grant

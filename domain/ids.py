@@ -1,4 +1,6 @@
-"""Names for the things there are. Each is an opaque text, prefixed and sortable by time (``vid_01J…``)."""
+"""Names for the things there are. Each is an opaque text, prefixed and sortable by time (``vid_01J…``); only a user's may
+be of another form, since the identity provider gives it.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta

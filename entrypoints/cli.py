@@ -235,7 +235,7 @@ async def _audit_records(database: "Database", settings: "Settings") -> Sequence
 
 
 async def _audit_media(database: "Database", settings: "Settings") -> Sequence["Finding"]:
-    from adapters.inmemory.links import Links
+    from adapters.links import Links
     from adapters.local.audit import Finding
     from adapters.local.disk import DiskMedia
     from adapters.local.outbox import SqliteOutbox

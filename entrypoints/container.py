@@ -53,6 +53,7 @@ from application.identity import (
     SignIn,
     SignOut,
     SignUp,
+    WelcomeUser,
 )  # fmt: skip
 from application.notifications import (
     CountUnread,
@@ -82,6 +83,7 @@ from application.uploads import (
     ClearUpload,
     CompleteUpload,
     ExpireUploads,
+    FinishUpload,
     ListUploads,
     ReceivePart,
     ShowUpload,
@@ -104,7 +106,6 @@ from application.videos import (
     VideoCards,
 )  # fmt: skip
 from application.watching import ForgetHistory, Heartbeat, ListHistory, OpenFile, OpenPlayback
-from domain.errors import Invalid
 from entrypoints.settings import Settings
 
 
@@ -118,6 +119,7 @@ class Core(DeclarativeContainer):
     sign_up = Singleton(
         SignUp, accounts=adapters.accounts, users=adapters.users, now=adapters.now, founders=settings.provided.founders
     )
+    welcome_user = Singleton(WelcomeUser, users=adapters.users, now=adapters.now)
     confirm_account = Singleton(ConfirmAccount, accounts=adapters.accounts)
     resend_code = Singleton(ResendCode, accounts=adapters.accounts)
     expire_sign_ups = Singleton(ExpireSignUps, accounts=adapters.accounts, users=adapters.users, now=adapters.now)
@@ -202,6 +204,7 @@ class Core(DeclarativeContainer):
     complete_upload = Singleton(
         CompleteUpload, uploads=adapters.uploads, channels=adapters.channels, store=adapters.store, now=adapters.now
     )
+    finish_upload = Singleton(FinishUpload, uploads=adapters.uploads, store=adapters.store, now=adapters.now)
     cancel_upload = Singleton(CancelUpload, uploads=adapters.uploads, channels=adapters.channels, now=adapters.now)
     expire_uploads = Singleton(ExpireUploads, uploads=adapters.uploads, now=adapters.now)
     clear_upload = Singleton(
@@ -466,7 +469,12 @@ async def open_app(settings: Settings) -> AsyncIterator[Core]:
             shared=settings.workers > 1,
         )  # fmt: skip
     else:
-        raise Invalid("the profile aws is not part of this version", code="wrong_settings")
+        from adapters.aws.settings import AwsSettings
+
+        cloud = AwsSettings.read(settings.cloud)
+        from adapters.aws.container import opened as opened_aws
+
+        opening = opened_aws(public_url=settings.public_url, secret=secret, settings=cloud)
     async with opening as adapters:
         core = Core(settings=settings, adapters=adapters)
         core.check_dependencies()

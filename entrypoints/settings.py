@@ -16,6 +16,8 @@ from domain.uploads import Limits
 PROFILES = ("memory", "local", "aws")
 OFFLINE = ("memory", "local")
 _PREFIX = "HEXCAST_"
+_CLOUD = ("HEXCAST_AWS_", "AWS_REGION", "AWS_ENDPOINT_URL")
+"""What names of the variables begin with that are read by ``adapters.aws.settings``."""
 T = TypeVar("T")
 
 
@@ -52,6 +54,8 @@ class Settings:
     log_format: str = "console"
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
+    cloud: Mapping[str, str] = field(factory=dict)
+    """The variables that are for the adapters of the profile ``aws``, who read them."""
     dev: bool = True
     """Whether the offline profiles offer their tools: everyone's mail, and the clock."""
 
@@ -111,11 +115,15 @@ class Settings:
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
             log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
             secret=get("SECRET", _secret, None, shown=False),
+            cloud={name: value for name, value in env.items() if name.startswith(_CLOUD)},
             dev=get("DEV", _one_of(("on", "off")), "on") == "on",
         )
         if settings.workers > 1 and settings.profile == "memory":
             wrong.append(f"{_PREFIX}WORKERS={settings.workers}: the profile memory lives in one process")
-        wrong += [_unknown(name, known) for name in env if name.startswith(_PREFIX) and name not in known]
+        if settings.profile != "aws":
+            settings = evolve(settings, cloud={})
+        named = [name for name in env if name.startswith(_PREFIX) and name not in settings.cloud]
+        wrong += [_unknown(name, known) for name in named if name not in known]
         if not settings.public_url:
             settings = evolve(settings, public_url=settings.url)
         if wrong:

@@ -9,10 +9,21 @@ from typing import Generic, TypeVar
 
 from attrs import define, frozen
 
+from adapters.aws.channels import DynamoChannels
+from adapters.aws.comments import DynamoComments
+from adapters.aws.dynamo import Tables
+from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
+from adapters.aws.outbox import DynamoOutbox
+from adapters.aws.processing import DynamoProcessings
+from adapters.aws.tables import TABLES, definition
+from adapters.aws.uploads import DynamoUploads
+from adapters.aws.users import DynamoUsers
+from adapters.aws.videos import DynamoVideos
+from adapters.aws.watching import DynamoHistory, DynamoSessions
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
+from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
 from adapters.inmemory.search import FtsSearch
@@ -20,6 +31,7 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.listening import InProcessLive
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database
@@ -53,6 +65,8 @@ from application.ports import (
     Users,
     Videos,
 )  # fmt: skip
+from tests.adapters.declared import watch
+from tests.cloud.world import world as corner
 from tests.strategies import START
 
 
@@ -145,6 +159,38 @@ def sqlite(build: Callable[[Sqlite], P]) -> Opener[P]:
 
 
 @frozen
+class Cloud:
+    """What the adapters over one account's tables share."""
+
+    tables: Tables
+    outbox: DynamoOutbox
+    clock: FakeClock
+    new_id: NewId
+
+
+def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
+    """On the emulated cloud. What is asked of the tables must be declared."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[P]]:
+        clock = FakeClock()
+        new_id = Ulids(clock.now)
+        names = {table.name: table.name for table in TABLES}
+        async with corner() as cloud:
+            client = await cloud.client("dynamodb")
+            watch(client, names)
+            for table in TABLES:
+                await client.create_table(**definition(table, table.name))
+            tables = Tables(client, names)
+            shared = Cloud(tables, DynamoOutbox(tables, new_id, clock.now), clock, new_id)
+            yield Opened(build(shared), shared.outbox, clock)
+            for table in TABLES:
+                await client.delete_table(TableName=table.name)
+
+    return opened
+
+
+@frozen
 class Watching:
     """Two ports over the same records: a session's save writes the history."""
 
@@ -207,7 +253,7 @@ def _inbox(world: InMemory) -> Inbox:
 
 
 def _live(_: InMemory) -> Live:
-    return InMemoryLive()
+    return InProcessLive()
 
 
 def _outbox(world: InMemory) -> Outbox:
@@ -235,18 +281,22 @@ async def _search() -> AsyncIterator[Opened[Search]]:
 USERS: list[tuple[str, Opener[Users]]] = [
     ("in_memory", in_memory(_users)),
     ("sqlite", sqlite(lambda world: SqliteUsers(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoUsers(world.tables, world.outbox))),
 ]
 CHANNELS: list[tuple[str, Opener[Channels]]] = [
     ("in_memory", in_memory(_channels)),
     ("sqlite", sqlite(lambda world: SqliteChannels(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoChannels(world.tables, world.outbox))),
 ]
 VIDEOS: list[tuple[str, Opener[Videos]]] = [
     ("in_memory", in_memory(_videos)),
     ("sqlite", sqlite(lambda world: SqliteVideos(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoVideos(world.tables, world.outbox))),
 ]
 UPLOADS: list[tuple[str, Opener[Uploads]]] = [
     ("in_memory", in_memory(_uploads)),
     ("sqlite", sqlite(lambda world: SqliteUploads(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoUploads(world.tables, world.outbox))),
 ]
 ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
     ("in_memory", in_memory(_announcing)),
@@ -258,10 +308,19 @@ ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
             )
         ),
     ),
+    (
+        "dynamo",
+        dynamo(
+            lambda world: Announcing(
+                DynamoUploads(world.tables, world.outbox), DynamoVideos(world.tables, world.outbox)
+            )
+        ),
+    ),
 ]
 PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
     ("in_memory", in_memory(_processings)),
     ("sqlite", sqlite(lambda world: SqliteProcessings(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoProcessings(world.tables, world.outbox))),
 ]
 WATCHING: list[tuple[str, Opener[Watching]]] = [
     ("in_memory", in_memory(_watching)),
@@ -269,18 +328,25 @@ WATCHING: list[tuple[str, Opener[Watching]]] = [
         "sqlite",
         sqlite(lambda world: Watching(SqliteSessions(world.database, world.clock.now), SqliteHistory(world.database))),
     ),
+    (
+        "dynamo",
+        dynamo(lambda world: Watching(DynamoSessions(world.tables, world.clock.now), DynamoHistory(world.tables))),
+    ),
 ]
 COMMENTS: list[tuple[str, Opener[Comments]]] = [
     ("in_memory", in_memory(_comments)),
     ("sqlite", sqlite(lambda world: SqliteComments(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoComments(world.tables, world.outbox))),
 ]
 REACTIONS: list[tuple[str, Opener[Reactions]]] = [
     ("in_memory", in_memory(_reactions)),
     ("sqlite", sqlite(lambda world: SqliteReactions(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoReactions(world.tables, world.outbox))),
 ]
 SUBSCRIPTIONS: list[tuple[str, Opener[Subscriptions]]] = [
     ("in_memory", in_memory(_subscriptions)),
     ("sqlite", sqlite(lambda world: SqliteSubscriptions(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoSubscriptions(world.tables, world.outbox))),
 ]
 INBOXES: list[tuple[str, Opener[Inbox]]] = [
     ("in_memory", in_memory(_inbox)),
@@ -298,6 +364,7 @@ SEARCHES: list[tuple[str, Opener[Search]]] = [
 OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
+    ("dynamo", dynamo(lambda world: world.outbox)),
 ]
 IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
     ("in_memory", in_memory(_idempotency)),

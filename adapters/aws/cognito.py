@@ -87,6 +87,11 @@ CLIENT: Mapping[str, Any] = {
 """What ``CreateUserPoolClient`` is given beside the pool and a name: a client of browsers, which can keep no secret.
 Rotation rules out ``ALLOW_REFRESH_TOKEN_AUTH`` (developer guide, "Refresh tokens"). ID tokens hold what is readable.
 """
+ACTIONS: Sequence[str] = (
+    "AdminAddUserToGroup", "AdminConfirmSignUp", "AdminDeleteUser", "AdminGetUser", "AdminListGroupsForUser",
+    "AdminRemoveUserFromGroup", "AdminUpdateUserAttributes", "AdminUserGlobalSignOut", "ListUsers",
+)  # fmt: skip
+"""What our credentials must allow on the pool; all other calls need none (AWS.md 5)."""
 
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""
@@ -408,8 +413,8 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.admin_confirm_sign_up, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) not in {"NotAuthorizedException", "UserNotFoundException"}:  # it is already, or gone
-                raise
+            if _code(error) not in _TRIGGER_FAILED | {"NotAuthorizedException", "UserNotFoundException"}:
+                raise  # of those, it is confirmed already, or was all the same, or is gone
 
     async def _end_sign_ins(self, user: UserId) -> None:
         try:

@@ -5,11 +5,11 @@ react to one video in a second (AWS.md 6.3), and nobody else pays for reading th
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import field, frozen
 
-from adapters.aws.dynamo import Item, Key, Tables, Write, delete, number, update
+from adapters.aws.dynamo import Conflicted, Item, Key, Tables, Write, delete, number, update
 from adapters.aws.tables import Operation, Pattern, Table, pattern
 
 SHARDS = 8
@@ -23,6 +23,7 @@ class Counters:
     table: Table
     prefix: str
     names: Sequence[str] = ("count",)
+    _one: Pattern = field(init=False)
     _many: Pattern = field(init=False)
     _add: Pattern = field(init=False)
     _spread: Pattern = field(init=False)
@@ -31,6 +32,7 @@ class Counters:
     def __attrs_post_init__(self) -> None:
         counted, partition = "/".join(self.names), f"{self.prefix}<subject>#<shard>"
         for name, purpose, operation, more in (
+            ("_one", f"over how many shards {counted} are counted, if at all", Operation.GET, {"strong": True}),
             ("_many", f"{counted} of subjects", Operation.MANY, {"items": 20, "strong": True}),
             ("_add", f"count {counted}", Operation.WRITE, {"transaction": True}),
             ("_spread", f"spread {counted} over shards", Operation.WRITE, {}),
@@ -55,17 +57,53 @@ class Counters:
         """A step of a transaction that is tried for the ``tried``-th time: ``Tables.attempt`` calls it again, after
         ``spread``, when others were at the same item.
         """
+        return self._adding(subject, _any_shard() if tried else 0, by)
+
+    async def write(
+        self, tables: Tables, subject: str, make: Callable[[int], Sequence[Write]], **by: int
+    ) -> None:  # fmt: skip
+        """What ``make`` gives and the count of it, in one transaction; spread when others are at the same counter.
+        ``make`` is told on which shard it is counted, for what is to lie beside it.
+        """
+        shard, place = 0, 0
+
+        def writes(_: int) -> Sequence[Write]:
+            nonlocal place
+            made = make(shard)
+            place = len(made)
+            return [*made, self._adding(subject, shard, by)]
+
+        async def conflicted(conflict: Conflicted) -> None:
+            nonlocal shard
+            if place in conflict.places:
+                await self.spread(tables, subject)
+                shard = _any_shard()
+
+        await tables.attempt(writes, conflicted)
+
+    async def there(self, tables: Tables, subject: str) -> bool:
+        """Whether anything was ever counted and is not forgotten."""
+        return await tables.get(self._one, self._at(subject, 0)) is not None
+
+    async def shards(self, tables: Tables, subject: str) -> int:
+        """Over how many it is counted now."""
+        first = await tables.get(self._one, self._at(subject, 0))
+        return SHARDS if first is not None and _SHARDS in first else 1
+
+    def _adding(self, subject: str, shard: int, by: Mapping[str, int]) -> Write:
         steps = ", ".join(f"#{name} :{name}" for name in by)
-        shard = random.randrange(SHARDS) if tried else 0  # noqa: S311  (nothing secret)
         values = {name: number(step) for name, step in by.items()}
-        return update(self._add, self._at(subject, shard), f"ADD {steps}", **values)
+        return update(self._add, self._at(subject, shard), f"ADD {steps}", "", **values)
 
     async def spread(self, tables: Tables, subject: str) -> None:
         """From now on there are more items, and readers know of it before anything is in them."""
         await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
 
     async def forget(self, tables: Tables, subject: str) -> None:
-        await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in range(SHARDS)])
+        """The first goes last, which says whether there are others."""
+        others = range(1, await self.shards(tables, subject))
+        await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in others])
+        await tables.write_many([delete(self._forget, self._at(subject, 0))])
 
     def _at(self, subject: str, shard: int) -> Key:
         return Key(f"{self.prefix}{subject}#{shard}", "COUNT")
@@ -73,3 +111,7 @@ class Counters:
     def _sum(self, subject: str, items: Mapping[Key, Item]) -> Mapping[str, int]:
         shards = [items[key] for shard in range(SHARDS) if (key := self._at(subject, shard)) in items]
         return {name: sum(int(item[name]["N"]) for item in shards if name in item) for name in self.names}
+
+
+def _any_shard() -> int:
+    return random.randrange(SHARDS)  # noqa: S311  (nothing secret)

@@ -12,8 +12,10 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from attrs import define, evolve, field, frozen
@@ -23,11 +25,18 @@ from botocore.parsers import ResponseParserError
 from adapters.aws.tables import EXPIRES, PK, SK, Operation, Pattern, Table
 from domain.errors import Unavailable
 
+T = TypeVar("T")
+
 Value = Mapping[str, str | Sequence[str]]
 Item = Mapping[str, Any]
 WRITTEN = "w"
 """By which write the item came to be what it is."""
-BATCH_GET_MOST, BATCH_WRITE_MOST, TRANSACTION_MOST = 100, 25, 100
+BATCH_GET_MOST, BATCH_WRITE_MOST = 100, 25
+TRANSACTION_MOST = 99
+"""AWS takes one more, which is kept for the mark of a request."""
+BATCHES_AT_ONCE = 8
+PK_BYTES, SK_BYTES = 2048, 1024
+"""What keys take (AWS.md 6.1)."""
 TRIES = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
 _BUSY = frozenset(
@@ -61,6 +70,11 @@ class Client(Protocol):
 class Key:
     pk: str
     sk: str
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything can be there: what clients say is an id may be any text."""
+        return _fits(self.pk, PK_BYTES) and _fits(self.sk, SK_BYTES)
 
     @property
     def attributes(self) -> Item:
@@ -179,6 +193,29 @@ class Conflicted(Exception):
         self.places = places
 
 
+# --- whose effect it is --------------------------------------------------------------------------
+
+
+@define(eq=False)
+class Request:
+    """One with an idempotency key, which whoever runs in this context is to answer. ``mark`` is the write that says
+    that it had an effect, refused when nobody waits for that any more. ``over``: it is marked, answered or given up.
+    """
+
+    key: str
+    mark: Write
+    over: bool = False
+
+
+current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+"""Whose effect it is what this context writes. Tasks made in it take the request along, and see when it is over."""
+
+
+def _unmarked() -> Request | None:
+    request = current_request.get()
+    return None if request is None or request.over else request
+
+
 # --- the tables ----------------------------------------------------------------------------------
 
 
@@ -196,6 +233,8 @@ class Tables:
     async def get(self, asked: Pattern, key: Key) -> Item | None:
         """Raises Unavailable, as all of these do (``database_busy``)."""
         _expect(asked, Operation.GET)
+        if not key.possible:
+            return None
         answer = await self._ask(
             self.client.get_item, TableName=self.name(asked.table), Key=key.attributes, ConsistentRead=asked.strong
         )
@@ -205,7 +244,7 @@ class Tables:
     async def many(self, asked: Pattern, keys: Iterable[Key]) -> Mapping[Key, Item]:
         """Those that are there."""
         _expect(asked, Operation.MANY)
-        every = list(dict.fromkeys(keys))
+        every = [key for key in dict.fromkeys(keys) if key.possible]
         parts = [every[at : at + BATCH_GET_MOST] for at in range(0, len(every), BATCH_GET_MOST)]
         if len(parts) == 1:
             return await self._some(asked, parts[0])
@@ -235,7 +274,10 @@ class Tables:
         """
         _expect(asked, Operation.QUERY)
         pk, sk = (asked.index.pk, asked.index.sk) if asked.index else (PK, SK)
-        condition, values = _bounds(above, below)
+        condition, values = _bounds(_cut(above), _cut(below))
+        low, high = (values.get(name, {}).get("S") for name in (":low", ":high"))
+        if below == "" or not _fits(partition, PK_BYTES) or (low and high and low > high):
+            return []  # AWS refuses no text, and a BETWEEN whose ends are the wrong way round
         request: dict[str, Any] = {
             "TableName": self.name(asked.table),
             "KeyConditionExpression": f"#{pk} = :pk{condition}",
@@ -257,31 +299,59 @@ class Tables:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return found
 
-    async def write(self, *writes: Write) -> None:
-        """All of them or none. Raises Refused when a condition does not hold, and what ``get`` raises."""
-        await self.attempt(lambda _: writes)
+    async def write(self, *writes: Write, effect: bool = True) -> None:
+        """All of them or none, at most ``TRANSACTION_MOST``. Raises Refused when a condition does not hold, and what
+        ``get`` raises.
+
+        With the first that it writes, the current request is marked as one that had an effect, unless that (``effect``)
+        is none of the request's: should the process die before it answers, nobody carries the request out again.
+        """
+        await self.attempt(lambda _: writes, effect=effect)
 
     async def attempt(
-        self, make: Callable[[int], Sequence[Write]], conflicted: Callable[[Conflicted], Awaitable[None]] | None = None
-    ) -> None:
+        self, make: Callable[[int], Sequence[Write]],
+        conflicted: Callable[[Conflicted], Awaitable[None]] | None = None, *, effect: bool = True,
+    ) -> None:  # fmt: skip
         """The same; what is to be written is made anew for each try, which is counted from 0. ``conflicted`` is told
         between two.
         """
         token = str(uuid4())
         before: Sequence[Write] = ()
         for tried in range(TRIES):
-            writes = make(tried)
+            theirs = tuple(make(tried))
+            request = _unmarked() if effect and theirs else None
+            writes = theirs if request is None else (*theirs, request.mark)
             if writes != before:
                 token = str(uuid4())  # the same with something else in it would be refused
             before = writes
             try:
                 await self._carry_out(writes, token)
+            except Refused as refused:
+                there = {at: item for at, item in refused.there.items() if at < len(theirs)}
+                if request is None or there == refused.there:
+                    raise
+                request.over = True  # someone else gave its answer, or it is long forgotten
+                if there:
+                    raise Refused(there) from refused
             except Conflicted as conflict:
                 if conflicted is not None:
                     await conflicted(conflict)
                 await self.pause(_jitter(tried))
             else:
+                if request is not None:
+                    request.over = True
                 return
+        raise _busy()
+
+    async def anew(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What ``work`` gives, which reads and then writes what rests on that: from the start again when it is refused,
+        since then what it read has changed.
+        """
+        for tried in range(TRIES):
+            try:
+                return await work()
+            except Refused:
+                await self.pause(_jitter(tried))
         raise _busy()
 
     async def _carry_out(self, writes: Sequence[Write], token: str) -> None:
@@ -313,7 +383,7 @@ class Tables:
             raise Refused({0: there}) from error
 
     async def _together(self, writes: Sequence[Write], token: str) -> None:
-        assert len(writes) <= TRANSACTION_MOST, f"{len(writes)} writes in one transaction"  # noqa: S101  (AWS's limit)
+        assert len(writes) <= TRANSACTION_MOST + 1, f"{len(writes)} writes in one transaction"  # noqa: S101  (AWS's limit)
         steps = [{each.kind: {"TableName": self.name(each.pattern.table), **each.request}} for each in writes]
         try:
             await self._ask(self.client.transact_write_items, TransactItems=steps, ClientRequestToken=token)
@@ -334,21 +404,28 @@ class Tables:
         """Puts and deletes without conditions, in no order and each for itself: some may be done when this raises, so
         it must do no harm to do them again. No two may be of the same item.
         """
+        request = _unmarked() if writes else None
+        if request is not None:  # what is written in no transaction is announced
+            with suppress(Refused):
+                await self.write(request.mark, effect=False)
+            request.over = True
         parts = [writes[at : at + BATCH_WRITE_MOST] for at in range(0, len(writes), BATCH_WRITE_MOST)]
-        for part in parts:
-            left: Any = {}
-            for each in part:
-                _expect(each.pattern, Operation.BATCH)
-                step = {"Item": each.request["Item"]} if each.kind == "Put" else {"Key": each.key.attributes}
-                left.setdefault(self.name(each.pattern.table), []).append({f"{each.kind}Request": step})
-            for tried in range(TRIES):
-                answer = await self._ask(self.client.batch_write_item, RequestItems=left)
-                left = answer.get("UnprocessedItems")
-                if not left:
-                    break
-                await self.pause(_jitter(tried))
-            else:
-                raise _busy()
+        for at in range(0, len(parts), BATCHES_AT_ONCE):
+            await asyncio.gather(*map(self._batch, parts[at : at + BATCHES_AT_ONCE]))
+
+    async def _batch(self, writes: Sequence[Write]) -> None:
+        left: Any = {}
+        for each in writes:
+            _expect(each.pattern, Operation.BATCH)
+            step = {"Item": each.request["Item"]} if each.kind == "Put" else {"Key": each.key.attributes}
+            left.setdefault(self.name(each.pattern.table), []).append({f"{each.kind}Request": step})
+        for tried in range(TRIES):
+            answer = await self._ask(self.client.batch_write_item, RequestItems=left)
+            left = answer.get("UnprocessedItems")
+            if not left:
+                return
+            await self.pause(_jitter(tried))
+        raise _busy()
 
     async def _ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
         """What the SDK could not get done in its own tries is for later."""
@@ -363,14 +440,26 @@ class Tables:
 
 
 def _bounds(above: str | None, below: str | None) -> tuple[str, Mapping[str, Value]]:
-    if above is not None and below is not None:
+    if above and below:
         # There is one condition for the sort key, and BETWEEN includes both ends.
         return " AND #sk BETWEEN :low AND :high", {":low": text(above + "\0"), ":high": text(_just_below(below))}
-    if above is not None:
+    if above:
         return " AND #sk > :low", {":low": text(above)}
-    if below is not None:
+    if below:
         return " AND #sk < :high", {":high": text(below)}
     return "", {}
+
+
+def _cut(bound: str | None) -> str | None:
+    """As much of it as fits: no key of ours is so long, so none lies between the two."""
+    return bound and bound.encode(errors="ignore")[: SK_BYTES - 8].decode(errors="ignore")
+
+
+def _fits(part: str, most: int) -> bool:
+    try:
+        return 0 < len(part.encode()) <= most
+    except UnicodeEncodeError:  # half of a surrogate pair is no text
+        return False
 
 
 def _just_below(key: str) -> str:
@@ -381,7 +470,7 @@ def _just_below(key: str) -> str:
 def _may_be_alone(write: Write) -> bool:
     """Whether it does no harm that it is sent again after it was carried out."""
     if write.kind == "Update":
-        return write.update.startswith("SET ") and " ADD " not in write.update
+        return write.update.startswith("SET ") and not re.search(" ADD | [+-] ", write.update)
     return write.kind == "Put" or (write.kind == "Delete" and not write.condition)
 
 

@@ -53,7 +53,7 @@ class Table:
 
 CORE = Table("core", (G1, G2, G3))
 """Users, channels, videos, processings, and the names they hold."""
-SOCIAL = Table("social", (G1, G2))
+SOCIAL = Table("social", (G1, G2), expires=True)
 """Comments, reactions, subscriptions, playback sessions, history, counts."""
 INBOX = Table("inbox", expires=True)
 """Notifications, and what people want to be told."""

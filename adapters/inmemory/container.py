@@ -13,9 +13,8 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
-from adapters.inmemory.notifications import InMemoryInbox, InMemoryLive
+from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
 from adapters.inmemory.search import FtsSearch
@@ -24,6 +23,8 @@ from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.links import Links
+from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
 
@@ -118,8 +119,12 @@ class Memory(DeclarativeContainer):
     history = Singleton(InMemoryHistory, changes)
     sessions = Singleton(InMemorySessions, changes, history, now)
     inbox = Singleton(InMemoryInbox, changes)
-    live = Singleton(InMemoryLive)
+    live = Singleton(InProcessLive)
     search = Singleton(FtsSearch, changes)
+    queues: Provider[Any] = Object({})
+    """Kinds of events that wait in a queue of their own, and the queue."""
+    nightly: Provider[Any] = Object(())
+    """What is done once a day: name and coroutine function, which answers how much it mended."""
     idempotency = Singleton(InMemoryIdempotency)
 
     archive = Singleton(

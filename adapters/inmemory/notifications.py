@@ -1,10 +1,7 @@
-"""What people were told, and who listens right now."""
+"""What people were told."""
 
-import asyncio
 from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from attrs import define, evolve, field
@@ -16,7 +13,6 @@ from domain.ids import NotificationId, UserId
 from domain.notifications import Notification, Settings
 
 KEPT = 1000
-HEARD = 100
 
 _id = attrgetter("id")
 
@@ -157,65 +153,3 @@ class InMemoryInbox:
         if box is None:
             box = self._boxes[user] = _Box()
         return box
-
-
-class _Listener:
-    """Ends when it is closed."""
-
-    def __init__(self) -> None:
-        self._told: deque[Notification] = deque(maxlen=HEARD)
-        self._news = asyncio.Event()
-        self._closed = False
-
-    def __aiter__(self) -> AsyncIterator[Notification]:
-        return self
-
-    async def __anext__(self) -> Notification:
-        while not self._told and not self._closed:
-            self._news.clear()
-            await self._news.wait()
-        if self._closed:
-            raise StopAsyncIteration
-        return self._told.popleft()
-
-    def tell(self, notification: Notification) -> None:
-        self._told.append(notification)
-        self._news.set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._news.set()
-
-
-class InMemoryLive:
-    """Listeners by user: whoever listens in another process hears nothing."""
-
-    def __init__(self) -> None:
-        self._listeners: dict[UserId, list[_Listener]] = {}
-        self._closed = False
-
-    async def tell(self, notifications: Sequence[Notification]) -> None:
-        for notification in notifications:
-            for listener in self._listeners.get(notification.user, ()):
-                listener.tell(notification)
-
-    @asynccontextmanager
-    async def listen(self, user: UserId) -> AsyncIterator[AsyncIterator[Notification]]:
-        listener = _Listener()
-        if self._closed:
-            listener.close()
-        self._listeners.setdefault(user, []).append(listener)
-        try:
-            yield listener
-        finally:
-            listener.close()
-            listeners = self._listeners[user]
-            listeners.remove(listener)
-            if not listeners:
-                del self._listeners[user]
-
-    def close(self) -> None:
-        self._closed = True
-        for listeners in self._listeners.values():
-            for listener in listeners:
-                listener.close()

@@ -64,17 +64,19 @@ class InMemoryOutbox:
         if id not in self._known and id not in self._waiting and id not in self._dead:
             self._add(id, event)
 
-    async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
+    async def claim(
+        self, now: datetime, limit: int = 10, *, only: Sequence[EventId] | None = None
+    ) -> Sequence[Envelope]:
         self._release(now)
         claimed: list[Envelope] = []
+        if only is not None:
+            free = [(each.turn, id_) for id_ in set(only) if (each := self._waiting.get(id_)) and each.free_at is None]
+            return [self._claimed(id_, self._waiting[id_], now) for _, id_ in heapq.nsmallest(limit, free)]
         while self._free and len(claimed) < limit:
             _, id_ = heapq.heappop(self._free)
             waiting = self._waiting.get(id_)
-            if waiting is None or waiting.free_at is not None:
-                continue
-            waiting.attempts += 1
-            self._hold(id_, waiting, now + HOLD)
-            claimed.append(Envelope(id_, waiting.event, waiting.attempts))
+            if waiting is not None and waiting.free_at is None:
+                claimed.append(self._claimed(id_, waiting, now))
         if not self._free:
             self._claimable.clear()
         return claimed
@@ -131,6 +133,11 @@ class InMemoryOutbox:
             del self._known[next(iter(self._known))]
         heapq.heappush(self._free, (waiting.turn, id_))
         self._claimable.set()
+
+    def _claimed(self, id_: EventId, waiting: _Waiting, now: datetime) -> Envelope:
+        waiting.attempts += 1
+        self._hold(id_, waiting, now + HOLD)
+        return Envelope(id_, waiting.event, waiting.attempts)
 
     def _hold(self, id_: EventId, waiting: _Waiting, until: datetime) -> None:
         waiting.free_at = until

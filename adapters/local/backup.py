@@ -42,7 +42,7 @@ _PIECE = 1024 * 1024
 _RESTORING = ".restoring-"
 _UNKNOWN = "0" * 64
 """A SHA-256 that is not computed yet; as long as one that is."""
-# As ``adapters.inmemory.media.checked``: no way up, no hidden file.
+# As ``adapters.files.checked``: no way up, no hidden file.
 _SEGMENT = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
 
 Progress = Callable[[str, int, int], None]

@@ -17,7 +17,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.inmemory.container import CLIENT
-from adapters.inmemory.links import Links
+from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database, micros, sql
@@ -206,6 +206,10 @@ class Local(DeclarativeContainer):
     inbox = Singleton(SqliteInbox, database)
     live = Singleton(SqliteLive, database, now, shared=shared)
     search = Singleton(SqliteSearch, database)
+    queues: Provider[Any] = Object({})
+    """Kinds of events that wait in a queue of their own, and the queue."""
+    nightly: Provider[Any] = Object(())
+    """What is done once a day: name and coroutine function, which answers how much it mended."""
     idempotency = Singleton(SqliteIdempotency, database)
 
     archive = Singleton(_archive, database, outbox, now)

@@ -22,8 +22,8 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from adapters.inmemory.links import Links
-from adapters.inmemory.media import PUT_MOST, checked, content_type_of
+from adapters.files import PUT_MOST, checked, content_type_of
+from adapters.links import Links
 from adapters.local.durable import files, locked, remove, room, stamp, stamped, sync, sync_up, when_free, write_at
 from adapters.local.incoming import Incoming
 from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Stored, Ticket
@@ -150,7 +150,8 @@ class DiskMedia:
     def grant(self, token: str) -> Grant:
         return self._links.grant(token)
 
-    async def file(self, key: str) -> File:
+    async def file(self, key: str, grant: Grant | None = None) -> File:
+        del grant  # what a playlist names is under the same link
         path = self._shown(key)
         try:
             found = path.stat()

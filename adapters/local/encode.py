@@ -20,7 +20,7 @@ from pathlib import Path
 from attrs import frozen
 
 from adapters.local.source import FORMATS, PIXELS_MOST, Probed
-from adapters.playlists import Board, Stream
+from adapters.playlists import Board, Stream, interval_s
 from domain.media import AUDIO_BITRATE_BPS, Output
 
 SEGMENT_S = 6
@@ -38,9 +38,9 @@ def _crf(quality: int) -> int:
 
 
 def storyboard(probed: Probed) -> Board:
-    """A picture every 2 s, of longer videos fewer: a hundred in all, but at least one every 10 s."""
+    """The little pictures that a player shows of other times."""
     source = probed.source
-    interval = min(10.0, max(2.0, source.duration_s / 100))
+    interval = interval_s(source.duration_s)
     # A whole number of pictures of the output, so that times and tiles cannot drift apart.
     interval = round(interval * probed.fps) / float(probed.fps)
     rows = min(10, max(1, math.ceil(source.duration_s / interval / 10)))

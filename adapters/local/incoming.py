@@ -36,7 +36,8 @@ from secrets import token_hex
 
 from attrs import define, field
 
-from adapters.inmemory.media import SMALL_LIFE, Etag, check_parts, checked, size_mismatch, upload_closed
+from adapters.files import SMALL_LIFE, check_parts, checked
+from adapters.inmemory.media import Etag, size_mismatch, upload_closed
 from adapters.local.durable import ended, locked, remove, room, stamp, stamped, sync, unbroken, when_free, write_at
 from application.ports import Now, SmallTicket
 from domain.errors import Conflict, NotFound

@@ -8,7 +8,8 @@ from zlib import crc32
 
 from attrs import evolve
 
-from adapters.inmemory.notifications import KEPT, InMemoryLive
+from adapters.inmemory.notifications import KEPT
+from adapters.listening import InProcessLive
 from adapters.local.database import Database, Row, Transaction, micros, sql
 from adapters.local.shelves import LAST, as_list, page, start
 from adapters.rows import text_of, value_of, values_of
@@ -156,7 +157,7 @@ class SqliteLive:
         self._database = database
         self._now = now
         self._shared = shared
-        self._here = InMemoryLive()
+        self._here = InProcessLive()
         self._name = secret(12).hex()
         ((newest,),) = database.rows(_NEWEST)
         self._heard = newest or 0

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import msgspec
+
 from adapters.local.database import Database, Transaction, micros, sql
 from adapters.local.shelves import as_list
 from adapters.rows import event_of, kind_of, text_of
@@ -29,6 +31,10 @@ _SET_BACK = sql(
 )
 _WAITING = sql(
     "SELECT n, id, kind, doc, attempts FROM event WHERE held_until IS NULL AND reason IS NULL ORDER BY n LIMIT ?"
+)
+_NAMED = sql(
+    "SELECT n, id, kind, doc, attempts FROM event WHERE id IN (SELECT value FROM json_each(?)) "
+    "AND held_until IS NULL AND reason IS NULL ORDER BY n LIMIT ?"
 )
 _HOLD = sql("UPDATE event SET held_since = ?, held_until = ?, attempts = attempts + 1 WHERE n = ?")
 _NEWEST = sql(
@@ -84,7 +90,9 @@ class SqliteOutbox:
 
         await self._database.write(work)
 
-    async def claim(self, now: datetime, limit: int = 10) -> Sequence[Envelope]:
+    async def claim(
+        self, now: datetime, limit: int = 10, *, only: Sequence[EventId] | None = None
+    ) -> Sequence[Envelope]:
         present = micros(now)
         if present < self._latest:  # the clock was set back: what is held waits no longer than it would have
             await self._database.write(lambda transaction: transaction.run(_SET_BACK, (present,)))
@@ -97,7 +105,11 @@ class SqliteOutbox:
         def work(transaction: Transaction) -> Sequence[Envelope]:
             transaction.run(_RELEASE, (present,))
             claimed = []
-            for n, id_, kind, doc, attempts in transaction.rows(_WAITING, (limit,)):
+            if only is None:
+                waiting = transaction.rows(_WAITING, (limit,))
+            else:
+                waiting = transaction.rows(_NAMED, (msgspec.json.encode(list(only)).decode(), limit))
+            for n, id_, kind, doc, attempts in waiting:
                 try:
                     event = event_of(kind, doc)
                 except ValueError as error:  # one that nobody can read must not keep the others

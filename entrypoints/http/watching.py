@@ -25,8 +25,9 @@ class Beat(Struct, frozen=True):
 
 def cookies(link: Link) -> Sequence[Cookie]:
     """What the media's requests must carry: sent over TLS only, out of reach of scripts."""
+    path, domain = link.cookie_path, link.cookie_domain
     return [
-        Cookie(key=name, value=value, secure=True, httponly=True, samesite="lax")
+        Cookie(key=name, value=value, path=path, domain=domain, secure=True, httponly=True, samesite="lax")
         for name, value in link.cookies.items()
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve
 
-from adapters.inmemory.links import Links
+from adapters.links import Links
 from adapters.local.disk import DiskMedia
 from adapters.local.durable import room
 from application.ports import SmallTicket

@@ -26,6 +26,7 @@ from domain.errors import DomainError, Forbidden, Unauthenticated, Unavailable
 from domain.ids import UserId
 from entrypoints.http.auth import TokenVerifier
 from tests.cloud.pools import Pool, pool
+from tests.cloud.world import endpoint
 from tests.identities import CHEAP
 from tests.srp import Srp
 from tests.worlds import FakeClock
@@ -323,6 +324,75 @@ async def test_a_reset_whose_answer_was_lost_is_found_by_the_one_that_is_sent_ag
     await can_sign_in(scene, OTHER)
 
 
+# --- answers that really get lost on their way
+
+
+@define
+class Lossy:
+    """Hands requests on to Cognito, and drops the answers to the first of each of ``operations``."""
+
+    operations: set[str]
+    url: str = ""
+    dropped: list[str] = field(factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+        async with (
+            ClientSession() as session,
+            session.post(endpoint(), data=await request.read(), headers=headers) as answer,
+        ):
+            body = await answer.read()
+        if operation in self.operations:
+            self.operations.remove(operation)
+            self.dropped.append(operation)
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(status=answer.status, body=body, content_type="application/x-amz-json-1.1")
+
+
+@asynccontextmanager
+async def served(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The address of a server of its own."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_the_sdk_sends_again_what_got_no_answer() -> None:
+    """And everything works out: no account is taken by itself, no code is used up by itself."""
+    lossy = Lossy(
+        {
+            "SignUp", "ConfirmSignUp", "InitiateAuth", "GetTokensFromRefreshToken", "ForgotPassword",
+            "ConfirmForgotPassword", "RevokeToken", "AdminDeleteUser",
+        }
+    )  # fmt: skip
+    clock, retries = FakeClock(), {"mode": "standard", "total_max_attempts": 3}
+    async with served(lossy.handle) as url, pool(clock.now, url=url, retries=retries) as people:
+        passwords = Passwords(CHEAP)
+        accounts = CognitoAccounts(people.cognito, people.id, people.client_id, clock.now, Ulids(clock.now), passwords)
+
+        async def code() -> str:
+            return await people.code_for(ANN) or "none was sent"
+
+        user = await accounts.sign_up(ANN, PASSWORD, "ann")
+        assert await accounts.unconfirmed(ANN) == user
+        await accounts.confirm(ANN, await code())
+        tokens = await accounts.sign_in(ANN, PASSWORD)
+        tokens = await accounts.refresh(tokens.refresh)
+        await accounts.forgot_password(ANN)
+        await accounts.reset_password(ANN, await code(), OTHER)
+        assert await refused(accounts.refresh(tokens.refresh)) == "invalid_refresh_token"
+        await accounts.sign_out((await accounts.sign_in(ANN, OTHER)).refresh)
+        await accounts.close(user)
+        assert await accounts.sign_up(ANN, PASSWORD, "ann") != user
+    assert lossy.operations == set()
+
+
 # --- what Cognito says
 
 
@@ -380,22 +450,69 @@ async def test_what_we_do_not_know_is_not_swallowed(scene: Scene, operation: str
 
 @frozen
 class Attempt:
+    """Each operation once."""
+
     accounts: CognitoAccounts
 
-    async def sign_up(self) -> object:
-        return await self.accounts.sign_up("bob@example.org", PASSWORD, "bob")
+    async def sign_up(self) -> None:
+        await self.accounts.sign_up("bob@example.org", PASSWORD, "bob")
 
-    async def confirm(self) -> object:
-        return await self.accounts.confirm(ANN, "123456")
+    async def confirm(self) -> None:
+        await self.accounts.confirm(ANN, "123456")
 
-    async def sign_in(self) -> object:
-        return await self.accounts.sign_in(ANN, PASSWORD)
+    async def sign_in(self) -> None:
+        await self.accounts.sign_in(ANN, PASSWORD)
 
-    async def refresh(self) -> object:
-        return await self.accounts.refresh("a-token")
+    async def refresh(self) -> None:
+        await self.accounts.refresh("a-token")
 
-    async def reset_password(self) -> object:
-        return await self.accounts.reset_password(ANN, "123456", OTHER)
+    async def reset_password(self) -> None:
+        await self.accounts.reset_password(ANN, "123456", OTHER)
+
+
+@define
+class AfterEffect:
+    """Cognito, where what a confirmation sets off fails: Cognito says so, and everything stays as it is."""
+
+    client: Any
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.client, name)
+
+        async def fail(**given: Any) -> Any:
+            await call(**given)
+            raise refusal("UserLambdaValidationException", name)
+
+        return fail if name in {"confirm_sign_up", "confirm_forgot_password", "admin_confirm_sign_up"} else call
+
+
+async def test_whoever_is_confirmed_is_not_told_that_something_else_failed(scene: Scene) -> None:
+    """The profile that the trigger would have made is made when they come."""
+    await waiting(scene)
+    failing: Any = AfterEffect(scene.people.cognito)
+    accounts = evolve(scene.accounts, client=failing)
+    await accounts.confirm(ANN, await scene.code())
+    await accounts.forgot_password(ANN)
+    await accounts.reset_password(ANN, await scene.code(), OTHER)
+    await can_sign_in(scene, OTHER)
+
+
+async def test_a_reset_that_confirms_does_not_fail_for_something_else(scene: Scene) -> None:
+    """That was set off by it."""
+    await forgotten_while_waiting(scene)
+    failing: Any = AfterEffect(scene.people.cognito)
+    await evolve(scene.accounts, client=failing).reset_password(ANN, await scene.code(), OTHER)
+    await can_sign_in(scene, OTHER)
+
+
+async def test_an_account_that_asks_for_more_than_a_password_is_no_wrong_password(scene: Scene) -> None:
+    """Only an operator makes such accounts."""
+    await scene.people.cognito.admin_create_user(
+        UserPoolId=scene.people.id, Username=ANN, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": "email", "Value": ANN}],
+    )  # fmt: skip
+    assert await refused(can_sign_in(scene)) == "sign_in_challenged"
+    assert await refused(scene.accounts.sign_up(ANN, PASSWORD, "ann")) == "email_taken"
 
 
 async def test_too_many_wrong_passwords_are_not_one_more_wrong_password(scene: Scene) -> None:
@@ -494,6 +611,19 @@ async def test_a_client_may_sign_in_without_showing_its_password(scene: Scene) -
     assert (await scene.accounts.refresh(tokens["RefreshToken"])).access
 
 
+async def test_a_client_may_sign_up_without_us(scene: Scene) -> None:
+    """Nothing of ours is known of the account then; it waits and expires like any other."""
+    ask, client_id = scene.people.cognito, scene.people.client_id
+    email = [{"Name": "email", "Value": ANN}]
+    answer = await ask.sign_up(ClientId=client_id, Username=ANN, Password=PASSWORD, UserAttributes=email)
+    assert await scene.accounts.unconfirmed(ANN) == answer["UserSub"]
+    assert await refused(can_sign_in(scene)) == "not_confirmed"
+    assert list(await scene.accounts.expired(scene.clock.now() + timedelta(hours=24))) == [answer["UserSub"]]
+    await ask.confirm_sign_up(ClientId=client_id, Username=ANN, ConfirmationCode=await scene.code())
+    await can_sign_in(scene)
+    await scene.accounts.confirm(ANN, await scene.code())
+
+
 @pytest.mark.parametrize("flow", ["REFRESH_TOKEN_AUTH", "CUSTOM_AUTH"])
 async def test_no_other_way_to_sign_in_is_open(scene: Scene, flow: str) -> None:
     """Rotation rules REFRESH_TOKEN_AUTH out."""
@@ -528,21 +658,15 @@ def key(kid: str) -> Mapping[str, Any]:
 
 @pytest.fixture
 async def jwks() -> AsyncIterator[Jwks]:
-    served = Jwks(lambda: document(key("one")))
+    jwks = Jwks(lambda: document(key("one")))
 
     async def answer(_: web.Request) -> web.Response:
-        served.asked += 1
-        return served.answer()
+        jwks.asked += 1
+        return jwks.answer()
 
-    application = web.Application()
-    application.router.add_get("/pool/.well-known/jwks.json", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    served.url = jwks_url_of(f"http://127.0.0.1:{runner.addresses[0][1]}/pool")
-    yield served
-    await runner.cleanup()
+    async with served(answer) as url:
+        jwks.url = jwks_url_of(f"{url}/pool")
+        yield jwks
 
 
 @pytest.fixture

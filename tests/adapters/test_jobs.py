@@ -11,7 +11,7 @@ import imageio_ffmpeg
 import pytest
 from attrs import evolve, frozen
 
-from adapters.inmemory.links import Links
+from adapters.links import Links
 from adapters.local import jobs
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia

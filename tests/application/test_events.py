@@ -55,6 +55,16 @@ async def test_every_kind_of_event_has_its_consumers(stage: Stage) -> None:
     assert set(stage.core.consumers().routes) == set(get_args(Event))
 
 
+async def test_events_that_are_named_are_delivered_and_no_others(stage: Stage) -> None:
+    """Whoever hears of one at once need not look for what else waits."""
+    now, outbox = stage.clock.now(), stage.adapters.outbox()
+    for number in range(3):
+        await outbox.put(SignedUp(UserId(f"usr_{number}"), now), EventId(f"evt_{number}"))
+    delivered = await stage.core.deliver_events()(only=[EventId("evt_1"), EventId("evt_9")])
+    assert [each.envelope.id for each in delivered] == ["evt_1"]
+    assert [each.envelope.id for each in await stage.core.deliver_events()()] == ["evt_0", "evt_2"]
+
+
 async def test_events_that_set_off_nothing_are_done_with(stage: Stage) -> None:
     now = stage.clock.now()
     outbox = stage.adapters.outbox()

@@ -57,6 +57,23 @@ async def test_from_sign_up_to_sign_out(world: World) -> None:
         await world.core.refresh_tokens()(renewed.refresh)
 
 
+async def test_who_is_there_without_a_profile_gets_one(world: World) -> None:
+    """As they asked for it; and nothing changes for those who have one."""
+    welcome = world.core.welcome_user()
+    user = await welcome(UserId("usr_nora"), " Nora@Hexcast.TEST", "@Nora")
+    assert (user.handle, user.display_name, user.email) == ("nora", "@Nora", ADDRESS)
+    assert user.roles == frozenset({Role.USER})
+    assert await welcome(UserId("usr_nora"), ADDRESS, "other") == user
+    assert await world.take_events() == [SignedUp(user.id, world.clock.now())]
+
+
+@pytest.mark.parametrize("handle", ["olga", "", "no handle"])
+async def test_a_handle_that_cannot_be_had_is_made_up(world: World, handle: str) -> None:
+    """Nobody is kept out for it, and they can change it."""
+    user = await world.core.welcome_user()(UserId("5f0c-ABCD-0000-1111-2222"), ADDRESS, handle)
+    assert user.handle == "user_abcd000011112222"
+
+
 async def test_a_forgotten_password_is_replaced(world: World) -> None:
     await sign_up(world)
     await world.core.forgot_password()(ADDRESS)

@@ -399,6 +399,53 @@ async def test_an_upload_cancelled_while_it_is_completed_stays_cancelled(world: 
     assert world.quota(world.owner) == 0
 
 
+async def test_the_store_s_word_completes_an_upload_like_the_client_s(world: World) -> None:
+    """Whichever comes first, and however often: one event."""
+    finish, complete = world.core.finish_upload(), world.core.complete_upload()
+    for first_client in (False, True):
+        card = await world.announce()
+        await world.send(card)
+        if first_client:
+            await complete(world.owner, card.upload.id, [])
+        done = await finish(card.upload.id)
+        assert done.status is Status.COMPLETED
+        assert await finish(card.upload.id) == done
+        assert (await complete(world.owner, card.upload.id, [])).upload == done
+        told = [event for event in await world.take_events() if isinstance(event, UploadCompleted)]
+        assert told == [UploadCompleted(card.upload.id, card.upload.video, card.upload.source, world.clock.now())]
+
+
+async def test_the_store_s_word_is_looked_into(world: World) -> None:
+    """Nothing is completed that is not there whole, and what nobody knows may yet be known."""
+    finish, card = world.core.finish_upload(), await world.announce(LARGE)
+    assert await refused(finish(card.upload.id)) == "parts_missing"
+    await world.put(card.tickets[0].url, LARGE[: 8 * MIB])
+    assert await refused(finish(card.upload.id)) == "parts_missing"
+    with pytest.raises(NotFound):
+        await finish(UploadId("upl_unknown"))
+
+
+async def test_a_file_that_comes_after_its_upload_was_over_is_freed(world: World) -> None:
+    """It was cancelled, and nobody would ever look for it."""
+    card = await world.announce()
+    cancelled = (await world.core.cancel_upload()(world.owner, card.upload.id)).upload
+    await world.raw.media().receive(card.upload, 1, pieces(CLIP))
+    assert world.incoming()
+    assert await world.core.finish_upload()(card.upload.id) == cancelled
+    assert not world.incoming()
+
+
+async def test_a_file_that_comes_when_time_is_over_waits_for_the_sweep(world: World) -> None:
+    """The upload is about to expire, which frees what came."""
+    card = await world.announce()
+    await world.send(card)
+    world.clock.advance(LIFE)
+    assert (await world.core.finish_upload()(card.upload.id)).status is Status.UPLOADING
+    await world.core.expire_uploads()()
+    await world.settle()
+    assert not world.incoming()
+
+
 async def test_nothing_stays_that_was_announced_while_the_channel_closed(world: World) -> None:
     class Slow:
         async def start(self, *arguments: Any, **more: Any) -> Upload:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve, field
 
 from application.channels import Picture
-from application.ports import LinkMode
+from application.ports import Delivery, File, LinkMode
+from application.watching import OpenFile
 from domain.access import ANONYMOUS
 from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthenticated
 from domain.ids import SessionId, VideoId
@@ -242,6 +243,31 @@ async def test_what_was_public_is_not_after_it_was_hidden(world: World) -> None:
     grant = Grant(video, Audience.ANYONE, world.clock.now() + GRANT_LIFE)
     forged = path(world.raw.media().granted(grant, key).url)
     assert (await file_error(world, *forged))[:2] == (Forbidden, "link_void")
+
+
+@define
+class Noting:
+    """A door that notes for whom it was opened."""
+
+    behind: Delivery
+    opened: list[Grant | None] = field(factory=list)
+
+    def grant(self, token: str) -> Grant:
+        return self.behind.grant(token)
+
+    async def file(self, key: str, grant: Grant | None = None) -> File:
+        self.opened.append(grant)
+        return await self.behind.file(key, grant)
+
+
+async def test_the_door_knows_for_whom_it_opens(world: World) -> None:
+    """What it hands out may name other files, which are for the same ones."""
+    delivery: Any = Noting(world.raw.delivery())
+    open_file = OpenFile(world.raw.videos(), delivery)
+    public, unlisted = await world.publish(), await world.publish(visibility=Visibility.UNLISTED)
+    await open_file(*path((await world.core.open_playback()(world.fan, public)).link.url))
+    await open_file(*path((await world.core.open_playback()(world.fan, unlisted)).link.url))
+    assert delivery.opened == [None, Grant(unlisted, Audience.LINK, world.clock.now() + GRANT_LIFE)]
 
 
 async def test_pictures_of_channels_are_for_everyone(world: World) -> None:

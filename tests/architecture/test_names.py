@@ -48,7 +48,7 @@ def pins(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "cloud.txt"])
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "lambda.txt", "cloud.txt"])
 def test_a_lock_pins_by_hash_and_leaves_the_source_open(lock: str) -> None:
     """Every requirement is pinned to known bytes; where they come from is the machine's business."""
     text = (ROOT / "requirements" / lock).read_text("utf-8")

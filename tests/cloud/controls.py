@@ -79,6 +79,8 @@ class Controls:
                     self.media.by_hand.add if request.json["on"] else self.media.by_hand.discard
                 )
                 change(request.json["bucket"])
+            case "POST", "limit":
+                self.media.waiting_most[request.json["account"]] = request.json["most"]
             case "POST", "forget-tokens":
                 self.media.tokens.clear()
             case "GET", job, "over":

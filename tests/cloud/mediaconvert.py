@@ -109,6 +109,7 @@ class MediaConvert:
         self.jobs: dict[str, Job] = {}
         self.tokens: dict[tuple[str, str], tuple[str, float]] = {}
         self.by_hand: set[str] = set()
+        self.waiting_most: dict[str, int] = {}
         self.slots = asyncio.Semaphore(AT_ONCE)
 
     @property
@@ -128,6 +129,9 @@ class MediaConvert:
         objections = list(_objections(asked))
         if objections:
             raise Refused("BadRequestException", "; ".join(objections))
+        under_way = [job for job in self.jobs.values() if job.caller.account == caller.account and job.status not in OVER]
+        if len(under_way) > self.waiting_most.get(caller.account, len(under_way)):
+            raise Refused("TooManyRequestsException", "Too many jobs are waiting", 429)
         try:
             groups = encoder.groups_of(asked["Settings"])
         except ValueError as error:
@@ -284,6 +288,7 @@ class MediaConvert:
         self.jobs.clear()
         self.tokens.clear()
         self.by_hand.clear()
+        self.waiting_most.clear()
 
 
 # --- what is said --------------------------------------------------------------------------------

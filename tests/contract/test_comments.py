@@ -1,5 +1,6 @@
 """Any Comments behaves like a dict of comments with a version check, one pin a video, and lists and counts to match."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, product
@@ -357,3 +358,35 @@ async def test_the_comments_of_a_removed_video_are_forgotten_bit_by_bit(opener: 
         assert list((await opened.port.of_channel(CHANNEL_OF[FIRST])).items) == [kept]
         assert await opened.port.counts([FIRST, VIDEOS[1]]) == {FIRST: 0, VIDEOS[1]: 1}
         assert await opened.port.reply_counts([CommentId("cmt_00")]) == {"cmt_00": 0}
+
+
+@openers
+async def test_of_many_who_reply_at_once_each_counts_once(opener: Opener[Comments]) -> None:
+    """Above them a hidden comment keeps its place until the last of them is gone, however many go at once."""
+    async with opener() as opened:
+        hidden = await opened.port.save(comment(0, status=CommentStatus.HELD))
+        posts = [opened.port.save(comment(number, parent=hidden.id)) for number in range(1, 51)]
+        replies, rejected = await asyncio.gather(
+            asyncio.gather(*posts), opened.port.save(evolve(hidden, status=CommentStatus.REJECTED))
+        )
+        assert await opened.port.reply_counts([hidden.id]) == {hidden.id: 50}
+        assert await opened.port.counts([FIRST]) == {FIRST: 50}
+        assert list((await opened.port.on_video(FIRST)).items) == [rejected]
+        same((await opened.port.replies(hidden.id, limit=99)).items, replies)
+        await asyncio.gather(*(opened.port.save(each.remove()) for each in replies))
+        assert await opened.port.reply_counts([hidden.id]) == {hidden.id: 0}
+        assert await opened.port.counts([FIRST]) == {FIRST: 0}
+        assert list((await opened.port.on_video(FIRST)).items) == []
+        assert not await opened.port.known(hidden.channel, hidden.author)
+
+
+@openers
+async def test_of_many_pinned_at_once_one_is(opener: Opener[Comments]) -> None:
+    """Each has it in its turn, and the version of whoever loses it moves on."""
+    async with opener() as opened:
+        saved = [await opened.port.save(comment(number)) for number in range(5)]
+        await asyncio.gather(*(opened.port.save(each.pin(pinned=True)) for each in saved))
+        now = [await opened.port.get(each.id) for each in saved]
+        (pinned,) = [each for each in now if each.pinned]
+        others = sorted((each.id for each in now if not each.pinned), reverse=True)
+        assert ids((await opened.port.on_video(FIRST)).items) == [pinned.id, *others]

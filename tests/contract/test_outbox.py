@@ -70,6 +70,16 @@ class OutboxMachine(Machine):
             self.deliver(envelope)
         return multiple(*envelopes)
 
+    @rule(target=claimed, only=st.lists(event_ids, max_size=4), limit=st.integers(1, 4))
+    def claim_named(self, only: list[EventId], limit: int) -> Any:
+        free = self.free() & set(only)
+        envelopes = self.do(self.port.claim(self.clock.now(), limit, only=only))
+        assert len({each.id for each in envelopes}) == len(envelopes) == min(limit, len(free))
+        assert {each.id for each in envelopes} <= free
+        for envelope in envelopes:
+            self.deliver(envelope)
+        return multiple(*envelopes)
+
     def deliver(self, envelope: Envelope) -> None:
         known = self.model[envelope.id]
         known.deliveries += 1
@@ -138,6 +148,36 @@ async def test_the_longest_waiting_come_first(opener: Opener[Outbox]) -> None:
         assert ids(await opened.port.claim(now, 2)) == [named(2), named(3)]
         assert ids(await opened.port.claim(now, 2)) == [named(4)]
         assert list(await opened.port.claim(now, 2)) == []
+
+
+@openers
+async def test_those_that_are_named_are_claimed_and_no_others(opener: Opener[Outbox]) -> None:
+    """Each once, the longest waiting first; not those that are held, put off, done with or unknown."""
+    async with opener() as opened:
+        start = opened.clock.now()
+        for number in range(6):
+            await opened.port.put(event(number), named(number))
+        assert ids(await opened.port.claim(start, only=[named(4), named(1), named(4)])) == [named(1), named(4)]
+        await opened.port.failed(named(1), "not now", start + 2 * MINUTE)
+        await opened.port.done(named(4))
+        wanted = [named(5), named(1), named(4), named(2), named(9)]
+        assert ids(await opened.port.claim(start, 1, only=wanted)) == [named(2)]
+        assert ids(await opened.port.claim(start, only=wanted)) == [named(5)]
+        assert list(await opened.port.claim(start, only=[])) == []
+        assert ids(await opened.port.claim(start + MINUTE, only=wanted)) == [named(2), named(5)]
+        assert ids(await opened.port.claim(start + 2 * MINUTE, only=[named(1)])) == [named(1)]
+
+
+@openers
+async def test_what_was_not_named_waits_on(opener: Opener[Outbox]) -> None:
+    """Whoever waits for anything to claim is not kept waiting by those who claim by name."""
+    async with opener() as opened, asyncio.timeout(10):
+        for number in range(3):
+            await opened.port.put(event(number), named(number))
+        now = opened.clock.now()
+        assert ids(await opened.port.claim(now, only=[named(1)])) == [named(1)]
+        await opened.port.wait(60)
+        assert ids(await opened.port.claim(now)) == [named(0), named(2)]
 
 
 @openers

@@ -1,5 +1,7 @@
 """Any Reactions behaves like a dict of (subject, user) to reaction, and its tallies are exact."""
 
+import asyncio
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -66,3 +68,21 @@ async def test_another_reaction_takes_the_place_of_the_first(opener: Opener[Reac
         assert not await opened.port.put("vid_0", ann, Reaction.DISLIKE)
         assert await opened.port.tallies(["vid_0"]) == {"vid_0": ReactionTally(0, 1)}
         assert await opened.port.of(ann, ["vid_0", "vid_1"]) == {"vid_0": Reaction.DISLIKE}
+
+
+@openers
+async def test_of_many_who_react_at_once_each_counts_once(opener: Opener[Reactions]) -> None:
+    """Whoever does it twice, too; and of those who change their mind or take it back, what they did last."""
+    async with opener() as opened:
+        crowd = [UserId(f"usr_{number}") for number in range(50)]
+        new = await asyncio.gather(*(opened.port.put("vid_0", user, Reaction.LIKE) for user in crowd * 2))
+        assert new.count(True) == 50
+        assert await opened.port.tallies(["vid_0"]) == {"vid_0": ReactionTally(50, 0)}
+        taken = asyncio.gather(*(opened.port.remove("vid_0", user) for user in crowd[:10] * 2))
+        changed = asyncio.gather(*(opened.port.put("vid_0", user, Reaction.DISLIKE) for user in crowd[10:30]))
+        assert (await taken).count(True) == 10
+        assert all(await changed)
+        assert await opened.port.tallies(["vid_0"]) == {"vid_0": ReactionTally(20, 20)}
+        await opened.port.forget("vid_0")
+        assert await opened.port.tallies(["vid_0"]) == {"vid_0": ReactionTally()}
+        assert [await opened.port.of(user, ["vid_0"]) for user in crowd] == [{}] * 50

@@ -1,5 +1,6 @@
 """Any Subscriptions behaves like a dict of (user, channel) to subscription, listed from either side."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -124,3 +125,20 @@ async def test_newest_first_from_either_side(opener: Opener[Subscriptions]) -> N
         twins = [await subscribe(user, CHANNELS[1], 5) for user in USERS]
         found = await walked(lambda at, most: opened.port.to_channel(CHANNELS[1], cursor=at, limit=most), 1)
         same(found, twins)
+
+
+@openers
+async def test_of_many_who_subscribe_at_once_each_counts_once(opener: Opener[Subscriptions]) -> None:
+    """Whoever does it twice, too; all are listed, and all can be forgotten bit by bit."""
+    async with opener() as opened:
+        channel, crowd = CHANNELS[0], [UserId(f"usr_{number}") for number in range(50)]
+        each = [Subscription(user, channel, Notify.ALL, START) for user in crowd]
+        new = await asyncio.gather(*(opened.port.put(one, Subscribed(one.user, channel, START)) for one in each * 2))
+        assert new.count(True) == len(await opened.events()) == await opened.port.count(channel) == 50
+        same(await walked(lambda at, most: opened.port.to_channel(channel, cursor=at, limit=most), 20), each)
+        gone = await asyncio.gather(*(opened.port.remove(user, channel) for user in crowd[:20] * 2))
+        assert gone.count(True) == 20
+        assert await opened.port.count(channel) == 30
+        assert [await opened.port.forget(channel, 20) for _ in range(3)] == [20, 10, 0]
+        assert await opened.port.count(channel) == 0
+        assert (await opened.port.to_channel(channel)).items == []

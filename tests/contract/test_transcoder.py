@@ -1,6 +1,8 @@
 """Any Transcoder: every order ends in READY or FAILED, once, whatever is asked meanwhile; and the queue of reports."""
 
 import asyncio
+import posixpath
+import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,19 +13,22 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from adapters.inmemory.links import Links
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
+from adapters.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
 from adapters.local.jobs import JobQueue, SqliteReports
+from adapters.playlists import variants
+from application.auditing import Playlist
 from application.ports import Delivery, MediaStore, Reports, TranscodeOrder, Transcoder, UploadStore
 from domain.errors import Unavailable
 from domain.ids import ChannelId, JobId, UploadId, UserId, VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, POSTER, STORYBOARD, attempt_prefix
 from domain.processing import NEXT, TERMINAL, Report, State
 from domain.uploads import Upload
+from tests.cloud.studio import mailbox, studio
 from tests.media import films
 from tests.strategies import START
 from tests.worlds import FakeClock
@@ -105,7 +110,17 @@ async def by_ffmpeg(store: Path, waiting_most: int = 1000) -> AsyncIterator[Open
             database.close()
 
 
-OPENERS: list[Any] = [in_memory, by_ffmpeg]
+@asynccontextmanager
+async def by_mediaconvert(store: Path, waiting_most: int = 1000) -> AsyncIterator[Opened]:
+    async with studio(max_duration_s=30) as here:
+        here.limit(waiting_most)
+        contents = [film(store).read_bytes() for film in (films.landscape, films.portrait, films.sound_alone)]
+        yield Opened(here.transcoder, here.reports, here.store, *contents)
+
+
+EARLY: list[Any] = [in_memory, by_ffmpeg]
+"""Those that show the lowest rendition before the others are made."""
+OPENERS: list[Any] = [*EARLY, by_mediaconvert]
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +130,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=OPENERS, ids=[opener.__name__ for opener in OPENERS])
 async def opened(request: pytest.FixtureRequest, store: Path) -> AsyncIterator[Opened]:
+    async with request.param(store) as world:
+        yield world
+
+
+@pytest.fixture(params=EARLY, ids=[opener.__name__ for opener in EARLY])
+async def early(request: pytest.FixtureRequest, store: Path) -> AsyncIterator[Opened]:
     async with request.param(store) as world:
         yield world
 
@@ -144,10 +165,13 @@ async def test_an_order_ends_in_ready_with_everything_there(opened: Opened) -> N
     assert (media.width, media.height) == (854, 480)
     assert media.duration_s == pytest.approx(4.0, abs=0.04)
     assert [rendition.name for rendition in media.renditions] == ["360p", "480p"]
-    master = (await opened.store.read(PREFIX + MANIFEST)).decode()
-    for rendition in media.renditions:
-        assert f"RESOLUTION={rendition.width}x{rendition.height}" in master
-        assert f"{rendition.name}/index.m3u8" in master
+    named = variants((await opened.store.read(PREFIX + MANIFEST)).decode())
+    assert [each.attributes["RESOLUTION"] for each in named] == [
+        f"{each.width}x{each.height}" for each in media.renditions
+    ]
+    for rendition, variant in zip(media.renditions, named, strict=True):
+        assert rendition.name in variant.uri
+        assert rendition.bitrate_bps <= int(variant.attributes["BANDWIDTH"])
         assert rendition.codecs.startswith("avc1.")
     for name in (POSTER, STORYBOARD):
         assert await opened.store.read(PREFIX + name)
@@ -156,27 +180,44 @@ async def test_an_order_ends_in_ready_with_everything_there(opened: Opened) -> N
 async def test_every_file_that_a_playlist_names_is_there(opened: Opened) -> None:
     await opened.transcoder.start(await opened.order(opened.film))
     await opened.told()
-    master = (await opened.store.read(PREFIX + MANIFEST)).decode()
-    playlists = [line for line in master.splitlines() if line and not line.startswith("#")] + ["audio/index.m3u8"]
-    assert 'URI="audio/index.m3u8"' in master
-    for playlist in playlists:
-        text = (await opened.store.read(f"{PREFIX}hls/{playlist}")).decode()
-        folder = playlist.partition("/")[0]
-        segments = [line for line in text.splitlines() if line and not line.startswith("#")]
-        assert segments
-        for name in ("init.mp4", *segments):
-            assert await opened.store.read(f"{PREFIX}hls/{folder}/{name}")
-        assert text.rstrip().endswith("#EXT-X-ENDLIST")
+    folder = f"{PREFIX}hls/"
+    master = Playlist.read(await opened.store.read(PREFIX + MANIFEST))
+    assert len(master.playlists) == 3  # two sizes, and the sound of both
+    assert not master.files
+    for name in master.playlists:
+        content = await opened.store.read(folder + name)
+        assert content.rstrip().endswith(b"#EXT-X-ENDLIST")
+        named = Playlist.read(content)
+        assert named.files
+        assert not named.playlists
+        for file in named.files:
+            assert await opened.store.read(posixpath.join(posixpath.dirname(folder + name), file))
 
 
-async def test_something_can_be_played_before_all_is_ready(opened: Opened) -> None:
+async def test_the_storyboard_shows_all_of_the_film(opened: Opened) -> None:
+    """Its cues follow each other to the end, and every picture they name is there."""
     await opened.transcoder.start(await opened.order(opened.film))
-    reports = await opened.told()
+    media = (await opened.told())[-1].media
+    assert media is not None
+    text = (await opened.store.read(PREFIX + STORYBOARD)).decode()
+    times = [line.split(" --> ") for line in text.splitlines() if "-->" in line]
+    assert times[0][0] == "00:00:00.000"
+    assert [end for _, end in times[:-1]] == [start for start, _ in times[1:]]
+    assert times[-1][1] == f"00:00:{media.duration_s:06.3f}"
+    shown = re.findall(r"^(.+)#xywh=\d+,\d+,160,\d+$", text, re.MULTILINE)
+    assert len(shown) == len(times)
+    for name in shown:
+        assert (await opened.store.read(PREFIX + name))[:2] == b"\xff\xd8"
+
+
+async def test_something_can_be_played_before_all_is_ready(early: Opened) -> None:
+    await early.transcoder.start(await early.order(early.film))
+    reports = await early.told()
     partial = [report.media for report in reports if report.state is State.TRANSCODING and report.media is not None]
     assert partial
     assert {(media.manifest, media.complete, media.poster) for media in partial} == {(FIRST_MANIFEST, False, True)}
     assert {tuple(rendition.name for rendition in media.renditions) for media in partial} == {("360p",)}
-    assert b"360p/index.m3u8" in await opened.store.read(PREFIX + FIRST_MANIFEST)
+    assert b"360p/index.m3u8" in await early.store.read(PREFIX + FIRST_MANIFEST)
 
 
 async def test_one_rendition_is_ready_at_once(opened: Opened) -> None:
@@ -234,7 +275,8 @@ async def test_a_job_is_known_from_the_start_to_after_its_end(opened: Opened) ->
     job = await opened.transcoder.start(await opened.order(opened.silent))
     pending = await opened.transcoder.status(job)
     assert pending is not None
-    assert (pending.job, pending.state, pending.percent) == (job, State.PENDING, 0)
+    assert (pending.job, pending.percent, pending.media) == (job, 0, None)
+    assert pending.state in {State.PENDING, State.PROBING}
     reports = await opened.told()
     assert await opened.transcoder.status(job) == reports[-1]
 
@@ -245,9 +287,17 @@ async def test_an_unknown_job_has_no_status_and_nothing_to_cancel(opened: Opened
 
 
 async def test_a_cancelled_job_says_nothing_and_leaves_nothing(opened: Opened) -> None:
+    await cancelled(opened, lambda report: report.state is State.TRANSCODING)
+
+
+async def test_a_cancelled_job_leaves_nothing_of_what_was_shown_already(early: Opened) -> None:
+    await cancelled(early, lambda report: report.media is not None)
+
+
+async def cancelled(opened: Opened, when: Callable[[Report], bool]) -> None:
     order = await opened.order(opened.film)
     job = await opened.transcoder.start(order)
-    await opened.told(lambda report: report.media is not None)
+    await opened.told(when)
     await opened.transcoder.cancel(job)
     await opened.transcoder.cancel(job)
     assert await opened.keys() == 0
@@ -257,11 +307,14 @@ async def test_a_cancelled_job_says_nothing_and_leaves_nothing(opened: Opened) -
 
 
 async def test_a_job_cancelled_before_its_turn_never_begins(opened: Opened) -> None:
+    """At the most it was looked at, if its turn came at once."""
     order = await opened.order(opened.film)
     job = await opened.transcoder.start(order)
     await opened.transcoder.cancel(job)
     other = await opened.transcoder.start(TranscodeOrder(video=VIDEO, attempt=2, source=order.source))
-    check_sequence(await opened.told(), other, attempt=2)
+    reports = await opened.told()
+    assert {report.state for report in reports if report.job == job} <= {State.PROBING}
+    check_sequence([report for report in reports if report.job != job], other, attempt=2)
     assert await opened.keys() == 0
 
 
@@ -295,7 +348,15 @@ class Told:
 
     reports: Reports
     tell: Callable[[Report], Awaitable[None]]
-    clock: FakeClock
+    advance: Callable[[timedelta], Awaitable[object]]
+    """Lets time pass."""
+
+
+def passing(clock: FakeClock) -> Callable[[timedelta], Awaitable[object]]:
+    async def advance(by: timedelta) -> None:
+        clock.advance(by)
+
+    return advance
 
 
 @asynccontextmanager
@@ -306,7 +367,7 @@ async def told_in_memory() -> AsyncIterator[Told]:
     async def tell(report: Report) -> None:
         reports.tell(report)
 
-    yield Told(reports, tell, clock)
+    yield Told(reports, tell, passing(clock))
 
 
 @asynccontextmanager
@@ -320,12 +381,18 @@ async def told_in_sqlite() -> AsyncIterator[Told]:
             await database.write(lambda transaction: reports.tell(transaction, report))
 
         try:
-            yield Told(reports, tell, clock)
+            yield Told(reports, tell, passing(clock))
         finally:
             database.close()
 
 
-@pytest.fixture(params=[told_in_memory, told_in_sqlite], ids=["in_memory", "sqlite"])
+@asynccontextmanager
+async def told_over_sqs() -> AsyncIterator[Told]:
+    async with mailbox() as box:
+        yield Told(box.reports, box.messages.tell, box.advance)
+
+
+@pytest.fixture(params=[told_in_memory, told_in_sqlite, told_over_sqs], ids=["in_memory", "sqlite", "sqs"])
 async def told(request: pytest.FixtureRequest) -> AsyncIterator[Told]:
     async with request.param() as opened:
         yield opened
@@ -347,11 +414,11 @@ async def test_an_unsettled_report_comes_again_after_a_minute(told: Told) -> Non
     assert await told.reports.next() == report(1)
     assert await told.reports.next() == report(2)
     await told.reports.settle(report(2))
-    told.clock.advance(timedelta(seconds=59))
+    await told.advance(timedelta(seconds=59))
     await told.tell(report(3))
     assert await told.reports.next() == report(3)
     await told.reports.settle(report(3))
-    told.clock.advance(timedelta(seconds=1))
+    await told.advance(timedelta(seconds=1))
     assert await told.reports.next() == report(1)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 
 from application.ports import Link, LinkMode
 from entrypoints.http.watching import cookies
@@ -94,5 +95,9 @@ def test_cookies_that_come_with_a_link() -> None:
     assert [cookie.to_header(header="") for cookie in cookies(link)] == [
         "CloudFront-Policy=p; HttpOnly; Path=/; SameSite=lax; Secure",
         "CloudFront-Signature=s; HttpOnly; Path=/; SameSite=lax; Secure",
+    ]
+    elsewhere = evolve(link, cookies={"CloudFront-Policy": "p"}, cookie_path="/v/vid_1/", cookie_domain="example.org")
+    assert [cookie.to_header(header="") for cookie in cookies(elsewhere)] == [
+        "CloudFront-Policy=p; Domain=example.org; HttpOnly; Path=/v/vid_1/; SameSite=lax; Secure"
     ]
     assert cookies(Link("https://media.example.org/m.m3u8", LinkMode.PUBLIC)) == []

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.aws.settings import AwsSettings
 from domain.access import Role
 from domain.errors import Invalid
 from entrypoints.container import open_app
@@ -98,7 +99,45 @@ def test_values_out_of_range_are_wrong(name: str, value: str) -> None:
         Settings.read({f"HEXCAST_{name}": value})
 
 
-async def test_a_profile_that_is_not_here_is_refused() -> None:
-    with pytest.raises(Invalid, match="aws"):
+async def test_a_cloud_that_nobody_named_is_refused() -> None:
+    """All that is missing is said at once."""
+    with pytest.raises(Invalid) as caught:
         async with open_app(Settings(profile="aws")):
             pytest.fail("it opened")
+    for name in ("AWS_REGION", "HEXCAST_AWS_TABLES", "HEXCAST_AWS_RAW_BUCKET", "HEXCAST_AWS_MEDIA_BUCKET"):
+        assert f"{name}: is missing" in str(caught.value)
+
+
+CLOUD = {
+    "AWS_REGION": "eu-central-1", "HEXCAST_AWS_TABLES": "prod-", "HEXCAST_AWS_RAW_BUCKET": "raw",
+    "HEXCAST_AWS_MEDIA_BUCKET": "media", "HEXCAST_AWS_POOL_ID": "eu-central-1_x",
+}  # fmt: skip
+
+
+def test_the_cloud_s_variables_are_for_its_adapters() -> None:
+    """Of them and no others; elsewhere they are as wrong as any that nobody knows."""
+    settings = Settings.read({"HEXCAST_PROFILE": "aws", "AWS_ACCESS_KEY_ID": "x", **CLOUD})
+    assert settings.cloud == CLOUD
+    with pytest.raises(Invalid, match="HEXCAST_AWS_TABLES"):
+        Settings.read({"HEXCAST_PROFILE": "local", **CLOUD})
+
+
+def test_what_the_cloud_is_not_told_it_knows() -> None:
+    """Names of tables, and where Cognito's keys are."""
+    cloud = AwsSettings.read(CLOUD)
+    assert cloud.tables == {name: f"prod-{name}" for name in ("core", "social", "inbox", "ops")}
+    assert cloud.issuer == "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_x"
+    assert cloud.jwks_url == f"{cloud.issuer}/.well-known/jwks.json"
+    assert cloud.endpoint_url is None
+    emulated = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566/", "HEXCAST_AWS_JWKS_URL": "http://127.0.0.1:4566/keys"}
+    cloud = AwsSettings.read(CLOUD | emulated)
+    assert (cloud.endpoint_url, cloud.jwks_url) == ("http://127.0.0.1:4566", "http://127.0.0.1:4566/keys")
+
+
+def test_every_wrong_variable_of_the_cloud_is_named() -> None:
+    wrong = {"HEXCAST_AWS_CDN_URL": "cdn.test", "HEXCAST_AWS_CDN_KEY_SLOT": "c", "HEXCAST_AWS_TABLE": "x"}
+    with pytest.raises(Invalid) as caught:
+        AwsSettings.read(CLOUD | wrong)
+    assert caught.value.code == "wrong_settings"
+    for name in wrong:
+        assert name in str(caught.value)

@@ -13,7 +13,7 @@ import pytest
 from attrs import frozen
 from PIL import Image
 
-from adapters.inmemory.links import Links
+from adapters.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder

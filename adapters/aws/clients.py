@@ -1,0 +1,68 @@
+"""Clients of AWS's services, each made when it is first asked for something: a function that needs two of six does not
+wait for the others, of which each takes tenths of a second on a small machine.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from adapters.aws.s3 import config as s3_config
+from adapters.aws.settings import AwsSettings
+
+CONNECTIONS_MOST = 50
+CONNECT_S, READ_S, TRIES = 2, 10, 3
+"""All tries together stay within the 30 s that API Gateway waits (AWS.md 7)."""
+
+_CONFIG = AioConfig(
+    connect_timeout=CONNECT_S,
+    read_timeout=READ_S,
+    max_pool_connections=CONNECTIONS_MOST,
+    retries={"mode": "standard", "total_max_attempts": TRIES},
+)
+
+
+class Lazy:
+    """Stands for a client of aiobotocore's: has its operations, and opens it with the first call of one."""
+
+    def __init__(self, opening: Callable[[], Any], stack: AsyncExitStack) -> None:
+        self._opening = opening
+        self._stack = stack
+        self._lock = asyncio.Lock()
+        self._client: Any = None
+
+    def __getattr__(self, operation: str) -> Any:
+        async def call(*given: Any, **named: Any) -> Any:
+            if self._client is None:
+                async with self._lock:
+                    if self._client is None:
+                        self._client = await self._stack.enter_async_context(self._opening())
+            return await getattr(self._client, operation)(*given, **named)
+
+        return call
+
+
+Make = Callable[[str], Lazy]
+
+
+@asynccontextmanager
+async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
+    """Makes clients by the name of their service; closes those that were opened. They belong to the loop that they
+    are first used on (AWS.md 8).
+    """
+    session = get_session()
+    async with AsyncExitStack() as stack:
+
+        def make(service: str) -> Lazy:
+            config = s3_config(path_style=settings.endpoint_url is not None) if service == "s3" else _CONFIG
+            return Lazy(
+                lambda: session.create_client(
+                    service, region_name=settings.region, endpoint_url=settings.endpoint_url, config=config
+                ),
+                stack,
+            )
+
+        yield make

@@ -1,0 +1,120 @@
+"""What the adapters of the cloud are told by the environment: the names of what the template made."""
+
+from collections.abc import Callable, Mapping
+
+from attrs import frozen
+
+from domain.errors import Invalid
+
+PREFIX = "HEXCAST_AWS_"
+SHARED = ("AWS_REGION", "AWS_ENDPOINT_URL")
+"""Variables that Lambda and the SDKs know, too."""
+TABLES = ("core", "social", "inbox", "ops")
+SLOTS = ("a", "b")
+
+
+@frozen(kw_only=True)
+class AwsSettings:
+    """Where things are in one stage; docs/deploy.md explains each variable. What is empty is not there.
+
+    ``issuer`` is what stands in tokens, ``jwks_url`` where the keys are that they are signed with: on AWS the second
+    begins with the first, on an emulator it does not.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+    """Of an emulator; None: AWS's own, each service at its address."""
+    stage: str = "dev"
+    """Goes with every transcode job, so that the events of one stage do not reach another."""
+    tables: Mapping[str, str]
+    """What each of ``TABLES`` is called here."""
+    raw_bucket: str
+    """Takes uploads."""
+    media_bucket: str
+    """Holds what is shown."""
+    pool_id: str = ""
+    """The function that the pool itself calls does without, or each would have to be made before the other."""
+    client_id: str = ""
+    issuer: str
+    jwks_url: str
+    cdn_url: str = ""
+    """Where CloudFront serves the media bucket, without a slash at the end."""
+    cookie_domain: str = ""
+    """For playback cookies, where the API and CloudFront have different names under one domain."""
+    distribution_id: str = ""
+    cdn_key_id: str = ""
+    """CloudFront's name for the key that playback is signed with."""
+    cdn_key_slot: str = "a"
+    """Which of the keys in the secret that is: two are there while one takes the other's place."""
+    secret_id: str = ""
+    """The secret in Secrets Manager that holds the keys; only who signs something has it."""
+    transcode_role: str = ""
+    transcode_queue: str = ""
+    """MediaConvert's, not SQS's."""
+    job_queue_url: str = ""
+    """Where MediaConvert's events wait, and what we say of files that no job was made for."""
+    fan_out_queue_url: str = ""
+    """Where the pages of a fan-out wait. Empty: they are dealt with like every event."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> "AwsSettings":
+        """From ``HEXCAST_AWS_…`` and ``SHARED``. Raises Invalid, naming every variable that is missing or wrong."""
+        wrong: list[str] = []
+        known = set(SHARED)
+
+        def get(name: str, default: str | None = "", parse: Callable[[str], str] = str) -> str:
+            full = name if name in SHARED else f"{PREFIX}{name}"
+            known.add(full)
+            text = env.get(full, "").strip()
+            if not text and default is None:
+                wrong.append(f"{full}: is missing")
+            try:
+                return parse(text or default or "")
+            except ValueError as error:
+                wrong.append(f"{full}={text!r}: {error}")
+                return parse(default or "")
+
+        region, pool = get("AWS_REGION", None), get("POOL_ID")
+        issuer = get("ISSUER", f"https://cognito-idp.{region}.amazonaws.com/{pool}", _address)
+        prefix = get("TABLES", None)
+        settings = cls(
+            region=region,
+            endpoint_url=get("ENDPOINT_URL", get("AWS_ENDPOINT_URL", "", _address), _address) or None,
+            stage=get("STAGE", "dev"),
+            tables={name: f"{prefix}{name}" for name in TABLES},
+            raw_bucket=get("RAW_BUCKET", None),
+            media_bucket=get("MEDIA_BUCKET", None),
+            pool_id=pool,
+            client_id=get("CLIENT_ID"),
+            issuer=issuer,
+            jwks_url=get("JWKS_URL", f"{issuer}/.well-known/jwks.json", _address),
+            cdn_url=get("CDN_URL", "", _address),
+            cookie_domain=get("COOKIE_DOMAIN"),
+            distribution_id=get("DISTRIBUTION_ID"),
+            cdn_key_id=get("CDN_KEY_ID"),
+            cdn_key_slot=get("CDN_KEY_SLOT", "a", _slot),
+            secret_id=get("SECRET"),
+            transcode_role=get("TRANSCODE_ROLE"),
+            transcode_queue=get("TRANSCODE_QUEUE"),
+            job_queue_url=get("JOB_QUEUE"),
+            fan_out_queue_url=get("FAN_OUT_QUEUE"),
+        )
+        unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
+        wrong += [f"{name}: there is no such setting" for name in unknown]
+        if wrong:
+            raise Invalid("; ".join(wrong), code="wrong_settings")
+        return settings
+
+
+def _address(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        message = "must begin with https:// or http://"
+        raise ValueError(message)
+    return text.rstrip("/")
+
+
+def _slot(text: str) -> str:
+    if text not in SLOTS:
+        message = f"must be one of {', '.join(SLOTS)}"
+        raise ValueError(message)
+    return text

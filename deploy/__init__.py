@@ -1,0 +1,1 @@
+"""How it gets to AWS: the template, the package."""

@@ -1,0 +1,165 @@
+"""On the cloud, too, whoever answers a request may die between what it brought about and its answer: what was marked in
+the transaction of the effect is not carried out again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from attrs import frozen
+
+from adapters.aws.dynamo import NEW, Key, Refused, Tables, put, text
+from adapters.aws.idempotency import DynamoIdempotency
+from adapters.aws.tables import OPS, Operation, Pattern
+from application.ports import Answer
+from domain.errors import DomainError
+from tests.strategies import START
+from tests.worlds import Cloud, dynamo
+
+DAY, MINUTE, INSTANT = timedelta(hours=24), timedelta(minutes=1), timedelta(microseconds=1)
+CREATED = Answer(201, {"etag": '"1"'}, b"\x00 not text \xff")
+WRITE = Pattern(purpose="try", operation=Operation.WRITE, table=OPS, partition="EFFECT#<name>")
+BATCH = Pattern(purpose="try", operation=Operation.BATCH, table=OPS, partition="EFFECT#<name>")
+
+
+@frozen
+class Machine:
+    tables: Tables
+    idempotency: DynamoIdempotency
+
+    async def store(self, name: str) -> None:
+        """Something a request brings about, unless it is there."""
+        await self.tables.write(put(WRITE, Key(f"EFFECT#{name}", "EFFECT"), {"doc": text("{}")}, NEW))
+
+    async def store_many(self) -> None:
+        keys = [Key(f"EFFECT#{number}", "EFFECT") for number in range(30)]
+        await self.tables.write_many([put(BATCH, key, {"doc": text("{}")}) for key in keys])
+
+    async def dies_after(self, *effects: Callable[[], Awaitable[object]], key: str = "key") -> None:
+        """Somebody is at a request until then, and never answers."""
+
+        async def request() -> None:
+            assert await self.idempotency.begin(key, "a", START) is None
+            for effect in effects:
+                await effect()
+
+        await asyncio.create_task(request())
+
+    async def sent_again(self, at: timedelta, key: str = "key", fingerprint: str = "a") -> Answer | str | None:
+        """What comes of the same request: its turn (None), its answer, or the code that refuses it."""
+
+        async def request() -> Answer | str | None:
+            try:
+                return await self.idempotency.begin(key, fingerprint, START + at)
+            except DomainError as error:
+                return error.code
+
+        return await asyncio.create_task(request())
+
+
+def build(world: Cloud) -> Machine:
+    return Machine(world.tables, DynamoIdempotency(world.tables))
+
+
+@pytest.fixture
+async def machine() -> AsyncIterator[Machine]:
+    async with dynamo(build)() as opened:
+        yield opened.port
+
+
+async def test_what_had_its_effect_is_not_carried_out_again(machine: Machine) -> None:
+    """Neither at once nor after a minute; a day later the key is as good as new."""
+    await machine.dies_after(lambda: machine.store("video"), lambda: machine.store("event"))
+    assert await machine.sent_again(MINUTE - INSTANT) == "idempotency_in_flight"
+    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
+    assert await machine.sent_again(DAY - INSTANT) == "idempotency_answer_lost"
+    assert await machine.sent_again(MINUTE, fingerprint="b") == "idempotency_key_reused"
+    assert await machine.sent_again(DAY) is None
+    assert await machine.sent_again(DAY + MINUTE) is None, "what the key stood for a day ago is forgotten"
+
+
+async def test_what_is_written_in_no_transaction_counts(machine: Machine) -> None:
+    """It was announced, so nobody does it again unasked."""
+    await machine.dies_after(machine.store_many)
+    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
+
+
+async def test_what_had_no_effect_is_carried_out_by_whoever_comes_next(machine: Machine) -> None:
+    await machine.store("there")
+
+    async def fails() -> None:
+        with pytest.raises(Refused):
+            await machine.store("there")
+
+    await machine.dies_after(fails)
+    assert await machine.sent_again(MINUTE) is None
+
+
+async def test_whoever_answers_late_is_heard(machine: Machine) -> None:
+    """They were slow, not dead."""
+    await machine.dies_after(lambda: machine.store("video"))
+    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
+    await machine.idempotency.finish("key", CREATED, START + MINUTE)
+    assert await machine.sent_again(MINUTE) == CREATED
+
+
+async def test_a_request_that_was_given_up_may_come_again(machine: Machine) -> None:
+    """Whatever it stored: its failure was answered."""
+    await machine.dies_after(lambda: machine.store("video"), lambda: machine.idempotency.abandon("key"))
+    assert await machine.sent_again(INSTANT) is None
+
+
+async def test_whoever_lost_its_turn_still_has_its_effect(machine: Machine) -> None:
+    """Its request was given up by another, or answered: there is nothing left to mark."""
+    await machine.dies_after(
+        lambda: asyncio.create_task(machine.idempotency.abandon("key")), lambda: machine.store("video")
+    )
+    with pytest.raises(Refused):
+        await machine.store("video")
+
+
+async def test_what_others_write_meanwhile_is_not_its_effect(machine: Machine) -> None:
+    """A worker that was there before, other requests, and the idempotency records themselves."""
+    due = asyncio.Event()
+
+    async def deliver() -> None:
+        await due.wait()
+        await machine.store("delivered")
+
+    worker = asyncio.create_task(deliver())
+
+    async def others() -> None:
+        due.set()
+        await worker
+
+    await asyncio.gather(
+        machine.dies_after(others, lambda: machine.idempotency.begin("nested", "a", START)),
+        machine.dies_after(lambda: machine.store("mine"), key="other"),
+        machine.store("nobody's"),
+    )
+    assert await machine.sent_again(MINUTE) is None
+    assert await machine.sent_again(MINUTE, "other") == "idempotency_answer_lost"
+
+
+async def test_what_a_request_leaves_running_is_its_effect_until_it_is_answered(machine: Machine) -> None:
+    """Not that of whoever has the key then."""
+    due, left = asyncio.Event(), list[asyncio.Task[None]]()
+
+    async def late() -> None:
+        await due.wait()
+        await machine.store("late")
+
+    async def leave() -> None:
+        left.append(asyncio.create_task(late()))
+
+    await machine.dies_after(leave, lambda: machine.idempotency.abandon("key"))
+    assert await machine.sent_again(INSTANT) is None
+    due.set()
+    await left[0]
+    assert await machine.sent_again(2 * MINUTE) is None
+
+
+async def test_a_part_that_runs_in_a_task_of_its_own_counts(machine: Machine) -> None:
+    await machine.dies_after(lambda: asyncio.gather(machine.store("one"), machine.store("other")))
+    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"

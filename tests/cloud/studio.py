@@ -1,0 +1,99 @@
+"""MediaConvert as our transcoder uses it: a queue that hears of all its jobs, and buckets to read from and write to."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import define, frozen
+
+from adapters.aws.job import Places
+from adapters.aws.mediaconvert import MediaConvertTranscoder
+from adapters.aws.reports import Messages, SqsReports
+from tests.cloud.buckets import Buckets, Sent, buckets
+from tests.cloud.world import World, world
+from tests.worlds import FakeClock
+
+
+@frozen
+class Studio:
+    buckets: Buckets
+    client: Any
+    sqs: Any
+    queue_url: str
+    places: Places
+    transcoder: MediaConvertTranscoder
+    reports: SqsReports
+    store: Sent
+
+    def limit(self, waiting_most: int) -> None:
+        """So many jobs may wait; further ones are refused."""
+        world = self.buckets.world
+        world.stack.post("jobs/limit", {"account": world.account, "most": waiting_most})
+
+
+@asynccontextmanager
+async def studio(*, max_duration_s: float = 12 * 3600) -> AsyncIterator[Studio]:
+    clock = FakeClock(datetime.now(UTC))
+    async with buckets() as here:
+        media, sqs, events = [await here.world.client(name) for name in ("mediaconvert", "sqs", "events")]
+        url, arn = await _queue(here.world, sqs)
+        pattern = {"source": ["aws.mediaconvert"], "detail": {"userMetadata": {"env": [here.world.account]}}}
+        await events.put_rule(Name=here.world.name("jobs"), EventPattern=json.dumps(pattern))
+        await events.put_targets(Rule=here.world.name("jobs"), Targets=[{"Id": "queue", "Arn": arn}])
+        places = Places(
+            raw_bucket=here.raw, media_bucket=here.media, env=here.world.account,
+            role=f"arn:aws:iam::{here.world.account}:role/mediaconvert",
+            queue=f"arn:aws:mediaconvert:us-east-1:{here.world.account}:queues/Default",
+        )  # fmt: skip
+        messages = Messages(sqs, url)
+        transcoder = MediaConvertTranscoder(
+            media, here.s3, here.shown(clock.now), places, messages.tell, max_duration_s=max_duration_s
+        )
+        reports = SqsReports(sqs, url, transcoder.heard)
+        yield Studio(here, media, sqs, url, places, transcoder, reports, Sent(here, clock.now))
+
+
+async def _queue(here: World, sqs: Any) -> tuple[str, str]:
+    """Whose messages come again after a minute; its address and its name."""
+    name = here.name("reports")
+    made = await sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "60"})
+    return made["QueueUrl"], f"arn:aws:sqs:us-east-1:{here.account}:{name}"
+
+
+# --- the queue alone -----------------------------------------------------------------------------
+
+
+@define
+class Mailbox:
+    """The queue, with a time that can be moved on."""
+
+    sqs: Any
+    queue_url: str
+    messages: Messages
+    reports: SqsReports
+    passed: timedelta = timedelta(0)
+
+    async def advance(self, by: timedelta) -> None:
+        """A minute after they were given out, messages are to be had again: the queue is told so, as it would find."""
+        self.passed += by
+        if self.passed < timedelta(minutes=1):
+            return
+        for given in self.reports._given.values():
+            for receipt in given.receipts:
+                await self.sqs.change_message_visibility(
+                    QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
+                )
+
+
+async def _nothing(_: Any) -> None:
+    """Where nobody says anything of MediaConvert."""
+
+
+@asynccontextmanager
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with world() as here:
+        sqs = await here.client("sqs")
+        url, _ = await _queue(here, sqs)
+        yield Mailbox(sqs, url, Messages(sqs, url), SqsReports(sqs, url, _nothing))

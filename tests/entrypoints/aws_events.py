@@ -1,0 +1,112 @@
+"""Events as AWS sends them: the samples of its documentation (AWS.md, sections 1.4, 4.1, 5 and 7), about things of ours."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+ACCOUNT, REGION = "111122223333", "eu-central-1"
+
+
+@frozen
+class Context:
+    """What Lambda tells a function of a call."""
+
+    function_name: str = "hexcast"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hexcast"
+    aws_request_id: str = "8f5a3d1c-0000-4000-8000-000000000000"
+    remaining_ms: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
+
+
+def of_eventbridge(source: str, kind: str, detail: Mapping[str, Any], version: str = "0") -> Mapping[str, Any]:
+    return {
+        "version": version, "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": kind, "source": source,
+        "account": ACCOUNT, "time": "2026-11-22T00:00:00Z", "region": REGION, "resources": [], "detail": detail,
+    }  # fmt: skip
+
+
+def created(key: str, **changes: Any) -> Mapping[str, Any]:
+    """S3 has an object."""
+    detail = {
+        "version": "0", "bucket": {"name": "raw"},
+        "object": {"key": key, "size": 5, "etag": "b1946ac92492d2347c6235b4d2611184", "sequencer": "00617F08299329D189"},
+        "request-id": "N4N7GDK58NMKJ12R", "requester": ACCOUNT, "source-ip-address": "1.2.3.4",
+        "reason": "CompleteMultipartUpload",
+    }  # fmt: skip
+    return of_eventbridge("aws.s3", "Object Created", detail) | changes
+
+
+def job(status: str, metadata: Mapping[str, str], **detail: Any) -> Mapping[str, Any]:
+    """MediaConvert says how far a job is."""
+    said = {
+        "timestamp": 1671477681737, "accountId": ACCOUNT, "queue": f"arn:aws:mediaconvert:{REGION}:{ACCOUNT}:queues/q",
+        "jobId": "1671477617078-2886ye", "status": status, "userMetadata": dict(metadata), **detail,
+    }  # fmt: skip
+    return of_eventbridge("aws.mediaconvert", "MediaConvert Job State Change", said)
+
+
+def of_sqs(*bodies: object) -> dict[str, Any]:
+    """A batch of messages, named m0, m1, ...; a body that is no text is written as JSON."""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}", "receiptHandle": "AQEB", "attributes": {"ApproximateReceiveCount": "1"},
+                "body": body if isinstance(body, str) else json.dumps(body), "messageAttributes": {},
+                "md5OfBody": "", "eventSource": "aws:sqs", "awsRegion": REGION,
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }  # fmt: skip
+
+
+def change(event: str, kind: str, name: str = "INSERT", sort: str = "EVENT") -> Mapping[str, Any]:
+    """A record of the stream of the table ``ops``."""
+    keys = {"pk": {"S": f"EVENT#{event}"}, "sk": {"S": sort}}
+    image = {"NewImage": {**keys, "kind": {"S": kind}, "attempts": {"N": "0"}, "doc": {"S": "{}"}}}
+    by_expiry = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
+    return {
+        "eventID": f"id-{event}", "eventName": name, "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+        "awsRegion": REGION, "eventSourceARN": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/ops/stream/x",
+        "dynamodb": {
+            "Keys": keys, **(image if name != "REMOVE" else {}), "SequenceNumber": f"seq-{event}", "SizeBytes": 26,
+            "StreamViewType": "NEW_IMAGE",
+        },
+        **(by_expiry if name == "REMOVE" else {}),
+    }  # fmt: skip
+
+
+def of_stream(*records: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Records": list(records)}
+
+
+def confirmation(user: str, trigger: str = "PostConfirmation_ConfirmSignUp", **attributes: str) -> dict[str, Any]:
+    """Cognito confirmed someone."""
+    return {
+        "version": "1", "region": REGION, "userPoolId": f"{REGION}_abcdefgh", "userName": user, "triggerSource": trigger,
+        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "7kb9"},
+        "request": {"userAttributes": {"sub": user, "email_verified": "true", **attributes}}, "response": {},
+    }  # fmt: skip
+
+
+def request(
+    method: str, path: str, body: object = None, *, query: str = "", headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A request as an HTTP API hands it on, in its format 2.0."""
+    sent = {"host": "hexcast.test", "x-forwarded-proto": "https", **(headers or {})}
+    if body is not None:
+        sent["content-type"] = "application/json"
+    return {
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": sent,
+        "requestContext": {
+            "accountId": ACCOUNT, "apiId": "api", "domainName": "hexcast.test", "requestId": "JKJaXmPLvHcESHA=",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "x"},
+            "routeKey": "$default", "stage": "$default", "timeEpoch": 1583348638390,
+        },
+        **({} if body is None else {"body": json.dumps(body)}), "isBase64Encoded": False,
+    }  # fmt: skip

@@ -1,0 +1,234 @@
+"""The template says what the code says, and leaves nothing unwatched."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.aws.cognito import CLIENT, GROUPS, POOL
+from adapters.aws.settings import PREFIX, AwsSettings
+from adapters.aws.tables import EXPIRES, TABLES, Table, definition
+from entrypoints.settings import Settings
+from tests.deployment import ROOT, TEMPLATE, resources, template
+from tests.entrypoints.scenes import Scene, problem
+
+GUIDE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+FUNCTIONS = resources("Serverless::Function")
+QUEUES = resources("SQS::Queue")
+ALARMS = resources("CloudWatch::Alarm")
+UNKNOWN_TO_EMULATORS = ("AWS::MediaConvert::", "AWS::IVS::", "AWS::CloudFront::PublicKey", "AWS::CloudFront::KeyGroup")
+NOT_LAMBDA_S = frozenset({"Sid", "Effect", "Action", "Resource", "Condition", "Principal"})
+
+
+def test_cfn_lint_has_nothing_to_say() -> None:
+    linted = subprocess.run(
+        [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "W", "--", str(TEMPLATE)],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (linted.returncode, linted.stdout) == (0, ""), linted.stdout
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
+def test_a_table_is_as_the_adapters_ask_it(table: Table) -> None:
+    """Its keys, its indices, its stream, when items go."""
+    said = resources("DynamoDB::Table")[f"{table.name.title()}Table"]
+    assert said["TableName"] == {"Fn::Sub": f"${{AWS::StackName}}-{table.name}"}
+    expected = dict(definition(table, ""))
+    stream = expected.pop("StreamSpecification", {})
+    del expected["TableName"]
+    assert {name: said.get(name) for name in expected} == expected
+    assert ("GlobalSecondaryIndexes" in said) == bool(table.indices)
+    assert said.get("StreamSpecification", {}).get("StreamViewType") == stream.get("StreamViewType")
+    expiry = {"AttributeName": EXPIRES, "Enabled": True} if table.expires else None
+    assert said.get("TimeToLiveSpecification") == expiry
+
+
+def test_there_are_no_other_tables() -> None:
+    assert set(resources("DynamoDB::Table")) == {f"{table.name.title()}Table" for table in TABLES}
+
+
+def test_people_are_as_the_adapter_expects_them() -> None:
+    """The pool, its client, its groups."""
+    (pool,) = resources("Cognito::UserPool").values()
+    assert {name: pool[name] for name in POOL} == POOL
+    (client,) = resources("Cognito::UserPoolClient").values()
+    assert {name: client[name] for name in CLIENT} == CLIENT
+    assert sorted(group["GroupName"] for group in resources("Cognito::UserPoolGroup").values()) == sorted(GROUPS)
+
+
+def test_what_holds_data_outlives_the_stack() -> None:
+    """And what replaces it, too."""
+    holding = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::SecretsManager::Secret"}
+    kept = [each for each in template()["Resources"].values() if each["Type"] in holding]
+    assert len(kept) == 4 + 2 + 1 + 1
+    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept} == {("Retain", "Retain")}
+
+
+def test_buckets_are_closed() -> None:
+    for bucket in resources("S3::Bucket").values():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+
+
+def test_what_emulators_do_not_know_is_left_out_for_them() -> None:
+    conditions = {
+        each.get("Condition")
+        for each in template()["Resources"].values()
+        if each["Type"].startswith(UNKNOWN_TO_EMULATORS)
+    }
+    assert conditions == {"RealAws", "HasKeyA", "HasKeyB", "HasKeys"}
+    for name in ("HasKeyA", "HasKeyB"):
+        assert {"Condition": "RealAws"} in template()["Conditions"][name]["Fn::And"]
+
+
+# --- functions ---------------------------------------------------------------------------------------
+
+
+def environment(name: str) -> Mapping[str, str]:
+    """A function's variables, with a text in the place of what is only known when it is deployed."""
+    given = template()["Globals"]["Function"]["Environment"]["Variables"] | FUNCTIONS[name].get("Environment", {}).get(
+        "Variables", {}
+    )
+    unknown = {
+        "HEXCAST_AWS_ENDPOINT_URL": "", "HEXCAST_AWS_JWKS_URL": "", "HEXCAST_AWS_CDN_KEY_SLOT": "a",
+        "HEXCAST_AWS_CDN_URL": "https://cdn.test", "HEXCAST_PUBLIC_URL": "https://hexcast.test",
+        "HEXCAST_CORS_ORIGINS": "", "HEXCAST_ADMINS": "", "HEXCAST_MODERATORS": "",
+    }  # fmt: skip
+    said = {key: value if isinstance(value, str) else unknown.get(key, "x") for key, value in given.items()}
+    return said | {"AWS_REGION": "eu-central-1"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_s_variables_are_settings(name: str) -> None:
+    """None is missing, and none is unknown."""
+    settings = Settings.read(environment(name))
+    assert settings.profile == "aws"
+    cloud = AwsSettings.read(settings.cloud)
+    assert cloud.tables["core"] == "x" + "core"
+    named = {each for each in environment(name) if each.startswith(PREFIX)}
+    for permission, variable in (
+        ("mediaconvert:CreateJob", "TRANSCODE_ROLE"), ("secretsmanager:GetSecretValue", "SECRET"),
+        ("cloudfront:CreateInvalidation", "DISTRIBUTION_ID"), ("cognito-idp:AdminDeleteUser", "POOL_ID"),
+    ):  # fmt: skip
+        assert permission not in actions(name) or f"{PREFIX}{variable}" in named, permission
+
+
+def statements(name: str) -> Iterator[Mapping[str, Any]]:
+    for policy in FUNCTIONS[name]["Policies"]:
+        yield from policy["Statement"]
+
+
+def actions(name: str) -> set[str]:
+    return {action for statement in statements(name) for action in statement["Action"]}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_may_do_what_it_does_and_no_more(name: str) -> None:
+    """No action is a pattern, and what may be named is named."""
+    for statement in statements(name):
+        assert set(statement) <= NOT_LAMBDA_S
+        assert not [action for action in statement["Action"] if "*" in action]
+        if statement["Resource"] == "*":
+            assert {action.partition(":")[0] for action in statement["Action"]} == {"mediaconvert"}
+    assert "dynamodb:Scan" not in actions(name)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_there(name: str) -> None:
+    module, _, function = FUNCTIONS[name]["Handler"].rpartition(".")
+    assert callable(getattr(import_module(module), function))
+
+
+def test_schedules_name_all_tasks_and_no_others() -> None:
+    events = FUNCTIONS["OnSchedule"]["Events"].values()
+    named = [task for event in events for task in json.loads(event["Properties"]["Input"])["tasks"]]
+    tasks = import_module("entrypoints.lambda.events").TASKS
+    assert sorted(named) == sorted(tasks)
+
+
+def test_a_queue_waits_for_its_function() -> None:
+    """Six times as long as a call may take (AWS.md, section 7), or messages come twice for no reason."""
+    most = template()["Globals"]["Function"]["Timeout"]
+    for function in FUNCTIONS.values():
+        for event in function.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                queue = QUEUES[event["Properties"]["Queue"]["Fn::GetAtt"][0]]
+                assert queue["VisibilityTimeout"] >= 6 * function.get("Timeout", most)
+                assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+                assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+# --- what is watched ---------------------------------------------------------------------------------
+
+
+def test_every_dead_letter_and_every_function_raises_an_alarm() -> None:
+    watched = {
+        value
+        for alarm in ALARMS.values()
+        for dimension in alarm.get("Dimensions", ())
+        for value in (json.dumps(dimension["Value"]),)
+    }
+    for queue in QUEUES:
+        assert json.dumps({"Fn::GetAtt": [queue, "QueueName"]}) in watched, queue
+    for function in FUNCTIONS:
+        assert json.dumps({"Ref": function}) in watched, function
+    assert {json.dumps(alarm["AlarmActions"]) for alarm in ALARMS.values()} == {json.dumps([{"Ref": "Alarms"}])}
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarm_says_where_its_runbook_is(alarm: str) -> None:
+    found = re.search(r"docs/deploy\.md, (\w+)\.", ALARMS[alarm]["AlarmDescription"])
+    assert found, alarm
+    assert re.search(rf"^#+ .*\b{found[1]}\b", GUIDE, re.MULTILINE), found[1]
+
+
+def test_metrics_that_raise_alarms_are_counted() -> None:
+    """By the name that the functions count them under, and with the dimension that they have."""
+    code = (ROOT / "entrypoints" / "lambda" / "events.py").read_text("utf-8")
+    for alarm in ALARMS.values():
+        if alarm["Namespace"] == "Hexcast":
+            assert f'"{alarm["MetricName"]}"' in code
+            assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+
+
+@pytest.mark.parametrize("parameter", template()["Parameters"])
+def test_a_parameter_is_used_and_explained(parameter: str) -> None:
+    text = TEMPLATE.read_text("utf-8")
+    assert re.search(rf"!Ref {parameter}\b|\${{{parameter}}}", text)
+    assert f"`{parameter}`" in GUIDE
+
+
+BODIES: Mapping[str, object] = {
+    "/v1/uploads": {"channel_id": "chn_x", "filename": "x.mp4", "content_type": "video/mp4", "size_bytes": 1},
+    "/v1/uploads/{upload_id}/parts": {"numbers": [1]},
+}
+
+
+# --- the API's front ---------------------------------------------------------------------------------
+
+
+async def test_what_the_gateway_guards_is_for_people_with_a_token(scene: Scene) -> None:
+    """Whoever has none is turned away by the API, too, so that nobody misses anything. Preflights pass."""
+    guarded = [each["RouteKey"] for each in resources("ApiGatewayV2::Route").values() if "AuthorizerId" in each]
+    document = (await scene.call("GET", "/schema/openapi.json")).json()
+    asked = set()
+    for path, operations in document["paths"].items():
+        for method in operations:
+            if matching := [key for key in guarded if matches(key, method.upper(), path)]:
+                asked.update(matching)
+                concrete = re.sub(r"\{\w+\}", "upl_x", path)
+                answer = await scene.call(method.upper(), concrete, BODIES.get(path, {}))
+                assert problem(answer)[0] == 401, (method, path)
+    assert asked == set(guarded)
+    assert not [key for key in guarded if key.startswith(("OPTIONS", "ANY", "$"))]
+
+
+def matches(key: str, method: str, path: str) -> bool:
+    wanted, _, pattern = key.partition(" ")
+    return wanted == method and re.fullmatch(pattern.replace("{proxy+}", ".+"), path) is not None

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -62,7 +63,9 @@ def serving() -> Serving:
 
 
 def _end_with_input(scratch: Path) -> None:
-    """Whoever started us is gone, or wants us gone. Our group is our own: what we started is in it."""
+    """Whoever started us is gone, or wants us gone. Our group is our own: what we started is in it, but for the one that
+    tidies up, which may take a while.
+    """
     sys.stdin.buffer.read()
-    shutil.rmtree(scratch, ignore_errors=True)
+    subprocess.Popen(["rm", "-rf", str(scratch)], start_new_session=True)  # noqa: S607  (wherever PATH says)
     os.killpg(0, signal.SIGKILL)

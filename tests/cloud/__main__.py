@@ -3,20 +3,17 @@
 import signal
 import sys
 
-from tests.cloud.deployment import PACKAGE, TEMPLATE, deploy
+from tests.cloud.deployment import deploy
 from tests.cloud.world import Stack, stack
 
 
 def main() -> int:
     running = stack()
     _say(running)
-    if TEMPLATE.exists() and PACKAGE.exists():
-        deployed = deploy(running)
-        print(f"deployed     {deployed.url}/v1  (stack {deployed.name})")
-        for name, value in sorted(deployed.outputs.items()):
-            print(f"  {name:<16} {value}")
-    else:
-        print(f"not deployed: there is no {PACKAGE.name}; make package makes it")
+    deployed = deploy(running)
+    print(f"deployed     {deployed.url}/v1  (stack {deployed.name})")
+    for name, value in sorted(deployed.outputs.items()):
+        print(f"  {name:<16} {value}")
     print("Ctrl-C ends it.", flush=True)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     return 0

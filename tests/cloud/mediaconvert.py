@@ -28,6 +28,8 @@ Emit = Callable[[Caller, str, str, Mapping[str, Any], Sequence[str]], None]
 TOKEN_S = 60.0
 """How long a ClientRequestToken is remembered: one minute, no longer (AWS.md 0.1)."""
 AT_ONCE = 2
+UPDATE_PERCENT = 20
+"""A job says so often how far it is. On AWS it is by time, every 10 s at most: no film here takes so long."""
 OVER = frozenset({"COMPLETE", "CANCELED", "ERROR"})
 PAGE_MOST = 20
 _NO_AUDIO_TRACKS = {"C608", "C708", "WEBVTT"}
@@ -232,7 +234,7 @@ class MediaConvert:
             self.move(job, "PROGRESSING")
 
             async def progress(percent: int) -> None:
-                if percent > (job.percent or 0):
+                if percent >= (job.percent or 0) + UPDATE_PERCENT:
                     job.percent = percent
                     self.tell(job, "STATUS_UPDATE", _status_update(job, percent))
 

@@ -42,18 +42,19 @@ class _Batch(AsyncBatchProcessor):
         return run(every())
 
 
-def _batch(kind: EventType, handle: Callable[[Any], Awaitable[None]], name: str) -> Handler:
-    """Each record of a batch by itself, all at once; those that fail come again."""
+def _batch(name: str, kind: EventType, handle: Callable[[Any], Awaitable[None]], failures: str) -> Handler:
+    """Each record of a batch by itself, all at once; those that fail are counted, and come again."""
 
     async def one(record: Any) -> None:
         try:
             await handle(record)
         except Exception:
-            count(f"{name}Failures")
+            count(failures)
             log.exception("event failed", record=record.raw_event)
             raise
 
     def handler(event: dict[str, Any], context: Any) -> Any:
+        core()  # before the loop runs
         processor = _Batch(event_type=kind, raise_on_entire_batch_failure=False)
         with processor(event["Records"], one, context):
             processor.async_process()
@@ -131,10 +132,10 @@ async def _fanned_out(record: SQSRecord) -> None:
     await _deliver([named(record.body)])
 
 
-on_upload = _batch(EventType.SQS, _uploaded, "Upload")
-on_transcode = _batch(EventType.SQS, _transcoded, "Transcode")
-on_outbox = _batch(EventType.DynamoDBStreams, _stored, "Outbox")
-on_fanout = _batch(EventType.SQS, _fanned_out, "FanOut")
+on_upload = _batch("on_upload", EventType.SQS, _uploaded, "UploadFailures")
+on_transcode = _batch("on_transcode", EventType.SQS, _transcoded, "TranscodeFailures")
+on_outbox = _batch("on_outbox", EventType.DynamoDBStreams, _stored, "OutboxFailures")
+on_fanout = _batch("on_fanout", EventType.SQS, _fanned_out, "FanOutFailures")
 
 
 @told
@@ -224,6 +225,7 @@ def on_schedule(event: dict[str, Any], context: Any) -> dict[str, int | None]:
 
     The next call tries again what failed, so nobody needs to retry this one.
     """
+    core()  # before the loop runs
 
     def spare() -> bool:
         return bool(context.get_remaining_time_in_millis() > SPARE_MS)

@@ -1,5 +1,6 @@
 """What a handler says of its work: one JSON line or more in the log, counters as CloudWatch's embedded metrics, a trace."""
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 # All three take the name of the stack from the environment (POWERTOOLS_SERVICE_NAME).
 log = Logger(use_rfc3339=True, stream=sys.stdout)
+logging.getLogger(log.name).propagate = False  # or whatever else has a handler would write each line again
 tracer = Tracer(auto_patch=False)  # patched clients would cost each call more than they tell
 _metrics = Metrics(namespace="Hexcast")
 _counts: Counter[str] = Counter()

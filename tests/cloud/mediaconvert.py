@@ -131,7 +131,9 @@ class MediaConvert:
         objections = list(_objections(asked))
         if objections:
             raise Refused("BadRequestException", "; ".join(objections))
-        under_way = [job for job in self.jobs.values() if job.caller.account == caller.account and job.status not in OVER]
+        under_way = [
+            job for job in self.jobs.values() if job.caller.account == caller.account and job.status not in OVER
+        ]
         if len(under_way) > self.waiting_most.get(caller.account, len(under_way)):
             raise Refused("TooManyRequestsException", "Too many jobs are waiting", 429)
         try:

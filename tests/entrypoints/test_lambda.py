@@ -102,17 +102,23 @@ class Functions:
 
 
 @pytest.fixture
-def functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Functions]:
-    """A fresh environment: modules are loaded anew, as what they hold lives as long as one."""
+def unopened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """A fresh environment: modules are loaded anew, by name, as what they hold lives as long as one."""
     for name, value in {
         "HEXCAST_PROFILE": "memory", "HEXCAST_PUBLIC_URL": "https://hexcast.test", "HEXCAST_SECRET": "s" * 32,
-        "HEXCAST_RATE_LIMIT": "0", "HEXCAST_LOG_FORMAT": "json", "POWERTOOLS_SERVICE_NAME": f"hexcast-{next(_NUMBERS)}",  # loggers live as long as the process
+        "HEXCAST_RATE_LIMIT": "0", "HEXCAST_LOG_FORMAT": "json",
+        "POWERTOOLS_SERVICE_NAME": f"hexcast-{next(_NUMBERS)}",  # loggers live as long as the process
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     for module in ("runtime", "telemetry", "events", "api"):
         monkeypatch.delitem(sys.modules, f"entrypoints.lambda.{module}", raising=False)
-    runtime, events = import_module("entrypoints.lambda.runtime"), import_module("entrypoints.lambda.events")
+    yield lambda module: import_module(f"entrypoints.lambda.{module}")
+    import_module("entrypoints.lambda.runtime").close()
 
+
+@pytest.fixture
+def functions(unopened: Callable[[str], Any], capsys: pytest.CaptureFixture[str]) -> Functions:
+    runtime, events = unopened("runtime"), unopened("events")
     logged = io.StringIO()  # the standard output of a fixture is not that of its test
     events.log.handlers[0].setStream(logged)
 
@@ -121,10 +127,7 @@ def functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         logged.truncate(logged.seek(0))
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    try:
-        yield Functions(runtime.core(), runtime.run, events, printed)
-    finally:
-        runtime.close()
+    return Functions(runtime.core(), runtime.run, events, printed)
 
 
 # --- on_upload ---------------------------------------------------------------------------------------
@@ -420,6 +423,29 @@ def test_every_call_leaves_a_line_of_json(functions: Functions) -> None:
     assert (line["message"], line["function"], line["request_id"]) == (
         "handled", "on_schedule", aws.Context().aws_request_id,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("on_upload", aws.of_sqs(aws.created(f"raw/{NOBODYS}/source"))),
+        ("on_transcode", aws.of_sqs("{")),
+        ("on_outbox", aws.of_stream(aws.change("evt_1", "ChannelOpened"))),
+        ("on_fanout", aws.of_sqs({"event": "evt_1"})),
+        ("on_signup", aws.confirmation("sub-1", email="nora@hexcast.test")),
+        ("on_schedule", {"tasks": ["publish_due"]}),
+    ],
+)
+def test_the_first_call_opens_what_the_others_use(
+    unopened: Callable[[str], Any], name: str, event: dict[str, Any]
+) -> None:  # fmt: skip
+    """Not all that runs functions loads them as Lambda does, which opens everything before the first call."""
+    events = unopened("events")
+    logged = io.StringIO()
+    events.log.handlers[0].setStream(logged)
+    getattr(events, name)(event, aws.Context())
+    assert unopened("runtime").core.cache_info().currsize == 1
+    assert "RuntimeError" not in logged.getvalue()
 
 
 # --- api ---------------------------------------------------------------------------------------------

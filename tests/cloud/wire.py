@@ -42,6 +42,8 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(factory=dict)
+    cookies: Sequence[str] = ()
+    """The one header that may come several times."""
 
     @property
     def json(self) -> Any:
@@ -114,8 +116,9 @@ async def read(scope: Scope, receive: Receive) -> Request:
 
 
 async def reply(send: Send, answer: Answer) -> None:
-    headers = {**answer.headers, "content-length": str(len(answer.body))}
-    lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    headers = [*answer.headers.items(), *(("set-cookie", each) for each in answer.cookies)]
+    headers.append(("content-length", str(len(answer.body))))
+    lines = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": lines})
     await send({"type": "http.response.body", "body": answer.body})
 
@@ -134,9 +137,9 @@ async def passed_on(app: App, request: Request) -> Answer:
     await app(request.scope, receive, send)
     start = next(message for message in sent if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
-    headers = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
-    headers.pop("content-length", None)
-    return Answer(start["status"], body, headers)
+    pairs = [(name.decode().lower(), value.decode("latin-1")) for name, value in start["headers"]]
+    headers = {name: value for name, value in pairs if name not in {"content-length", "set-cookie"}}
+    return Answer(start["status"], body, headers, [value for name, value in pairs if name == "set-cookie"])
 
 
 def made_up(request: Request, **changed: Any) -> Request:

@@ -81,6 +81,9 @@ class Controls:
                 change(request.json["bucket"])
             case "POST", "forget-tokens":
                 self.media.tokens.clear()
+            case "GET", "over":
+                over = await self.media.over(request.one("source"))
+                return {"job": over.id, "status": over.status}
             case "GET", job, "over":
                 await self.media.found(job).over.wait()
                 return {"status": self.media.found(job).status}

@@ -13,7 +13,7 @@ TEMPLATE = ROOT / "deploy" / "template.yaml"
 Resource = Mapping[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no annotations
     """Reads ``!Ref x`` as ``{"Ref": "x"}``, and the other short forms as their long ones."""
 
 

@@ -30,6 +30,8 @@ BREACHES = [
     ("inward", "adapters/local/planted.py", "import entrypoints.http"),
     ("local", "adapters/local/planted.py", "import adapters.aws"),
     ("entrypoints", "entrypoints/container.py", "import entrypoints.http"),
+    ("functions", "entrypoints/lambda/events.py", "import litestar"),
+    ("functions", "entrypoints/container.py", "import litestar"),
     ("domain", "domain/videos.py", "import domain.notifications"),
     ("domain", "domain/uploads.py", "import domain.videos"),
     ("domain", "domain/errors.py", "import domain.ids"),

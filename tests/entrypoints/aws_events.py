@@ -23,7 +23,7 @@ class Context:
         return self.remaining_ms
 
 
-def of_eventbridge(source: str, kind: str, detail: Mapping[str, Any], version: str = "0") -> Mapping[str, Any]:
+def of_eventbridge(source: str, kind: str, detail: Mapping[str, Any], version: str = "0") -> dict[str, Any]:
     return {
         "version": version, "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": kind, "source": source,
         "account": ACCOUNT, "time": "2026-11-22T00:00:00Z", "region": REGION, "resources": [], "detail": detail,

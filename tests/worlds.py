@@ -9,6 +9,14 @@ from typing import Generic, TypeVar
 
 from attrs import define, frozen
 
+from adapters.aws.channels import DynamoChannels
+from adapters.aws.dynamo import Tables
+from adapters.aws.outbox import DynamoOutbox
+from adapters.aws.processing import DynamoProcessings
+from adapters.aws.tables import TABLES, definition
+from adapters.aws.uploads import DynamoUploads
+from adapters.aws.users import DynamoUsers
+from adapters.aws.videos import DynamoVideos
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
@@ -53,6 +61,8 @@ from application.ports import (
     Users,
     Videos,
 )  # fmt: skip
+from tests.adapters.declared import watch
+from tests.cloud.world import world as corner
 from tests.strategies import START
 
 
@@ -140,6 +150,38 @@ def sqlite(build: Callable[[Sqlite], P]) -> Opener[P]:
                 yield Opened(build(shared), shared.outbox, clock)
             finally:
                 database.close()
+
+    return opened
+
+
+@frozen
+class Cloud:
+    """What the adapters over one account's tables share."""
+
+    tables: Tables
+    outbox: DynamoOutbox
+    clock: FakeClock
+    new_id: NewId
+
+
+def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
+    """On the emulated cloud. What is asked of the tables must be declared."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Opened[P]]:
+        clock = FakeClock()
+        new_id = Ulids(clock.now)
+        names = {table.name: table.name for table in TABLES}
+        async with corner() as cloud:
+            client = await cloud.client("dynamodb")
+            watch(client, names)
+            for table in TABLES:
+                await client.create_table(**definition(table, table.name))
+            tables = Tables(client, names)
+            shared = Cloud(tables, DynamoOutbox(tables, new_id, clock.now), clock, new_id)
+            yield Opened(build(shared), shared.outbox, clock)
+            for table in TABLES:
+                await client.delete_table(TableName=table.name)
 
     return opened
 
@@ -235,18 +277,22 @@ async def _search() -> AsyncIterator[Opened[Search]]:
 USERS: list[tuple[str, Opener[Users]]] = [
     ("in_memory", in_memory(_users)),
     ("sqlite", sqlite(lambda world: SqliteUsers(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoUsers(world.tables, world.outbox))),
 ]
 CHANNELS: list[tuple[str, Opener[Channels]]] = [
     ("in_memory", in_memory(_channels)),
     ("sqlite", sqlite(lambda world: SqliteChannels(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoChannels(world.tables, world.outbox))),
 ]
 VIDEOS: list[tuple[str, Opener[Videos]]] = [
     ("in_memory", in_memory(_videos)),
     ("sqlite", sqlite(lambda world: SqliteVideos(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoVideos(world.tables, world.outbox))),
 ]
 UPLOADS: list[tuple[str, Opener[Uploads]]] = [
     ("in_memory", in_memory(_uploads)),
     ("sqlite", sqlite(lambda world: SqliteUploads(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoUploads(world.tables, world.outbox))),
 ]
 ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
     ("in_memory", in_memory(_announcing)),
@@ -258,10 +304,19 @@ ANNOUNCING: list[tuple[str, Opener[Announcing]]] = [
             )
         ),
     ),
+    (
+        "dynamo",
+        dynamo(
+            lambda world: Announcing(
+                DynamoUploads(world.tables, world.outbox), DynamoVideos(world.tables, world.outbox)
+            )
+        ),
+    ),
 ]
 PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
     ("in_memory", in_memory(_processings)),
     ("sqlite", sqlite(lambda world: SqliteProcessings(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoProcessings(world.tables, world.outbox))),
 ]
 WATCHING: list[tuple[str, Opener[Watching]]] = [
     ("in_memory", in_memory(_watching)),
@@ -298,6 +353,7 @@ SEARCHES: list[tuple[str, Opener[Search]]] = [
 OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
+    ("dynamo", dynamo(lambda world: world.outbox)),
 ]
 IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
     ("in_memory", in_memory(_idempotency)),

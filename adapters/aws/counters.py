@@ -58,7 +58,7 @@ class Counters:
         steps = ", ".join(f"#{name} :{name}" for name in by)
         shard = random.randrange(SHARDS) if tried else 0  # noqa: S311  (nothing secret)
         values = {name: number(step) for name, step in by.items()}
-        return update(self._add, self._at(subject, shard), f"ADD {steps}", **values)
+        return update(self._add, self._at(subject, shard), f"ADD {steps}", "", **values)
 
     async def spread(self, tables: Tables, subject: str) -> None:
         """From now on there are more items, and readers know of it before anything is in them."""

@@ -29,7 +29,9 @@ NOT_OURS = frozenset(
     }
 )  # fmt: skip
 """Of other profiles, and of servers."""
-SERVICES = frozenset({"cloudfront", "cognito-idp", "dynamodb", "mediaconvert", "s3", "secretsmanager", "sqs", "sts"})
+SERVICES = frozenset(
+    {"cloudfront", "cognito-idp", "dynamodb", "mediaconvert", "s3", "secretsmanager", "sqs", "sts", "xray"}
+)
 """Whose models are kept: those of all services take more room than all the rest."""
 WASTE = (
     "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "**/__pycache__", "**/tests", "bin",

@@ -83,6 +83,9 @@ class Controls:
                 self.media.waiting_most[request.json["account"]] = request.json["most"]
             case "POST", "forget-tokens":
                 self.media.tokens.clear()
+            case "GET", "over":
+                over = await self.media.over(request.one("source"))
+                return {"job": over.id, "status": over.status}
             case "GET", job, "over":
                 await self.media.found(job).over.wait()
                 return {"status": self.media.found(job).status}

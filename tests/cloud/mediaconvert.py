@@ -113,6 +113,7 @@ class MediaConvert:
         self.by_hand: set[str] = set()
         self.waiting_most: dict[str, int] = {}
         self.slots = asyncio.Semaphore(AT_ONCE)
+        self.created = asyncio.Event()
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -143,6 +144,8 @@ class MediaConvert:
         now = datetime.now(UTC)
         job = Job(f"{int(now.timestamp() * 1000)}-{secrets.token_hex(3)}", caller, asked, now, groups)
         self.jobs[job.id] = job
+        self.created.set()
+        self.created = asyncio.Event()
         self.tokens[token] = (job.id, monotonic() + TOKEN_S)
         if not self.by_hand & {group.folder.bucket for group in groups}:
             self.run(job)
@@ -274,6 +277,15 @@ class MediaConvert:
             "queue": job.queue, "jobId": job.id, "status": status, "userMetadata": job.asked.get("UserMetadata", {}),
         }  # fmt: skip
         self.emit(job.caller, "aws.mediaconvert", "MediaConvert Job State Change", {**common, **detail}, [job.arn])
+
+    async def over(self, source: str) -> Job:
+        """The first job that reads such a source, once there is one and it is over."""
+        while True:
+            for job in self.jobs.values():
+                if source in str(job.source):
+                    await job.over.wait()
+                    return job
+            await self.created.wait()
 
     def drive(self, job: Job, status: str, *, emit: bool, detail: Mapping[str, Any], duration_ms: int) -> None:
         """What a test says becomes of a job. One that is COMPLETE made, it says, what its settings ask for."""

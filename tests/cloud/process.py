@@ -67,8 +67,8 @@ class Process:
         self._log.seek(0)
         return self._log.read()
 
-    def get(self, path: str, **query: str) -> Any:
-        return self.ask("GET", path, params=query)
+    def get(self, path: str, *, patience_s: float = PATIENCE_S, **query: str) -> Any:
+        return self.ask("GET", path, params=query, timeout=patience_s)
 
     def post(self, path: str, body: Any = None) -> Any:
         return self.ask("POST", path, json=body)

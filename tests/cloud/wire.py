@@ -117,7 +117,8 @@ async def read(scope: Scope, receive: Receive) -> Request:
 
 async def reply(send: Send, answer: Answer) -> None:
     headers = [*answer.headers.items(), *(("set-cookie", each) for each in answer.cookies)]
-    headers.append(("content-length", str(len(answer.body))))
+    if "content-length" not in answer.headers:
+        headers.append(("content-length", str(len(answer.body))))
     lines = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": lines})
     await send({"type": "http.response.body", "body": answer.body})
@@ -138,7 +139,9 @@ async def passed_on(app: App, request: Request) -> Answer:
     start = next(message for message in sent if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     pairs = [(name.decode().lower(), value.decode("latin-1")) for name, value in start["headers"]]
-    headers = {name: value for name, value in pairs if name not in {"content-length", "set-cookie"}}
+    headers = {name: value for name, value in pairs if name != "set-cookie"}
+    if request.method != "HEAD":  # whose answer says how long another would be
+        headers.pop("content-length", None)
     return Answer(start["status"], body, headers, [value for name, value in pairs if name == "set-cookie"])
 
 

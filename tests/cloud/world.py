@@ -61,6 +61,11 @@ class Stack(Process):
         state: str = (await asyncio.to_thread(self.get, f"jobs/{job}/over"))["status"]
         return state
 
+    def finished_with(self, source: str, patience_s: float = 300.0) -> str:
+        """Waits until a job whose input's address contains ``source`` is there and over; its state. Blocks."""
+        state: str = self.get("jobs/over", patience_s=patience_s, source=source)["status"]
+        return state
+
     def open_site(self, label: str) -> None:
         """The distribution of that label answers at ``site``, as if it were its domain."""
         self.post("site", {"label": label})

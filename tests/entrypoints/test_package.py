@@ -25,7 +25,7 @@ VARIABLES = {
     "HEXCAST_PROFILE": "aws", "HEXCAST_LOG_FORMAT": "json", "HEXCAST_PUBLIC_URL": "https://hexcast.test",
     "HEXCAST_RATE_LIMIT": "0", "HEXCAST_AWS_TABLES": "x-", "HEXCAST_AWS_RAW_BUCKET": "raw",
     "HEXCAST_AWS_MEDIA_BUCKET": "media", "HEXCAST_AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x",
-    "AWS_SECRET_ACCESS_KEY": "x", "POWERTOOLS_SERVICE_NAME": "x", "POWERTOOLS_TRACE_DISABLED": "true",
+    "AWS_SECRET_ACCESS_KEY": "x", "POWERTOOLS_SERVICE_NAME": "x", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
 }  # fmt: skip
 CALLS: Mapping[str, tuple[Any, Any]] = {
     "entrypoints.lambda.events.on_upload": (aws.of_sqs(aws.created("small/x")), {"batchItemFailures": []}),

@@ -8,7 +8,7 @@ from application.ports import Accounts, Channels, History, Inbox, Now, Subscript
 from application.retry import expect, settled
 from domain.access import Actor, Role
 from domain.channels import ChannelClosed
-from domain.errors import Invalid, NotFound, Stale, Taken, Unauthenticated
+from domain.errors import Forbidden, Invalid, NotFound, Stale, Taken, Unauthenticated
 from domain.identity import AccountClosed, SignedUp, User, email, password
 from domain.ids import UserId
 
@@ -36,8 +36,10 @@ class SignUp:
         try:
             user = await self.accounts.sign_up(draft.email, password(secret), draft.handle)
         except Taken:
-            await self._complete(draft)
-            raise
+            completed = await self._complete(draft)
+            if completed is None or not await self._opened_by(draft.email, secret):
+                raise
+            return completed
         await self._grant(user, draft)
         try:
             return await settled(lambda: self._save(user, draft))
@@ -45,12 +47,25 @@ class SignUp:
             await self.accounts.close(user)
             raise
 
-    async def _complete(self, draft: User) -> None:
-        """A sign-up that stopped halfway left an account without a profile, which the code sent would confirm."""
+    async def _complete(self, draft: User) -> User | None:
+        """A sign-up that stopped halfway left an account without a profile, which the code sent would confirm. None
+        if there is none such.
+        """
         user = await self.accounts.unconfirmed(draft.email)
-        if user is not None and not await self.users.many([user]):
-            await self._grant(user, draft)
-            await settled(lambda: self._save(user, draft))
+        if user is None or await self.users.many([user]):
+            return None
+        await self._grant(user, draft)
+        return await settled(lambda: self._save(user, draft))
+
+    async def _opened_by(self, address: str, secret: str) -> bool:
+        """Whether it is who began that asks again."""
+        try:
+            await self.accounts.sign_in(address, secret)
+        except Forbidden:  # confirmed it is not, but the password is right
+            return True
+        except Unauthenticated:
+            return False
+        return True
 
     async def _grant(self, user: UserId, draft: User) -> None:
         if len(draft.roles) > 1:

@@ -162,7 +162,8 @@ class SqliteAccounts:
             transaction.run(_OPEN, (account.user, email, _code_until(account), text_of(account)))
             self._mailbox.send(transaction, mail)
 
-        await self._database.write(work)
+        # Without the profile it is half a sign-up: the request is carried out again, which completes it.
+        await self._database.write(work, effect=False)
         return draft.user
 
     async def unconfirmed(self, email: str) -> UserId | None:
@@ -249,7 +250,7 @@ class SqliteAccounts:
                 raise NotFound("there is no such account")
             _change(transaction, found, evolve(found.account, roles=frozenset(roles)))
 
-        await self._database.write(work)
+        await self._database.write(work, effect=False)  # half of what is asked for: the profile follows
 
     async def close(self, user: UserId) -> None:
         await self._database.write(lambda transaction: transaction.run(_CLOSE, (user,)))

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import evolve
 
@@ -169,8 +169,9 @@ async def _serve(
             server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
             await warming
             await asyncio.wait([served], timeout=STOP_S)
-            if served.done():
-                served.result()
+            if not served.done():
+                _cut_off(log)
+            served.result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -179,6 +180,15 @@ async def _serve(
             await last(core)
         if place is None:
             log.info("stopped")
+
+
+def _cut_off(log: Any) -> NoReturn:
+    """A core that is closed under requests would answer them with errors. What was acknowledged is kept, as it is when
+    a process is killed.
+    """
+    log.warning("requests were cut off", after_s=STOP_S)
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _announce(settings: Settings, log: Any) -> None:

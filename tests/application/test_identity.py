@@ -259,13 +259,33 @@ async def test_a_sign_up_that_crashed_is_done_again() -> None:
                 world.faults.at[number] = late
                 with world.faults.counted(), pytest.raises(Crash):
                     await sign_up(world)
-                with contextlib.suppress(Taken):  # it waits for its code already
+                whole = await _is_whole(world)
+                try:
                     await sign_up(world)
+                except Taken:  # it waits for its code already
+                    assert whole
+                else:
+                    assert not whole, "whoever is told to wait for a code knows that the sign-up was theirs"
                 await world.core.confirm_account()(ADDRESS, await code(world))
                 claims = jwt_claims((await world.core.sign_in()(ADDRESS, SECRET)).access)
                 assert claims["cognito:groups"] == ["admin"], world.faults.calls[number]
                 user = await world.core.show_me()(Actor(UserId(claims["sub"])))
                 assert (user.handle, user.roles) == ("nora", frozenset({Role.USER, Role.ADMIN}))
+
+
+async def _is_whole(world: World) -> bool:
+    waits = await world.raw.accounts().unconfirmed(ADDRESS)
+    return waits is not None and waits in await world.raw.users().many([waits])
+
+
+async def test_whoever_comes_upon_half_a_sign_up_is_not_told_that_it_is_theirs(world: World) -> None:
+    """They completed it, for the password that it was begun with."""
+    await world.raw.accounts().sign_up(ADDRESS, SECRET, "nora")
+    with pytest.raises(Taken) as refused:
+        await world.core.sign_up()(ADDRESS, "another password", "nora", "Mallory")
+    assert refused.value.code == "confirmation_pending"
+    await world.core.confirm_account()(ADDRESS, await code(world))
+    assert (await world.core.sign_in()(ADDRESS, SECRET)).access
 
 
 async def test_a_profile_is_edited(world: World) -> None:

@@ -140,19 +140,21 @@ on_fanout = _batch("on_fanout", EventType.SQS, _fanned_out, "FanOutFailures")
 
 @told
 def on_signup(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001  (Lambda's signature)
-    """After Cognito confirmed someone. It waits for five seconds and asks up to three times, and would then not let
-    them in: a profile that cannot be made now is made when they first come.
+    """After Cognito confirmed someone. It waits for five seconds, asks up to three times, and has confirmed them
+    whatever comes of it (AWS.md 5); as a rule the profile is there, since the sign-up made it.
     """
     found = confirmed(event)
     if found is None:
         _unknown({"triggerSource": event.get("triggerSource")})
         return event
+    opened = core()
     try:
-        run(asyncio.wait_for(core().welcome_user()(found.user, found.email, found.handle), WELCOME_S))
-        count("UsersWelcomed")
-    except Exception:  # noqa: BLE001  (whatever it is, it must not keep them out)
+        run(asyncio.wait_for(opened.welcome_user()(found.user, found.email, found.handle), WELCOME_S))
+    except Exception:
         count("WelcomeFailures")
         log.exception("a profile was not made", user=found.user)
+        raise
+    count("UsersWelcomed")
     return event
 
 

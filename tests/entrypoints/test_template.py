@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapters.aws.cognito import CLIENT, GROUPS, POOL
+from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
 from adapters.aws.settings import PREFIX, AwsSettings
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
 from entrypoints.settings import Settings
@@ -137,6 +137,9 @@ def test_a_function_may_do_what_it_does_and_no_more(name: str) -> None:
         if statement["Resource"] == "*":
             assert {action.partition(":")[0] for action in statement["Action"]} == {"mediaconvert"}
     assert "dynamodb:Scan" not in actions(name)
+    assert {each for each in actions(name) if each.startswith("cognito-idp:")} <= {
+        f"cognito-idp:{each}" for each in ACTIONS
+    }
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -3,11 +3,11 @@ function takes to start and to answer; how fast a crowd is told.
 """
 
 import asyncio
-import json
 import os
 import statistics
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -126,11 +126,18 @@ def _functions(folder: Path, *, quick: bool) -> Iterator[Row]:
     ours, theirs = list[float](), list[float]()
     for _ in range(rounds + 1):
         theirs.append(_started("import litestar, aiobotocore.session"))
-        ours.append(_started("import importlib; importlib.import_module('entrypoints.lambda.api')._gateway()"))
+        ours.append(_started(_INIT))
     begun, imported = (statistics.median(each[1:]) * 1000 for each in (ours, theirs))  # the first compiled
     figures = f"{begun:.0f} ms", f"import litestar, aiobotocore: {imported:.0f} ms"
     yield Row("api: import and init", *figures, begun / imported, most(1.3))
     yield _warm(folder, 50 if quick else 300)
+
+
+_INIT = """
+import importlib
+importlib.import_module("entrypoints.lambda.api")._gateway()
+importlib.import_module("entrypoints.lambda.runtime").close()
+"""
 
 
 def _started(code: str) -> float:
@@ -141,8 +148,7 @@ def _started(code: str) -> float:
 
 
 def _warm(folder: Path, times: int) -> Row:
-    site = Path(json.__file__).parents[1] / "site-packages"
-    packages = next(Path(each) for each in sys.path if each.endswith("site-packages")) if not site.exists() else site
+    packages = Path(sysconfig.get_paths()["purelib"])
     event = aws.request("GET", "/v1/meta")
     took: dict[str, float] = {}
     with environment("entrypoints.lambda.api.handler", [ROOT, packages], VARIABLES, folder / "api.log") as api:

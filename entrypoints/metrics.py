@@ -20,6 +20,8 @@ class Metrics:
         self._labels = {} if worker is None else {"worker": str(worker)}
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """By route, which is a template so that there are few, method and status."""
+        self.under_way = 0
+        """Requests that are not answered yet."""
         self.kept = 0
         """Answers given from memory."""
         self.events: Counter[str] = Counter()
@@ -52,6 +54,7 @@ class Metrics:
         """For Prometheus's library."""
         from prometheus_client.core import (  # noqa: PLC0415  (late: see above)
             CounterMetricFamily,
+            GaugeMetricFamily,
             HistogramMetricFamily,
         )
 
@@ -67,6 +70,9 @@ class Metrics:
             bounds = [*map(str, BUCKETS_S), "+Inf"]
             seconds.add_metric((*mine, route), list(zip(bounds, accumulate(buckets), strict=True)), self._sums[route])
         yield seconds
+        under_way = GaugeMetricFamily("hexcast_requests_under_way", "Requests not answered yet.", labels=own)
+        under_way.add_metric(mine, self.under_way)
+        yield under_way
         kept = CounterMetricFamily("hexcast_answers_kept", "Answers given from memory.", labels=own)
         kept.add_metric(mine, self.kept)
         yield kept

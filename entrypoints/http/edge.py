@@ -91,6 +91,7 @@ class Edge:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asking = scope[ASKING] = Asking(self._request_id(headers), scope["path"])
         exchange = _Exchange(scope, send, headers, asking)
+        self._metrics.under_way += 1
         try:
             await self._answer(exchange, scope, receive)
         except Exception as error:  # noqa: BLE001  (the last to see it: logged, counted, answered if it still can be)
@@ -99,6 +100,7 @@ class Edge:
             else:
                 await exchange.refuse(of_unknown(asking, error))
         finally:
+            self._metrics.under_way -= 1
             self._record(exchange, ticks() - begun)
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:

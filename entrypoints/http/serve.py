@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from attrs import evolve
 
 from domain.errors import DomainError, Invalid
+from entrypoints.metrics import Metrics
 from entrypoints.settings import Settings
 
 STOP_S = 10
@@ -25,6 +26,7 @@ STOP_S = 10
 BACKLOG = 1024
 SWITCH_S = 0.002
 LISTENING_S = 0.001
+ANSWERED_S = 0.01
 INTERRUPTED = 130
 """As shells say it: 128 and the signal's number."""
 
@@ -126,7 +128,6 @@ async def _serve(
     from entrypoints.container import open_app  # noqa: PLC0415  (the same)
     from entrypoints.http.app import Running, create_app  # noqa: PLC0415  (the same)
     from entrypoints.http.workers import serving, when_left  # noqa: PLC0415  (the same)
-    from entrypoints.metrics import Metrics  # noqa: PLC0415  (the same)
     from entrypoints.worker import Worker  # noqa: PLC0415  (the same)
 
     log, place = structlog.get_logger("hexcast"), settings.worker
@@ -168,8 +169,7 @@ async def _serve(
             core.adapters.live().close()  # streams would hold the server up as long as it waits
             server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
             await warming
-            await asyncio.wait([served], timeout=STOP_S)
-            if not served.done():
+            if not await _answered(served, metrics):
                 _cut_off(log)
             served.result()
         finally:
@@ -180,6 +180,18 @@ async def _serve(
             await last(core)
         if place is None:
             log.info("stopped")
+
+
+async def _answered(served: asyncio.Task[None], metrics: Metrics) -> bool:
+    """Whether all requests are, within the time they have. Granian may be done before they are."""
+    try:
+        async with asyncio.timeout(STOP_S):
+            await asyncio.wait([served])
+            while metrics.under_way:  # noqa: ASYNC110  (an event would cost every request something)
+                await asyncio.sleep(ANSWERED_S)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _cut_off(log: Any) -> NoReturn:

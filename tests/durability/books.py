@@ -115,10 +115,12 @@ class Books:
         return DONE if self._sent(fact) else None
 
     def _sent(self, fact: Fact) -> bool:
-        """Or removed since."""
+        """Or its video was removed since, and it goes with that: files first."""
+        if not self.rows("SELECT 1 FROM video WHERE id = ?", (fact.more,)):
+            return True
         rows = self.rows(_UPLOADED, (fact.name,))
         if not rows:
-            return not self.rows("SELECT 1 FROM video WHERE id = ?", (fact.more,))
+            return False
         if fact.kind == "completed":
             return bool(rows[0][0] == "completed")
         folder = self.data / MEDIA / "raw" / fact.name

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-import msgspec
-
 from adapters.local.database import Database, Transaction, micros, sql
 from adapters.local.shelves import as_list
 from adapters.rows import event_of, kind_of, text_of
@@ -34,7 +32,7 @@ _WAITING = sql(
 )
 _NAMED = sql(
     "SELECT n, id, kind, doc, attempts FROM event WHERE id IN (SELECT value FROM json_each(?)) "
-    "AND held_until IS NULL AND reason IS NULL ORDER BY n LIMIT ?"
+    "AND held_until IS NULL AND reason IS NULL"
 )
 _HOLD = sql("UPDATE event SET held_since = ?, held_until = ?, attempts = attempts + 1 WHERE n = ?")
 _NEWEST = sql(
@@ -108,7 +106,7 @@ class SqliteOutbox:
             if only is None:
                 waiting = transaction.rows(_WAITING, (limit,))
             else:
-                waiting = transaction.rows(_NAMED, (msgspec.json.encode(list(only)).decode(), limit))
+                waiting = sorted(transaction.rows(_NAMED, (as_list(only),)))[:limit]
             for n, id_, kind, doc, attempts in waiting:
                 try:
                     event = event_of(kind, doc)

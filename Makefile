@@ -66,11 +66,12 @@ wheel: setup ## build dist/*.whl
 package: setup ## build/lambda.zip, the code of every function on AWS (ARCH=arm64 for the other kind of processor)
 	@$(PY) -m deploy.package --arch $(ARCH)
 
-deploy: package ## to AWS: STACK=name STAGE=dev|prod, and PARAMETERS="Domain=video.example.org ..." (docs/deploy.md)
+deploy: setup ## to AWS: STACK=name STAGE=dev|prod, and PARAMETERS="Domain=video.example.org ..." (docs/deploy.md)
 	@test -n "$(STACK)" || { echo "hexcast: say which stack: make deploy STACK=hexcast STAGE=prod" >&2; exit 2; }
 	@command -v sam >/dev/null || { echo "hexcast: the AWS SAM CLI is not installed; see docs/deploy.md" >&2; exit 2; }
-	@test "$$(cat build/lambda.python)" != python3.11 \
-		|| { echo "hexcast: build with Python 3.12 or newer (make clean, then PYTHON=python3.13): see docs/deploy.md" >&2; exit 2; }
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 12))' \
+		|| { echo "hexcast: Lambda needs Python 3.12 or newer (make clean, then PYTHON=python3.13): see docs/deploy.md" >&2; exit 2; }
+	@$(PY) -m deploy.package --arch $(ARCH)
 	sam deploy --template-file deploy/template.yaml --stack-name "$(STACK)" --resolve-s3 \
 		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-fail-on-empty-changeset \
 		--parameter-overrides Stage=$(STAGE) Runtime=$$(cat build/lambda.python) Architecture=$(ARCH) $(PARAMETERS)

@@ -70,7 +70,7 @@ async def _lists(*, quick: bool) -> Sequence[Row]:
             request.update(given)
             return await asked(**given)
 
-        asked, tables.client = client.query, _Noting(client, noted)  # type: ignore[assignment]  # it stands for it once
+        asked, tables.client = client.query, _Noting(client, noted)
         await ours()
         tables.client = client
 

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from attrs import define, field, frozen
-from dependency_injector.providers import Dependency, Singleton
+from dependency_injector.providers import Object
 
 from adapters.aws.channels import DynamoChannels
 from adapters.aws.comments import DynamoComments
@@ -39,29 +39,21 @@ from entrypoints.settings import Settings
 from tests.cloud import direct
 
 
-class OnTables(Memory):
-    """The profile ``memory`` with its records in DynamoDB."""
-
-    tables = Dependency(instance_of=Tables)
-    outbox = Singleton(DynamoOutbox, tables, Memory.new_id, Memory.now)
-    users = Singleton(DynamoUsers, tables, outbox)
-    channels = Singleton(DynamoChannels, tables, outbox)
-    videos = Singleton(DynamoVideos, tables, outbox)
-    uploads = Singleton(DynamoUploads, tables, outbox)
-    processings = Singleton(DynamoProcessings, tables, outbox)
-    comments = Singleton(DynamoComments, tables, outbox)
-    reactions = Singleton(DynamoReactions, tables, outbox)
-    subscriptions = Singleton(DynamoSubscriptions, tables, outbox)
-    history = Singleton(DynamoHistory, tables)
-    sessions = Singleton(DynamoSessions, tables, Memory.now)
-    inbox = Singleton(DynamoInbox, tables, Memory.now)
-    search = Singleton(DynamoSearch, tables)
-
-
 def core_on(tables: Tables) -> Core:
-    """Every use case, over these tables."""
+    """Every use case over these tables; all but records as in the profile ``memory``."""
     settings = Settings.read({"HEXCAST_PROFILE": "memory"})
-    return Core(settings=settings, adapters=OnTables(public_url=settings.public_url, key=b"k" * 32, tables=tables))
+    adapters = Memory(public_url=settings.public_url, key=b"k" * 32)
+    now, outbox = adapters.now(), DynamoOutbox(tables, adapters.new_id(), adapters.now())
+    records = {
+        "outbox": outbox, "users": DynamoUsers(tables, outbox), "channels": DynamoChannels(tables, outbox),
+        "videos": DynamoVideos(tables, outbox), "uploads": DynamoUploads(tables, outbox),
+        "processings": DynamoProcessings(tables, outbox), "comments": DynamoComments(tables, outbox),
+        "reactions": DynamoReactions(tables, outbox), "subscriptions": DynamoSubscriptions(tables, outbox),
+        "history": DynamoHistory(tables), "sessions": DynamoSessions(tables, now), "inbox": DynamoInbox(tables, now),
+        "search": DynamoSearch(tables),
+    }  # fmt: skip
+    adapters.override_providers(**{name: Object(repository) for name, repository in records.items()})
+    return Core(settings=settings, adapters=adapters)
 
 
 @define
@@ -97,8 +89,8 @@ def _reads(name: str, given: Mapping[str, Any], answer: Mapping[str, Any]) -> fl
             ((table, asked),) = given["RequestItems"].items()
             found = answer["Responses"].get(table, [])
             missing = len(asked["Keys"]) - len(found)
-            each = missing + sum(_units(_size(item), READ_UNIT) for item in found)
-            return each * (1 if asked["ConsistentRead"] else 0.5)
+            each: int = missing + sum(_units(_size(item), READ_UNIT) for item in found)
+            return float(each * (1 if asked["ConsistentRead"] else 0.5))
         case "query":
             size = sum(map(_size, answer["Items"]))
             return _units(size, READ_UNIT) * (1 if given["ConsistentRead"] else 0.5)
@@ -185,7 +177,7 @@ async def _newcomer(core: Core) -> Actor:
 @asynccontextmanager
 async def metered() -> AsyncIterator[tuple[Core, Metered]]:
     async with direct.tables() as tables:
-        client = Metered(tables.client)
+        client: Any = Metered(tables.client)
         yield core_on(Tables(client, tables.names)), client
 
 

@@ -6,7 +6,7 @@ of now, of a Query all items together; a write of 1 KB is one, two in a transact
 the item is in.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from math import ceil
@@ -122,7 +122,7 @@ def _indexed(request: Mapping[str, Any]) -> float:
     item = request.get("Item")
     if item is not None:
         return sum(name.endswith("pk") and name != "pk" for name in item) * _units(_size(item), WRITE_UNIT)
-    names = request.get("ExpressionAttributeNames", {}).values()
+    names: Collection[str] = request.get("ExpressionAttributeNames", {}).values()
     return 2 * len(
         {name[:-2] for name in names if name[:-2] and name[-2:] in {"pk", "sk"} and name not in {"pk", "sk"}}
     )

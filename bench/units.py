@@ -119,7 +119,7 @@ def _write(request: Mapping[str, Any], *, indexed: bool = True) -> float:
 
 def _indexed(request: Mapping[str, Any]) -> float:
     """For the indices that the item is in; moving it in one is to take it out and put it in."""
-    item = request.get("Item")
+    item: Mapping[str, Any] | None = request.get("Item")
     if item is not None:
         return sum(name.endswith("pk") and name != "pk" for name in item) * _units(_size(item), WRITE_UNIT)
     names: Collection[str] = request.get("ExpressionAttributeNames", {}).values()

@@ -79,7 +79,7 @@ class DynamoOutbox:
     async def claim(
         self, now: datetime, limit: int = 10, *, only: Sequence[EventId] | None = None
     ) -> Sequence[Envelope]:
-        free = await (self._free(now, limit) if only is None else self._free_of(now, only))
+        free = await (self._free(now, limit) if only is None else self._free_of(now, limit, only))
         if not free and only is None:
             self._claimable.clear()
         claimed = await asyncio.gather(*(self._claim(item, now) for item in free))
@@ -125,10 +125,11 @@ class DynamoOutbox:
         )
         return list(islice(merge(*shards, key=lambda item: item[G1.sk]["S"]), limit))
 
-    async def _free_of(self, now: datetime, events: Sequence[EventId]) -> Sequence[Item]:
+    async def _free_of(self, now: datetime, limit: int, events: Sequence[EventId]) -> Sequence[Item]:
         found = await self._tables.many(_SOME, (Key(f"{PREFIX}{each}", SORT) for each in events))
         below = f"{stamp(now)}$"
-        return [item for item in found.values() if live(item, now) and G1.sk in item and item[G1.sk]["S"] < below]
+        free = [item for item in found.values() if live(item, now) and G1.sk in item and item[G1.sk]["S"] < below]
+        return sorted(free, key=lambda item: item[G1.sk]["S"])[:limit]
 
     async def _claim(self, item: Item, now: datetime) -> Envelope | None:
         """None when someone else was sooner."""

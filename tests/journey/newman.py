@@ -28,7 +28,7 @@ def walk(environment: str, **values: str) -> None:
     ]  # fmt: skip
     for name, value in values.items():
         command += ["--env-var", f"{name}={value}"]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tests.cloud.deployment import deploy
+from tests.cloud.world import stack
 from tests.journey import clips
 from tests.journey.newman import film, walk
 from tests.journey.server import Server
@@ -22,3 +24,12 @@ def test_it_walks_one_machine(tmp_path: Path, clips_folder: Path) -> None:
         left = [path for path in (server.data / "media").rglob("*") if path.is_file()]
     # What was sent for a picture is forgotten a day later.
     assert {path.parent.name for path in left} <= {"small", "media"}
+
+
+def test_it_walks_what_is_deployed_on_the_cloud(clips_folder: Path) -> None:
+    """On Lambda, DynamoDB, S3, Cognito and CloudFront. Who is not signed in hears it from the API itself: a gateway that
+    looks first has no problem document.
+    """
+    running = stack()
+    site = deploy(running, "hexcast-walked", Moderators="mod@example.org", GatewayChecksUploads="no")
+    walk("aws", base_url=site.url, public_url=site.url, mail_url=running.endpoint, **film(clips.small(clips_folder)))

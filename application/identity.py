@@ -1,6 +1,7 @@
 """Who people are: sign-up to farewell."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from attrs import evolve, frozen
 
@@ -60,9 +61,8 @@ class SignUp:
     async def _opened_by(self, address: str, secret: str) -> bool:
         """Whether it is who began that asks again."""
         try:
-            await self.accounts.sign_in(address, secret)
-        except Forbidden:  # confirmed it is not, but the password is right
-            return True
+            with suppress(Forbidden):  # confirmed it is not, but the password is right
+                await self.accounts.sign_in(address, secret)
         except Unauthenticated:
             return False
         return True
@@ -125,10 +125,15 @@ def _made_up(user: UserId) -> str:
 @frozen
 class ConfirmAccount:
     accounts: Accounts
+    welcome: WelcomeUser
 
     async def __call__(self, address: str, code: str) -> None:
         """Raises Invalid (``code_mismatch``, ``code_expired``)."""
-        await self.accounts.confirm(email(address), code.strip())
+        stored = email(address)
+        user = await self.accounts.unconfirmed(stored)
+        await self.accounts.confirm(stored, code.strip())
+        if user is not None:
+            await self.welcome(user, stored)
 
 
 @frozen

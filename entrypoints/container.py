@@ -120,7 +120,7 @@ class Core(DeclarativeContainer):
         SignUp, accounts=adapters.accounts, users=adapters.users, now=adapters.now, founders=settings.provided.founders
     )
     welcome_user = Singleton(WelcomeUser, users=adapters.users, now=adapters.now)
-    confirm_account = Singleton(ConfirmAccount, accounts=adapters.accounts)
+    confirm_account = Singleton(ConfirmAccount, accounts=adapters.accounts, welcome=welcome_user)
     resend_code = Singleton(ResendCode, accounts=adapters.accounts)
     expire_sign_ups = Singleton(ExpireSignUps, accounts=adapters.accounts, users=adapters.users, now=adapters.now)
     sign_in = Singleton(SignIn, accounts=adapters.accounts)

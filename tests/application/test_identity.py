@@ -278,6 +278,15 @@ async def _is_whole(world: World) -> bool:
     return waits is not None and waits in await world.raw.users().many([waits])
 
 
+async def test_whoever_confirms_half_a_sign_up_has_a_profile(world: World) -> None:
+    """Under a name that they can change."""
+    user = await world.raw.accounts().sign_up(ADDRESS, SECRET, "nora")
+    for _ in range(2):
+        await world.core.confirm_account()(ADDRESS, await code(world))
+    me = await world.core.show_me()(Actor(user))
+    assert (me.email, me.handle.startswith("user_")) == (ADDRESS, True)
+
+
 async def test_whoever_comes_upon_half_a_sign_up_is_not_told_that_it_is_theirs(world: World) -> None:
     """They completed it, for the password that it was begun with."""
     await world.raw.accounts().sign_up(ADDRESS, SECRET, "nora")

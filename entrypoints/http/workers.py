@@ -12,6 +12,7 @@ import stat
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from attrs import define, field
@@ -38,8 +39,9 @@ def handed(place: Place) -> bool:
 
 
 def serving(place: Place) -> None:
-    """Tell whoever started this process."""
-    os.write(place.ready, b".")
+    """Tell whoever started this process. If that one is no more already, ``when_left`` is about to say so."""
+    with suppress(BrokenPipeError):
+        os.write(place.ready, b".")
     os.close(place.ready)
 
 

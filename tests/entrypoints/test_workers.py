@@ -1,12 +1,13 @@
 """Whoever starts several processes is never held up by one of them."""
 
 import asyncio
+import os
 import sys
 
 import pytest
 
-from entrypoints.http.workers import _Supervisor
-from entrypoints.settings import Settings
+from entrypoints.http.workers import _Supervisor, serving
+from entrypoints.settings import Place, Settings
 
 
 async def test_nobody_waits_for_one_that_does_not_come_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +29,12 @@ async def test_one_that_ends_before_it_serves_has_not_come_to_serve(monkeypatch:
     supervisor = _Supervisor(Settings(workers=2), None)
     assert not await supervisor._started(0)
     await supervisor._end()
+
+
+def test_one_that_comes_to_serve_for_nobody_is_not_harmed() -> None:
+    """Its supervisor was killed meanwhile: it hears of that by other means."""
+    read, write = os.pipe()
+    os.close(read)
+    serving(Place(0, write))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(write)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -205,10 +206,10 @@ async def test_a_task_that_fails_goes_on(platform: Platform, monkeypatch: pytest
     outbox = platform.adapters.outbox()
     claim, failures = outbox.claim, iter([OSError("away")])
 
-    async def flaky(now: datetime, limit: int = 10) -> Sequence[Envelope]:
+    async def flaky(*given: Any, **more: Any) -> Sequence[Envelope]:
         for failure in failures:
             raise failure
-        return await claim(now, limit)
+        return await claim(*given, **more)
 
     monkeypatch.setattr(outbox, "claim", flaky)
     await outbox.put(ChannelOpened(ChannelId("chn_x"), platform.clock.now()), EventId("evt_1"))

@@ -116,8 +116,8 @@ class Siege:
             assert ticks() < until, f"seed {SEED}: {wrong}"
             threading.Event().wait(0.1)
             looks += 1
-            if looks % 50 == 0 and not any(each.startswith("job") for each in wrong):
-                # What an earlier attempt left goes when nobody can play it any more.
+            if looks % 10 == 0 and not any(each.startswith("job") for each in wrong):
+                # What an earlier attempt left goes when nobody can play it any more. Not for ever: sign-ups expire.
                 self.advance(CLAIMED if looks > 50 else GRANT_LIFE + CLAIMED)
 
     def _unsettled(self) -> Sequence[str]:

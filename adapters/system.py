@@ -1,5 +1,6 @@
 """What every family takes from the machine: the clock, ids and secrets."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -100,3 +101,12 @@ class Seldom:
 def secret(size: int = 32) -> bytes:
     """Random bytes for a key."""
     return secrets.token_bytes(size)
+
+
+async def set_within(event: asyncio.Event, timeout_s: float) -> None:
+    """Returns when the event is set, at the latest after the timeout."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,17 +1,14 @@
 """Events on their way, stored in the transaction of what caused them.
 
 The table's stream hands each to ``on_outbox`` at once, who claims it by name. What the stream lost, or nobody finished,
-is found by when it comes free: an index of those that are neither done nor dead, spread over ``SHARDS`` partitions
-since its keys ascend.
+is found by when it comes free: an index of those that are neither done nor dead, spread over partitions
+(``adapters.aws.lists``).
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from heapq import merge
-from itertools import islice
-from zlib import crc32
 
 from attrs import evolve
 
@@ -27,20 +24,20 @@ from adapters.aws.dynamo import (
     live,
     number,
     put,
-    stamp,
     text,
     update,
 )
+from adapters.aws.lists import entry, merged, place, sharded, shards, up_to
 from adapters.aws.shelves import DOC
 from adapters.aws.tables import G1, G2, OPS, Operation, Pattern, pattern
 from adapters.rows import event_of, kind_of, text_of
+from adapters.system import set_within
 from application.ports import Envelope, Event, NewId, Now
 from domain.ids import EVENT, EventId
 
 HOLD = timedelta(minutes=1)
 REMEMBERED = timedelta(days=1)
 """How long an event that is done with is known."""
-SHARDS = 4
 PREFIX, SORT = "EVENT#", "EVENT"
 
 _PUT = pattern("store an event", Operation.WRITE, OPS, "EVENT#<event>", SORT, indices=(G1,), transaction=True)
@@ -91,7 +88,7 @@ class DynamoOutbox:
 
     async def failed(self, event: EventId, reason: str, again_at: datetime | None) -> None:
         if again_at is not None:
-            await self._move(_MOVE, event, f"SET #{G1.sk} = :free", free=text(_place(again_at, event)))
+            await self._move(_MOVE, event, f"SET #{G1.sk} = :free", free=text(place(again_at, event)))
             return
         dies = f"SET #reason = :reason, #{G2.pk} = :dead, #{G2.sk} = :id REMOVE #{G1.pk}, #{G1.sk}"
         await self._move(_DIE, event, dies, reason=text(reason), dead=text("DEAD"), id=text(event))
@@ -105,30 +102,21 @@ class DynamoOutbox:
         return letters
 
     async def wait(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._claimable.wait()
-        except TimeoutError:
-            return
+        await set_within(self._claimable, timeout_s)
 
     def _storing(self, event: Event, id_: EventId) -> Write:
         item = {
             "kind": text(kind_of(event)), DOC: text(text_of(event)), "attempts": number(0),
-            G1.pk: text(f"DUE#{crc32(id_.encode()) % SHARDS}"), G1.sk: text(_place(self._now(), id_)),
+            **entry(G1, sharded("DUE", id_), place(self._now(), id_)),
         }  # fmt: skip
-        return put(_PUT, Key(f"{PREFIX}{id_}", SORT), item)
+        return put(_PUT, _at(id_), item)
 
     async def _free(self, now: datetime, limit: int) -> Sequence[Item]:
-        below = f"{stamp(now)}$"  # whatever id follows the time
-        shards = await asyncio.gather(
-            *(self._tables.query(_DUE, f"DUE#{shard}", below=below, limit=limit) for shard in range(SHARDS))
-        )
-        return list(islice(merge(*shards, key=lambda item: item[G1.sk]["S"]), limit))
+        return await merged(self._tables, _DUE, shards("DUE"), below=up_to(now), limit=limit, step=limit)
 
     async def _free_of(self, now: datetime, limit: int, events: Sequence[EventId]) -> Sequence[Item]:
-        found = await self._tables.many(_SOME, (Key(f"{PREFIX}{each}", SORT) for each in events))
-        below = f"{stamp(now)}$"
-        free = [item for item in found.values() if live(item, now) and G1.sk in item and item[G1.sk]["S"] < below]
+        found = await self._tables.many(_SOME, map(_at, events))
+        free = [item for item in found.values() if live(item, now) and G1.sk in item and item[G1.sk]["S"] < up_to(now)]
         return sorted(free, key=lambda item: item[G1.sk]["S"])[:limit]
 
     async def _claim(self, item: Item, now: datetime) -> Envelope | None:
@@ -137,8 +125,8 @@ class DynamoOutbox:
         try:
             await self._tables.write(
                 update(
-                    _MOVE, Key(f"{PREFIX}{id_}", SORT), f"SET #{G1.sk} = :held, #attempts = :attempts",
-                    f"#{G1.sk} = :free", held=text(_place(now + HOLD, id_)), attempts=number(attempts),
+                    _MOVE, _at(id_), f"SET #{G1.sk} = :held, #attempts = :attempts",
+                    f"#{G1.sk} = :free", held=text(place(now + HOLD, id_)), attempts=number(attempts),
                     free=item[G1.sk],
                 )
             )  # fmt: skip
@@ -152,12 +140,12 @@ class DynamoOutbox:
     async def _move(self, asked: Pattern, event: EventId, expression: str, **values: Value) -> None:
         """Unless it is done with, or dead."""
         with suppress(Refused):
-            write = update(asked, Key(f"{PREFIX}{event}", SORT), expression, _WAITING, **values)
+            write = update(asked, _at(event), expression, _WAITING, **values)
             await self._tables.write(write)
 
 
-def _place(free_at: datetime, event: str) -> str:
-    return f"{stamp(free_at)}#{event}"
+def _at(event: EventId) -> Key:
+    return Key(f"{PREFIX}{event}", SORT)
 
 
 def _id(item: Item) -> EventId:

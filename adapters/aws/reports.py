@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from attrs import define, field
 from botocore.exceptions import ClientError
 
 from adapters.aws.errors import asking, code_of
@@ -57,13 +56,6 @@ async def meaning(body: str, heard: Heard) -> Report | None:
     return await heard(event)
 
 
-@define
-class _Given:
-    """How the messages that said the same can be removed."""
-
-    receipts: list[str] = field(factory=list)
-
-
 class SqsReports:
     """A Reports on a queue whose messages come again after a minute. SQS may give a message twice, and in any order.
 
@@ -75,7 +67,8 @@ class SqsReports:
         self._queue_url = queue_url
         self._heard = heard
         self._fetched: deque[Report] = deque()
-        self._given: dict[Report, _Given] = {}
+        self._receipts: dict[Report, list[str]] = {}
+        """How the messages that said the same can be removed."""
 
     async def next(self) -> Report:
         while not self._fetched:
@@ -83,8 +76,7 @@ class SqsReports:
         return self._fetched.popleft()
 
     async def settle(self, report: Report) -> None:
-        given = self._given.pop(report, None)
-        for receipt in given.receipts if given else ():
+        for receipt in self._receipts.pop(report, ()):
             await self._remove(receipt)
 
     async def _fetch(self) -> None:
@@ -101,7 +93,7 @@ class SqsReports:
             if report is None:
                 await self._remove(message["ReceiptHandle"])
                 continue
-            self._given.setdefault(report, _Given()).receipts.append(message["ReceiptHandle"])
+            self._receipts.setdefault(report, []).append(message["ReceiptHandle"])
             if report not in self._fetched:
                 self._fetched.append(report)
 

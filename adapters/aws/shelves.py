@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from adapters.aws.dynamo import NEW, Item, Key, Refused, Tables, Value, Write, delete, number, put, text
+from adapters.aws.dynamo import NEW, SK_BYTES, Item, Key, Refused, Tables, Value, Write, delete, number, put, text
 from adapters.aws.tables import Index, Operation, Pattern, Table, pattern
 from adapters.cursors import decoded, encoded, garbled
 from adapters.rows import text_of, value_of
@@ -17,8 +17,6 @@ V = TypeVar("V", bound=Versioned)
 T = TypeVar("T")
 
 DOC, VERSION = "doc", "v"
-KEY_BYTES = 1024
-"""What a sort key takes: DynamoDB refuses to look for a longer one (AWS.md 6.1)."""
 
 
 @frozen(kw_only=True)
@@ -128,7 +126,7 @@ def tail(cursor: str | None, parts: int = 1) -> tuple[str, ...] | None:
     if cursor is None:
         return None
     said = decoded(cursor)
-    if len(said) != parts or not all(isinstance(part, str) and 0 < len(part.encode()) <= KEY_BYTES for part in said):
+    if len(said) != parts or not all(isinstance(part, str) and 0 < len(part.encode()) <= SK_BYTES for part in said):
         raise garbled()
     return said
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from attrs import define
 
+from adapters.system import set_within
 from application.ports import Envelope, Event, NewId, Waiting
 from domain.ids import EVENT, EventId
 
@@ -98,11 +99,7 @@ class InMemoryOutbox:
         return [self._dead[id_] for id_ in heapq.nsmallest(limit, self._dead)]
 
     async def wait(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._claimable.wait()
-        except TimeoutError:
-            return
+        await set_within(self._claimable, timeout_s)
 
     def kept(self) -> Sequence[Waiting]:
         """All of them, for an archive."""

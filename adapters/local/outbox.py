@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from adapters.local.database import Database, Transaction, micros, sql
 from adapters.local.shelves import as_list
 from adapters.rows import event_of, kind_of, text_of
+from adapters.system import set_within
 from application.ports import Envelope, Event, NewId
 from domain.ids import EVENT, EventId
 
@@ -152,8 +153,4 @@ class SqliteOutbox:
         return letters
 
     async def wait(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._claimable.wait()
-        except TimeoutError:
-            return
+        await set_within(self._claimable, timeout_s)

@@ -80,8 +80,8 @@ class Mailbox:
         self.passed += by
         if self.passed < timedelta(minutes=1):
             return
-        for given in self.reports._given.values():
-            for receipt in given.receipts:
+        for receipts in self.reports._receipts.values():
+            for receipt in receipts:
                 await self.sqs.change_message_visibility(
                     QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
                 )

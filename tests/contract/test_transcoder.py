@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
@@ -46,6 +46,9 @@ class Opened:
     """With sound, tall enough for two renditions."""
     silent: bytes
     sound: bytes
+    hold: Callable[[], None] = field(default=lambda: None, kw_only=True)
+    """Where jobs begin by themselves, in another process: let none begin."""
+    begin: Callable[[JobId], None] = field(default=lambda _: None, kw_only=True)
 
     async def order(self, content: bytes, attempt: int = 1, upload: str = "upl_1") -> TranscodeOrder:
         """With ``content`` uploaded."""
@@ -115,7 +118,10 @@ async def by_mediaconvert(store: Path, waiting_most: int = 1000) -> AsyncIterato
     async with studio(max_duration_s=30) as here:
         here.limit(waiting_most)
         contents = [film(store).read_bytes() for film in (films.landscape, films.portrait, films.sound_alone)]
-        yield Opened(here.transcoder, here.reports, here.store, *contents)
+        stack, bucket = here.buckets.world.stack, here.buckets.media
+        yield Opened(
+            here.transcoder, here.reports, here.store, *contents, hold=lambda: stack.by_hand(bucket), begin=stack.run
+        )
 
 
 EARLY: list[Any] = [in_memory, by_ffmpeg]
@@ -272,11 +278,13 @@ async def test_starting_again_starts_nothing_new(opened: Opened) -> None:
 
 
 async def test_a_job_is_known_from_the_start_to_after_its_end(opened: Opened) -> None:
+    opened.hold()
     job = await opened.transcoder.start(await opened.order(opened.silent))
     pending = await opened.transcoder.status(job)
     assert pending is not None
     assert (pending.job, pending.percent, pending.media) == (job, 0, None)
     assert pending.state in {State.PENDING, State.PROBING}
+    opened.begin(job)
     reports = await opened.told()
     assert await opened.transcoder.status(job) == reports[-1]
 

@@ -49,7 +49,7 @@ class Links:
         """Where the holder of the grant may GET a file. The token stands before the key, so that relative
         links in a playlist keep it.
         """
-        token = self._token(grant.until, _GRANT, grant.video, grant.audience.value)
+        token = self._token(grant.until, _GRANT, grant.subject, grant.audience.value)
         return f"{self._base}/media/g/{token}/{_quoted(key)}"
 
     def ticket(self, token: str) -> PartTicket | SmallTicket:

@@ -14,6 +14,7 @@ from application.ports import (
     NewId,
     Now,
     Search,
+    Streams,
     Subscriptions,
     Ticket,
     UploadStore,
@@ -27,6 +28,7 @@ from domain.engagement import Subscription
 from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge, Unauthenticated
 from domain.ids import CHANNEL, IMAGE, ChannelId, UserId
 from domain.media import superseded
+from domain.streams import StreamRemoved
 from domain.uploads import MIB, PART_LIFE
 from domain.videos import VideoRemoved
 
@@ -271,9 +273,10 @@ class CloseChannel:
 
 @frozen
 class ClearChannel:
-    """After a channel closed: remove its videos, pictures, subscriptions and traces in search."""
+    """After a channel closed: remove its videos, streams, pictures, subscriptions and traces in search."""
 
     videos: Videos
+    streams: Streams
     subscriptions: Subscriptions
     media: MediaStore
     search: Search
@@ -286,6 +289,13 @@ class ClearChannel:
                 try:
                     await self.videos.remove(video, VideoRemoved(video.id, event.channel, self.now()))
                 except Stale:  # changed meanwhile; the next page shows it again
+                    continue
+        while (streams := await self.streams.of_channel(event.channel, limit=100)).items:
+            for stream in streams.items:
+                try:
+                    gone = StreamRemoved(stream.id, event.channel, stream.ingest, self.now())
+                    await self.streams.remove(stream, gone)
+                except Stale:
                     continue
         while await self.subscriptions.forget(event.channel):
             pass

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from application.broadcasts import KeepRecording
 from application.channels import ClearChannel
 from application.discovery import IndexChannel, IndexVideo
 from application.engagement import ClearEngagement
@@ -23,7 +24,9 @@ from application.processing import (
     StartTranscode,
     StopProcessing,
 )  # fmt: skip
+from application.streams import ClearStream, ReflectBroadcast, SettleIngest
 from application.uploads import ClearUpload
+from domain.broadcasts import BroadcastMoved, RecordingEnded, WentLive
 from domain.channels import ChannelClosed, ChannelEdited, ChannelOpened
 from domain.engagement import CommentHeld, CommentPosted, Subscribed
 from domain.errors import Unavailable
@@ -32,6 +35,7 @@ from domain.ids import EventId
 from domain.media import FilesSuperseded
 from domain.notifications import FanOut
 from domain.processing import ProcessingMoved, TranscodeRequested
+from domain.streams import StreamEdited, StreamNear, StreamRemoved
 from domain.uploads import UploadAbandoned, UploadCompleted
 from domain.videos import ListingChanged, MediaSuperseded, VideoFailed, VideoPublished, VideoReady, VideoRemoved
 
@@ -54,6 +58,10 @@ class Consumers:
     start_transcode: StartTranscode
     reflect_processing: ReflectProcessing
     stop_processing: StopProcessing
+    settle_ingest: SettleIngest
+    clear_stream: ClearStream
+    reflect_broadcast: ReflectBroadcast
+    keep_recording: KeepRecording
     index_video: IndexVideo
     index_channel: IndexChannel
     tell: Tell
@@ -87,6 +95,12 @@ class Consumers:
                 lambda _, event: self.stop_processing(event.video),
                 lambda _, event: self.clear_engagement(event.video),
             ),
+            StreamEdited: (lambda _, event: self.settle_ingest(event),),
+            StreamNear: (self.tell.near,),
+            StreamRemoved: (lambda _, event: self.clear_stream(event),),
+            BroadcastMoved: (lambda _, event: self.reflect_broadcast(event),),
+            WentLive: (self.tell.went_live,),
+            RecordingEnded: (lambda _, event: self.keep_recording(event),),
             CommentPosted: (self.tell.comment,),
             CommentHeld: (),
             Subscribed: (self.tell.subscriber,),

@@ -12,19 +12,22 @@ from application.ports import (
     Live,
     Outbox,
     Page,
+    Streams,
     Subscriptions,
     Unread,
     Users,
     Videos,
 )  # fmt: skip
 from domain.access import Actor
+from domain.broadcasts import WentLive
 from domain.channels import Channel
 from domain.engagement import CommentPosted, Notify, Subscribed
 from domain.errors import Invalid, NotFound
 from domain.identity import User
-from domain.ids import EventId, NotificationId, UserId, VideoId
+from domain.ids import EventId, NotificationId, StreamId, UserId, VideoId
 from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
-from domain.videos import Video, VideoFailed, VideoPublished, VideoReady
+from domain.streams import Stream, StreamNear
+from domain.videos import Audience, Video, VideoFailed, VideoPublished, VideoReady
 
 FAN_OUT_PAGE = 200
 _EXCERPT = 120
@@ -51,6 +54,7 @@ class Tell:
     users: Users
     channels: Channels
     videos: Videos
+    streams: Streams
     comments: Comments
     outbox: Outbox
     deliver: Deliverer
@@ -117,7 +121,42 @@ class Tell:
             event=id_, kind=Kind.VIDEO_PUBLISHED, actor=channel.owner, subject=Subject("video", event.video),
             text=f"{channel.name} published “{video.title}”", at=event.at,
         )  # fmt: skip
+        await self._fan_out(notice, channel)
+
+    async def went_live(self, id_: EventId, event: WentLive) -> None:
+        """To subscribers, unless it is over by now or was never for everyone."""
+        stream, channel = await self._stream(event.stream)
+        if stream is not None and channel is not None and stream.session in {event.session, None}:
+            await self._fan_out(
+                Notice(
+                    event=id_, kind=Kind.WENT_LIVE, actor=channel.owner, subject=Subject("stream", stream.id),
+                    text=f"{channel.name} is live: “{stream.title}”", at=event.at,
+                ),
+                channel,
+            )  # fmt: skip
+
+    async def near(self, id_: EventId, event: StreamNear) -> None:
+        """To subscribers, unless it was put off meanwhile."""
+        stream, channel = await self._stream(event.stream)
+        if stream is not None and channel is not None and stream.starts_at == event.starts_at:
+            text = f"{channel.name} goes live at {event.starts_at:%H:%M} UTC: “{stream.title}”"
+            await self._fan_out(
+                Notice(
+                    event=id_, kind=Kind.STREAM_NEAR, actor=channel.owner, subject=Subject("stream", stream.id),
+                    text=text, at=event.at,
+                ),
+                channel,
+            )  # fmt: skip
+
+    async def _fan_out(self, notice: Notice, channel: Channel) -> None:
         await self.outbox.put(FanOut(notice, channel.id, 0, None), _page_id(notice, 0))
+
+    async def _stream(self, stream: StreamId) -> tuple[Stream | None, Channel | None]:
+        """The stream if everyone may see it, and its channel."""
+        stored = (await self.streams.many([stream])).get(stream)
+        if stored is None or not stored.admits(Audience.ANYONE):
+            return None, None
+        return stored, (await self.channels.many([stored.channel])).get(stored.channel)
 
     async def _video(self, video: VideoId) -> tuple[Video | None, Channel | None]:
         try:
@@ -162,6 +201,7 @@ def _page_id(notice: Notice, page: int) -> EventId:
 _LEVELS: Mapping[Kind, frozenset[Notify]] = {
     Kind.VIDEO_PUBLISHED: frozenset({Notify.ALL}),
     Kind.WENT_LIVE: frozenset({Notify.ALL, Notify.LIVE}),
+    Kind.STREAM_NEAR: frozenset({Notify.ALL, Notify.LIVE}),
 }
 
 
@@ -170,13 +210,14 @@ class TellSubscribers:
     """One page of a fan-out, then the next one through the outbox: however many there are, each step is small."""
 
     videos: Videos
+    streams: Streams
     subscriptions: Subscriptions
     outbox: Outbox
     deliver: Deliverer
 
     async def __call__(self, event: FanOut) -> None:
         """Stops early when what it is about is hidden or gone."""
-        if event.notice.subject.type == "video" and not await self._shown(event.notice.subject.id):
+        if not await self._shown(event.notice.subject):
             return
         page = await self.subscriptions.to_channel(event.channel, cursor=event.cursor, limit=FAN_OUT_PAGE)
         levels = _LEVELS[event.notice.kind]
@@ -185,9 +226,12 @@ class TellSubscribers:
             follow = FanOut(event.notice, event.channel, event.page + 1, page.next)
             await self.outbox.put(follow, _page_id(event.notice, follow.page))
 
-    async def _shown(self, video: str) -> bool:
-        stored = (await self.videos.many([VideoId(video)])).get(VideoId(video))
-        return stored is not None and stored.listable
+    async def _shown(self, subject: Subject) -> bool:
+        if subject.type == "stream":
+            stream = (await self.streams.many([StreamId(subject.id)])).get(StreamId(subject.id))
+            return stream is not None and stream.admits(Audience.ANYONE)
+        video = (await self.videos.many([VideoId(subject.id)])).get(VideoId(subject.id))
+        return video is not None and video.listable
 
 
 @frozen

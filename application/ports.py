@@ -15,20 +15,37 @@ from typing import Generic, Protocol, TypeVar
 from attrs import field, frozen
 
 from domain.access import Role
+from domain.broadcasts import BroadcastEvent, Detail, Happening, Session, SessionEvent, Timeline
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened
 from domain.engagement import Comment, CommentEvent, Reaction, Subscribed, Subscription
 from domain.identity import AccountClosed, SignedUp, User
-from domain.ids import ChannelId, CommentId, EventId, JobId, NotificationId, SessionId, UploadId, UserId, VideoId
+from domain.ids import (
+    BroadcastId,
+    ChannelId,
+    CommentId,
+    EventId,
+    JobId,
+    NotificationId,
+    RecordingId,
+    SessionId,
+    StreamId,
+    StreamSessionId,
+    UploadId,
+    UserId,
+    VideoId,
+)  # fmt: skip
 from domain.media import FilesSuperseded
 from domain.notifications import FanOut, Notification, Settings
 from domain.processing import Processing, ProcessingMoved, Report, TranscodeRequested
+from domain.streams import IngestPoint, Stream, StreamEvent
 from domain.uploads import Part, Upload, UploadAbandoned, UploadCompleted
-from domain.videos import Video, VideoEvent
+from domain.videos import Audience, Video, VideoEvent
 from domain.watching import Grant, PlaybackSession, Watched
 
 Event = (
     SignedUp | AccountClosed | ChannelOpened | ChannelEdited | ChannelClosed | UploadCompleted | UploadAbandoned
     | TranscodeRequested | ProcessingMoved | VideoEvent | FilesSuperseded | CommentEvent | Subscribed | FanOut
+    | StreamEvent | BroadcastEvent
 )  # fmt: skip
 
 Now = Callable[[], datetime]
@@ -482,6 +499,152 @@ class Images(Protocol):
 
 WebVtt = Callable[[bytes], bytes]
 """Captions (WebVTT or SubRip, UTF-8) as tidy WebVTT. Raises Invalid (``invalid_captions``) naming the line."""
+
+
+# --- livestreams ---------------------------------------------------------------------------------
+
+
+class Streams(Protocol):
+    """The streams there are. Lists are eventually consistent on AWS."""
+
+    async def get(self, stream: StreamId) -> Stream:
+        """Raises NotFound."""
+
+    async def many(self, streams: Sequence[StreamId]) -> Mapping[StreamId, Stream]:
+        """Those of ``streams`` that are there."""
+
+    async def by_ingest(self, ingest: str) -> Stream:
+        """The one that its ingest calls so. Raises NotFound."""
+
+    async def save(self, stream: Stream, *events: Event) -> Stream:
+        """Raises Stale."""
+
+    async def remove(self, stream: Stream, *events: Event) -> None:
+        """Raises Stale."""
+
+    async def of_channel(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Stream]:
+        """All of a channel's, newest created first."""
+
+    async def live(self, *, cursor: str | None = None, limit: int = 20) -> Page[Stream]:
+        """Those that are ``listed``, by ``live_since``, newest first."""
+
+    async def near(self, now: datetime, limit: int = 100) -> Sequence[Stream]:
+        """Those whose ``remind_at`` has come, earliest first."""
+
+
+class Broadcasts(Protocol):
+    """What was heard of each stream, and the sessions it came to. Lists are eventually consistent on AWS."""
+
+    async def timeline(self, stream: StreamId) -> Timeline:
+        """Raises NotFound when nothing was heard yet."""
+
+    async def timelines(self, streams: Sequence[StreamId]) -> Mapping[StreamId, Timeline]:
+        """Those there are."""
+
+    async def save(self, timeline: Timeline, sessions: Sequence[Session], *events: Event) -> Timeline:
+        """The timeline, what its sessions have come to, and the events: all or nothing. Raises Stale."""
+
+    async def session(self, session: StreamSessionId) -> Session:
+        """One that has ``joined`` another is that other. Raises NotFound."""
+
+    async def sessions(self, stream: StreamId, *, cursor: str | None = None, limit: int = 20) -> Page[Session]:
+        """Newest started first, without those that have ``joined`` another."""
+
+    async def due(self, now: datetime, limit: int = 100) -> Sequence[Timeline]:
+        """Those whose ``look_at`` has come, the longest ago first."""
+
+    async def log(self, events: Sequence[SessionEvent]) -> None:
+        """Keep them, for at least 60 days. One whose id is known of its stream is a no-op."""
+
+    async def events(
+        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[SessionEvent]:
+        """What happened from ``since`` to before ``until``, by ``at``, oldest first."""
+
+    async def forget(self, stream: StreamId, limit: int = 500) -> int:
+        """Forget some of what is known of a removed stream; how much, 0 when nothing is left."""
+
+
+@frozen(kw_only=True)
+class Signal:
+    """Something that an ingest says happened. ``ingest`` is its name for the stream, ``id`` its name for the event, by
+    which signals are told apart.
+    """
+
+    id: str
+    ingest: str
+    broadcast: BroadcastId | None
+    kind: Happening
+    at: datetime
+    detail: Detail = field(factory=dict, hash=False)
+
+
+@frozen(kw_only=True)
+class Sighting:
+    """A broadcast that is live. ``viewers`` None: not known just now."""
+
+    ingest: str
+    broadcast: BroadcastId
+    started_at: datetime
+    viewers: int | None = None
+
+
+class Ingest(Protocol):
+    """Takes broadcasts from encoders, shows them to viewers, and records them. IVS is one.
+
+    It says what happens in ``Signal``s: at least once, in any order, hours late or never. A stream has one key at a
+    time and takes one encoder at a time.
+    """
+
+    async def open(self, stream: Stream) -> str:
+        """Get ready for a stream; its own name for it. Asking again gives the same. Raises Unavailable when too many are
+        made at once.
+        """
+
+    async def configure(self, stream: Stream) -> None:
+        """Be as the stream says: whether it is enabled and recorded, its latency and reconnect window. Raises
+        Unavailable while a broadcast is on that keeps something from being changed.
+        """
+
+    async def point(self, stream: Stream) -> IngestPoint:
+        """Where to send, and with which key. Raises Conflict (``stream_disabled``)."""
+
+    async def rotate(self, stream: Stream) -> IngestPoint:
+        """With a new key. The old one is refused from then on, and what is broadcast is cut off."""
+
+    async def stop(self, stream: Stream) -> bool:
+        """Cut off what is broadcast; True if something was. The encoder may come back with the same key."""
+
+    async def close(self, stream: StreamId, ingest: str) -> None:
+        """Nothing is taken any more, and the name is free. Recordings stay. Unknown ones are a no-op."""
+
+    async def live(self) -> Sequence[Sighting]:
+        """All that is live now. Raises Unavailable."""
+
+    async def recorded(self, stream: Stream, recording: RecordingId, source: str) -> Signal | None:
+        """What became of a recording of whose end nobody heard (``source`` as far as it is known); None: nothing yet."""
+
+    async def playback(self, stream: Stream, audience: Audience, viewer: UserId | None, until: datetime) -> Link:
+        """Where the manifest is, for whoever sees the stream so. Raises Conflict (``not_live``)."""
+
+    async def revoke(self, stream: Stream, viewer: UserId) -> None:
+        """What ``playback`` gave this viewer ends."""
+
+    async def annotate(self, stream: Stream, text: str) -> None:
+        """Timed metadata, of at most 1 KiB, for the players at this point. Raises Conflict (``not_live``)."""
+
+    async def discard(self, source: str) -> None:
+        """Free a recording. Doing it again is a no-op."""
+
+
+class Signals(Protocol):
+    """What an ingest said and nobody has dealt with yet."""
+
+    async def next(self) -> Signal:
+        """Waits for one. A signal not ``settle``d within a minute comes again."""
+
+    async def settle(self, signal: Signal) -> None:
+        """It was dealt with."""
 
 
 # --- engagement ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from application.ports import (
     Channels,
+    Ingest,
     MediaStore,
     Now,
     Processings,
@@ -229,6 +230,7 @@ class StopProcessing:
     uploads: Uploads
     transcoder: Transcoder
     store: UploadStore
+    ingest: Ingest
     media: MediaStore
     now: Now
 
@@ -244,7 +246,10 @@ class StopProcessing:
         stopped = await settled(step)
         if stopped is not None and stopped.job is not None:
             await self.transcoder.cancel(stopped.job)
-        for upload in await self.uploads.of_video(video):
+        uploads = await self.uploads.of_video(video)
+        if stopped is not None and all(upload.source != stopped.source for upload in uploads):
+            await self.ingest.discard(stopped.source)
+        for upload in uploads:
             if upload.status is not Status.FAILED:
                 await _forget_upload(self.uploads, self.store, upload.id)
         await self.media.remove_prefix(video_prefix(video))

@@ -17,6 +17,7 @@ from application.ports import (
     Now,
     Page,
     Sessions,
+    Streams,
     Users,
     Videos,
 )  # fmt: skip
@@ -24,8 +25,9 @@ from application.retry import settled
 from application.videos import VideoCard, VideoCards
 from domain.access import Actor
 from domain.errors import Conflict, Forbidden, NotFound
-from domain.ids import SESSION, SessionId, VideoId
+from domain.ids import SESSION, SessionId, StreamId, VideoId
 from domain.media import attempt_prefix
+from domain.streams import Stream
 from domain.videos import Audience, Video
 from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Watched
 
@@ -129,33 +131,38 @@ class ForgetHistory:
 
 @frozen
 class OpenFile:
-    """A file behind our own door: shown only while the video it belongs to is."""
+    """A file behind our own door: shown only while the video or stream it belongs to is."""
 
     videos: Videos
+    streams: Streams
     delivery: Delivery
 
     async def __call__(self, key: str, token: str | None = None) -> File:
         """Raises NotFound, and with a token Forbidden (``link_invalid``, ``link_expired``, ``link_void``)."""
         top, _, rest = key.partition("/")
-        owner = VideoId(rest.partition("/")[0])
+        owner = rest.partition("/")[0]
         grant = None
-        if top == "v":
-            grant = await self._leave(owner, token)
+        if top in {"v", "l"}:
+            grant = await self._leave(top, owner, token)
         elif top != "c" or token is not None:
             raise NotFound("there is no such file")
         return await self.delivery.file(key, grant)
 
-    async def _leave(self, video: VideoId, token: str | None) -> Grant | None:
-        """To see the video's files now."""
+    async def _leave(self, top: str, owner: str, token: str | None) -> Grant | None:
+        """To see the files of the video or stream now."""
         audience, grant = Audience.ANYONE, None
         if token is not None:
             grant = self.delivery.grant(token)
-            if grant.video != video:
+            if grant.subject != owner:
                 raise Forbidden("this link is for another video", code="link_invalid")
             audience = grant.audience
-        stored = await self.videos.get(video)
+        stored: Video | Stream
+        if top == "l":
+            stored = await self.streams.get(StreamId(owner))
+        else:
+            stored = await self.videos.get(VideoId(owner))
         if not stored.admits(audience):
             if token is None:  # in the words for a video that is not there: a stranger learns nothing
-                raise NotFound("there is no such video")
-            raise Forbidden("the video is not shown any more", code="link_void")
+                raise NotFound("there is no such file")
+            raise Forbidden("this is not shown any more", code="link_void")
         return grant

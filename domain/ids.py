@@ -14,11 +14,18 @@ CommentId = NewType("CommentId", str)
 SessionId = NewType("SessionId", str)
 EventId = NewType("EventId", str)
 NotificationId = NewType("NotificationId", str)
+StreamId = NewType("StreamId", str)
+BroadcastId = NewType("BroadcastId", str)
+"""An ingest's own name for one connection of an encoder."""
+RecordingId = NewType("RecordingId", str)
+"""An ingest's own name for one recording, which may hold several broadcasts."""
+StreamSessionId = NewType("StreamSessionId", str)
+MessageId = NewType("MessageId", str)
 JobId = NewType("JobId", str)
 """A transcoder's own name for a job."""
 
-USER, CHANNEL, UPLOAD, VIDEO, COMMENT, SESSION, EVENT, NOTIFICATION, IMAGE = (
-    "usr", "chn", "upl", "vid", "cmt", "ses", "evt", "ntf", "img",
+USER, CHANNEL, UPLOAD, VIDEO, COMMENT, SESSION, EVENT, NOTIFICATION, IMAGE, STREAM, STREAM_SESSION, MESSAGE = (
+    "usr", "chn", "upl", "vid", "cmt", "ses", "evt", "ntf", "img", "str", "brc", "msg",
 )  # fmt: skip
 
 _ID = re.compile(r"[a-z]{3}_([0-7][0-9A-HJKMNP-TV-Z]{9})[0-9A-HJKMNP-TV-Z]{16}")

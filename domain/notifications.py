@@ -16,13 +16,14 @@ class Kind(StrEnum):
     VIDEO_FAILED = "video_failed"
     VIDEO_READY = "video_ready"
     WENT_LIVE = "went_live"
+    STREAM_NEAR = "stream_near"
     SUBSCRIBER = "subscriber"
     MENTION = "mention"
 
 
 @frozen
 class Subject:
-    """What a notification is about, by type (``video``, ``comment``, ``channel``) and id."""
+    """What a notification is about, by type (``video``, ``comment``, ``channel``, ``stream``) and id."""
 
     type: str
     id: str

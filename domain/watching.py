@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from domain.errors import Invalid
-from domain.ids import SessionId, UserId, VideoId
+from domain.ids import SessionId, StreamId, UserId, VideoId
 from domain.videos import Audience
 
 GRANT_LIFE = timedelta(hours=1)
@@ -19,9 +19,9 @@ FINISHED = 0.95
 
 @frozen
 class Grant:
-    """Leave to see all that is shown of a video until then; void once the video no longer admits the audience."""
+    """Leave to see all that is shown of a video or stream until then; void once that no longer admits the audience."""
 
-    video: VideoId
+    subject: VideoId | StreamId
     audience: Audience
     until: datetime
 

@@ -8,6 +8,15 @@ from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from application.auditing import AuditMedia
+from application.broadcasts import (
+    CutOff,
+    Hear,
+    KeepRecording,
+    SessionCards,
+    ShowSessions,
+    SweepBroadcasts,
+    TakeSignal,
+)  # fmt: skip
 from application.channels import (
     ChannelCards,
     ClearChannel,
@@ -76,6 +85,26 @@ from application.processing import (
     StartTranscode,
     StopProcessing,
     SweepProcessing,
+)  # fmt: skip
+from application.streams import (
+    Annotate,
+    Backstage,
+    ClearStream,
+    CreateStream,
+    EditStream,
+    EnableStream,
+    ListStreams,
+    ReflectBroadcast,
+    RemindDue,
+    RemoveStream,
+    RotateKey,
+    ScheduleStream,
+    SettleIngest,
+    ShowIngest,
+    ShowStream,
+    StopStream,
+    StreamCards,
+    WatchStream,
 )  # fmt: skip
 from application.sweeping import SweepOrphans
 from application.uploads import (
@@ -175,6 +204,7 @@ class Core(DeclarativeContainer):
     clear_channel = Singleton(
         ClearChannel,
         videos=adapters.videos,
+        streams=adapters.streams,
         subscriptions=adapters.subscriptions,
         media=adapters.media,
         search=adapters.search,
@@ -239,6 +269,7 @@ class Core(DeclarativeContainer):
         uploads=adapters.uploads,
         transcoder=adapters.transcoder,
         store=adapters.store,
+        ingest=adapters.ingest,
         media=adapters.media,
         now=adapters.now,
     )
@@ -302,7 +333,7 @@ class Core(DeclarativeContainer):
     heartbeat = Singleton(Heartbeat, sessions=adapters.sessions, users=adapters.users, now=adapters.now)
     list_history = Singleton(ListHistory, history=adapters.history, videos=adapters.videos, cards=video_cards)
     forget_history = Singleton(ForgetHistory, history=adapters.history)
-    open_file = Singleton(OpenFile, videos=adapters.videos, delivery=adapters.delivery)
+    open_file = Singleton(OpenFile, videos=adapters.videos, streams=adapters.streams, delivery=adapters.delivery)
 
     # engagement
     comment_cards = Singleton(
@@ -349,6 +380,7 @@ class Core(DeclarativeContainer):
         users=adapters.users,
         channels=adapters.channels,
         videos=adapters.videos,
+        streams=adapters.streams,
         comments=adapters.comments,
         outbox=adapters.outbox,
         deliver=deliverer,
@@ -356,6 +388,7 @@ class Core(DeclarativeContainer):
     tell_subscribers = Singleton(
         TellSubscribers,
         videos=adapters.videos,
+        streams=adapters.streams,
         subscriptions=adapters.subscriptions,
         outbox=adapters.outbox,
         deliver=deliverer,
@@ -367,6 +400,57 @@ class Core(DeclarativeContainer):
     follow_notifications = Singleton(
         FollowNotifications, inbox=adapters.inbox, live=adapters.live, list=list_notifications
     )
+
+    # livestreams
+    stream_cards = Singleton(
+        StreamCards, channels=adapters.channels, broadcasts=adapters.broadcasts, media=adapters.media
+    )
+    backstage = Singleton(Backstage, streams=adapters.streams, channels=adapters.channels)
+    hear = Singleton(Hear, broadcasts=adapters.broadcasts, now=adapters.now, new_id=adapters.new_id)
+    take_signal = Singleton(TakeSignal, streams=adapters.streams, hear=hear, now=adapters.now)
+    cut_off = Singleton(
+        CutOff, broadcasts=adapters.broadcasts, ingest=adapters.ingest, hear=hear, now=adapters.now,
+        new_id=adapters.new_id,
+    )  # fmt: skip
+    create_stream = Singleton(
+        CreateStream, streams=adapters.streams, channels=adapters.channels, cards=stream_cards, now=adapters.now,
+        new_id=adapters.new_id,
+    )  # fmt: skip
+    show_stream = Singleton(ShowStream, streams=adapters.streams, cards=stream_cards)
+    list_streams = Singleton(ListStreams, streams=adapters.streams, channels=adapters.channels, cards=stream_cards)
+    edit_stream = Singleton(EditStream, backstage=backstage, cards=stream_cards, now=adapters.now)
+    remove_stream = Singleton(RemoveStream, streams=adapters.streams, backstage=backstage, now=adapters.now)
+    clear_stream = Singleton(ClearStream, ingest=adapters.ingest, broadcasts=adapters.broadcasts)
+    settle_ingest = Singleton(SettleIngest, streams=adapters.streams, ingest=adapters.ingest)
+    show_ingest = Singleton(ShowIngest, streams=adapters.streams, backstage=backstage, ingest=adapters.ingest)
+    rotate_key = Singleton(RotateKey, show=show_ingest, ingest=adapters.ingest, cut_off=cut_off)
+    enable_stream = Singleton(
+        EnableStream, backstage=backstage, cards=stream_cards, ingest=adapters.ingest, cut_off=cut_off,
+        now=adapters.now,
+    )  # fmt: skip
+    stop_stream = Singleton(
+        StopStream, streams=adapters.streams, backstage=backstage, cards=stream_cards, cut_off=cut_off
+    )
+    annotate = Singleton(Annotate, backstage=backstage, ingest=adapters.ingest)
+    watch_stream = Singleton(
+        WatchStream, streams=adapters.streams, channels=adapters.channels, ingest=adapters.ingest, now=adapters.now
+    )
+    schedule_stream = Singleton(ScheduleStream, backstage=backstage, cards=stream_cards, now=adapters.now)
+    remind_due = Singleton(RemindDue, streams=adapters.streams, now=adapters.now)
+    reflect_broadcast = Singleton(ReflectBroadcast, streams=adapters.streams, broadcasts=adapters.broadcasts)
+    sweep_broadcasts = Singleton(
+        SweepBroadcasts, streams=adapters.streams, broadcasts=adapters.broadcasts, ingest=adapters.ingest, hear=hear,
+        cut_off=cut_off, now=adapters.now,
+    )  # fmt: skip
+    keep_recording = Singleton(
+        KeepRecording, streams=adapters.streams, channels=adapters.channels, videos=adapters.videos,
+        ingest=adapters.ingest, now=adapters.now,
+    )  # fmt: skip
+    session_cards = Singleton(SessionCards, videos=adapters.videos)
+    show_sessions = Singleton(
+        ShowSessions, streams=adapters.streams, channels=adapters.channels, broadcasts=adapters.broadcasts,
+        cards=session_cards,
+    )  # fmt: skip
 
     # discovery
     index_video = Singleton(IndexVideo, videos=adapters.videos, channels=adapters.channels, search=adapters.search)
@@ -427,6 +511,10 @@ class Core(DeclarativeContainer):
         start_transcode=start_transcode,
         reflect_processing=reflect_processing,
         stop_processing=stop_processing,
+        settle_ingest=settle_ingest,
+        clear_stream=clear_stream,
+        reflect_broadcast=reflect_broadcast,
+        keep_recording=keep_recording,
         index_video=index_video,
         index_channel=index_channel,
         tell=tell,

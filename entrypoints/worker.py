@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from adapters.system import Seldom
-from application.ports import Outbox, Processings, Reports
+from application.ports import Outbox, Processings, Reports, Signal, Signals
 from domain.errors import NotFound, Unavailable
 from domain.processing import ProcessingMoved, Report
 from entrypoints.container import Core
@@ -42,24 +42,28 @@ class Worker:
     ) -> None:
         self._deliver = core.deliver_events()
         self._apply = core.apply_report()
+        self._take = core.take_signal()
         self._sweeps: Sequence[tuple[str, Callable[[], Awaitable[int]]]] = (
             ("publish_due", core.publish_due()),
             ("expire_uploads", core.expire_uploads()),
             ("expire_sign_ups", core.expire_sign_ups()),
             ("sweep_processing", core.sweep_processing()),
+            ("sweep_broadcasts", core.sweep_broadcasts()),
+            ("remind_due", core.remind_due()),
             ("sweep_orphans", self._sweep_orphans),
         )
         self._orphans = core.sweep_orphans()
         self._outbox: Outbox = core.adapters.outbox()
         self._processings: Processings = core.adapters.processings()
         self._reports: Reports | None = core.adapters.reports()
+        self._signals: Signals | None = core.adapters.signals()
         self._background: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = core.adapters.background()
         self._metrics = metrics
         self._sweeping = sweeps
         self._sweep_s = sweep_s
         self._idle_s = idle_s
         self._pause_s = pause_s
-        self._unknown: dict[Report, int] = {}
+        self._unknown: dict[Report | Signal, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._nudged = asyncio.Event()
         self._seldom: dict[str, Seldom] = defaultdict(Seldom)
@@ -80,6 +84,9 @@ class Worker:
         if self._reports is not None:
             reports = self._reports
             rounds.append(("reports", lambda: self._report_round(reports)))
+        if self._signals is not None:
+            signals = self._signals
+            rounds.append(("signals", lambda: self._signal_round(signals)))
         self._tasks = [asyncio.create_task(self._forever(name, each), name=name) for name, each in rounds]
         try:
             await asyncio.gather(*self._tasks)
@@ -144,13 +151,29 @@ class Worker:
         try:
             await self._apply(report)
         except NotFound:
-            tries = self._unknown[report] = self._unknown.get(report, 0) + 1
-            if tries < UNKNOWN_TRIES:
+            if self._may_come(report):
                 return
             _log.warning("report dropped", video=report.video, attempt=report.attempt)
         self._unknown.pop(report, None)
         await reports.settle(report)
         self._metrics.reports[report.state.value] += 1
+
+    async def _signal_round(self, signals: Signals) -> None:
+        signal = await signals.next()
+        try:
+            await self._take(signal)
+        except NotFound:
+            if self._may_come(signal):
+                return
+            _log.warning("signal dropped", ingest=signal.ingest, kind=signal.kind.value)
+        self._unknown.pop(signal, None)
+        await signals.settle(signal)
+        _log.info("stream", ingest=signal.ingest, broadcast=signal.broadcast, kind=signal.kind.value)
+
+    def _may_come(self, said: Report | Signal) -> bool:
+        """Whether what this is about is given more time to be there."""
+        tries = self._unknown[said] = self._unknown.get(said, 0) + 1
+        return tries < UNKNOWN_TRIES
 
     async def _sweep_round(self) -> None:
         await self.sweep()

@@ -129,13 +129,13 @@ class CloudFrontLinks:
         return f"{self.url(key)}?{self.signed(_video_of(key), None).query}"
 
     def granted(self, grant: Grant, key: str) -> Link:
-        signed = self.signed(grant.video, grant)
+        signed = self.signed(VideoId(grant.subject), grant)
         if self._mode is LinkMode.TOKEN:
             token = names_others(key)
             return Link(self._door.granted(grant, key) if token else f"{self.url(key)}?{signed.query}", LinkMode.TOKEN)
         # A picture in a list is fetched by whoever has opened no session, and has no cookie.
         url = self.url(key) if key.endswith(".m3u8") else f"{self.url(key)}?{signed.query}"
-        path = f"{urlsplit(self._base).path}/{video_prefix(grant.video)}"
+        path = f"{urlsplit(self._base).path}/{video_prefix(VideoId(grant.subject))}"
         return Link(url, LinkMode.COOKIE, signed.cookies, path, self._domain)
 
     def url(self, key: str) -> str:

@@ -13,12 +13,15 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
+from adapters.inmemory.ingest import SimulatedIngest
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
 from adapters.inmemory.search import FtsSearch
-from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
+from adapters.inmemory.streams import InMemoryBroadcasts, InMemoryStreams
+from adapters.inmemory.told import InMemoryReports, InMemorySignals
+from adapters.inmemory.transcode import InMemoryTranscoder
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
@@ -113,6 +116,8 @@ class Memory(DeclarativeContainer):
     videos = Singleton(InMemoryVideos, outbox, changes)
     uploads = Singleton(InMemoryUploads, outbox, changes, videos)
     processings = Singleton(InMemoryProcessings, outbox, changes)
+    streams = Singleton(InMemoryStreams, outbox, changes)
+    broadcasts = Singleton(InMemoryBroadcasts, outbox, changes)
     comments = Singleton(InMemoryComments, outbox, changes)
     reactions = Singleton(InMemoryReactions, outbox, changes)
     subscriptions = Singleton(InMemorySubscriptions, outbox, changes)
@@ -151,6 +156,10 @@ class Memory(DeclarativeContainer):
     store = media
     delivery = media
     transcoder = Singleton(InMemoryTranscoder, media, reports)
+    signals: Provider[Any] = Singleton(InMemorySignals, now)
+    ingest: Provider[Any] = Singleton(SimulatedIngest, media, signals, links, now, new_id)
+    simulator: Provider[Any] = ingest
+    """Pretends that encoders come and go, where that may be asked for (``POST /v1/dev/streams/{id}/simulate``)."""
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
 

@@ -77,6 +77,8 @@ class InMemoryMedia:
         self._incoming: dict[UploadId, _Incoming] = {}
         self._small: dict[str, tuple[bytes, datetime]] = {}
         self._files: SortedDict[str, tuple[bytes, datetime]] = SortedDict()
+        self.recordings: dict[str, bytes] = {}
+        """What an ingest in the same process recorded, by where it lies."""
 
     # --- UploadStore
 
@@ -121,11 +123,11 @@ class InMemoryMedia:
         return self._small[name][0]
 
     def source(self, key: str) -> bytes | None:
-        """The whole file at an ``Upload.source``, for a transcoder in the same process."""
+        """The whole file at an ``Upload.source``, or a recording, for a transcoder in the same process."""
         for upload, incoming in self._incoming.items():
             if key == f"raw/{upload}/source":
                 return incoming.source
-        return None
+        return self.recordings.get(key)
 
     # --- MediaStore
 

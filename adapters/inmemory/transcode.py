@@ -1,15 +1,14 @@
-"""Transcoding without an encoder, and the queue of reports."""
+"""Transcoding without an encoder."""
 
 import asyncio
 import base64
-import contextlib
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from adapters.inmemory.media import InMemoryMedia
+from adapters.inmemory.told import InMemoryReports
 from adapters.playlists import AUDIO_CODECS, SILENCE, Board, Stream, master_playlist
-from application.ports import Now, TranscodeOrder
+from application.ports import TranscodeOrder
 from domain.errors import Unavailable
 from domain.ids import JobId
 from domain.media import (
@@ -27,49 +26,12 @@ from domain.media import (
 )
 from domain.processing import TERMINAL, Failure, Report, State
 
-AGAIN_AFTER = timedelta(minutes=1)
-_LOOK_S = 1.0
 _SHEET = "storyboard-1.jpg"
 # 16 x 9 grey pixels.
 _JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABsSFBcUERsXFhceHBsgKEIrKCUlKFE6PTBCYFVlZF9VXVtqeJmBanGQc1tdhbWGkJ6jq62rZ4C8yb"
     "qmx5moq6T/wAALCAAJABABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAAT/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/AJAH/9k="
 )
-
-
-class InMemoryReports:
-    """Reports in the order in which they came; equal ones are one."""
-
-    def __init__(self, now: Now) -> None:
-        self._now = now
-        self._given: dict[Report, datetime | None] = {}
-        self._arrived = asyncio.Event()
-
-    def tell(self, report: Report) -> None:
-        """Add one."""
-        self._given.setdefault(report, None)
-        self._arrived.set()
-
-    async def next(self) -> Report:
-        while (report := self._due()) is None:
-            self._arrived.clear()
-            # One that was given out may become due meanwhile, by a clock that may be moved.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S if self._given else None):
-                    await self._arrived.wait()
-        return report
-
-    async def settle(self, report: Report) -> None:
-        self._given.pop(report, None)
-
-    def _due(self) -> Report | None:
-        now = self._now()
-        for report, given in self._given.items():
-            if given is None or given + AGAIN_AFTER <= now:
-                del self._given[report]
-                self._given[report] = now
-                return report
-        return None
 
 
 # --- the transcoder ------------------------------------------------------------------------------

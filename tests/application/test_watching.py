@@ -263,7 +263,7 @@ class Noting:
 async def test_the_door_knows_for_whom_it_opens(world: World) -> None:
     """What it hands out may name other files, which are for the same ones."""
     delivery: Any = Noting(world.raw.delivery())
-    open_file = OpenFile(world.raw.videos(), delivery)
+    open_file = OpenFile(world.raw.videos(), world.raw.streams(), delivery)
     public, unlisted = await world.publish(), await world.publish(visibility=Visibility.UNLISTED)
     await open_file(*path((await world.core.open_playback()(world.fan, public)).link.url))
     await open_file(*path((await world.core.open_playback()(world.fan, unlisted)).link.url))

@@ -21,7 +21,7 @@ from PIL import Image
 
 from adapters.inmemory.container import Memory
 from adapters.inmemory.identity import InMemoryAccounts
-from adapters.inmemory.transcode import AGAIN_AFTER
+from adapters.inmemory.told import AGAIN_AFTER
 from application.events import Delivered
 from application.ports import Event, Page
 from application.sweeping import REST, SweepOrphans, Swept

@@ -14,7 +14,8 @@ import pytest
 from attrs import field, frozen
 
 from adapters.inmemory.media import InMemoryMedia
-from adapters.inmemory.transcode import InMemoryReports, InMemoryTranscoder
+from adapters.inmemory.told import InMemoryReports
+from adapters.inmemory.transcode import InMemoryTranscoder
 from adapters.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia

@@ -1,0 +1,301 @@
+"""What happens in broadcasts: believing an ingest, asking it after what it did not say, and keeping recordings."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve, frozen
+
+from application.ports import (
+    Broadcasts,
+    Channels,
+    Ingest,
+    NewId,
+    Now,
+    Page,
+    Sighting,
+    Signal,
+    Streams,
+    Videos,
+)  # fmt: skip
+from application.retry import settled
+from domain.access import Actor
+from domain.broadcasts import (
+    UNLOGGED,
+    EndReason,
+    Happening,
+    RecordingEnded,
+    RecordingStatus,
+    Session,
+    SessionEvent,
+    Timeline,
+)  # fmt: skip
+from domain.channels import Task
+from domain.errors import NotFound, Stale
+from domain.ids import EVENT, STREAM_SESSION, VIDEO, BroadcastId, StreamId, StreamSessionId, UploadId, VideoId
+from domain.processing import State
+from domain.streams import LIFE_LONGEST, Stream
+from domain.uploads import UploadCompleted
+from domain.videos import Video, Visibility
+
+SLACK = timedelta(minutes=1)
+"""Before the start and after the end of a session, what happened is told with it."""
+
+
+@frozen
+class Hear:
+    """Believe what is said of a stream, and look what it comes to now."""
+
+    broadcasts: Broadcasts
+    now: Now
+    new_id: NewId
+
+    async def __call__(self, stream: Stream, *events: SessionEvent) -> Timeline:
+        """Hearing something again changes nothing; hearing nothing lets time pass."""
+        await self.broadcasts.log([event for event in events if event.kind not in UNLOGGED])
+
+        async def step() -> Timeline:
+            now = self.now()
+            try:
+                stored = await self.broadcasts.timeline(stream.id)
+            except NotFound:
+                stored = Timeline(stream=stream.id, channel=stream.channel, as_of=now)
+            heard = stored
+            for event in events:
+                heard = heard.hear(
+                    event,
+                    window_s=stream.reconnect_window_s,
+                    name=StreamSessionId(self.new_id(STREAM_SESSION)),
+                    video=VideoId(self.new_id(VIDEO)),
+                )
+            look = stored.looked_at(heard, now)
+            same = evolve(look.timeline, as_of=stored.as_of) == stored
+            if same and not look.sessions and not look.events and stored.look_at == look.timeline.look_at:
+                return stored
+            return await self.broadcasts.save(look.timeline, look.sessions, *look.events)
+
+        return await settled(step)
+
+
+@frozen
+class TakeSignal:
+    """What an ingest says, heard of the stream that it means."""
+
+    streams: Streams
+    hear: Hear
+    now: Now
+
+    async def __call__(self, signal: Signal) -> None:
+        """Raises NotFound for a stream that is not known: it may be, later."""
+        stream = await self.streams.by_ingest(signal.ingest)
+        await self.hear(stream, told(signal, stream.id, self.now()))
+
+
+def told(signal: Signal, stream: StreamId, now: datetime) -> SessionEvent:
+    """A signal as an event of the stream that it means."""
+    return SessionEvent(
+        id=signal.id, stream=stream, broadcast=signal.broadcast, kind=signal.kind, at=signal.at, received_at=now,
+        detail=signal.detail,
+    )  # fmt: skip
+
+
+@frozen
+class CutOff:
+    """End what is broadcast, for good."""
+
+    broadcasts: Broadcasts
+    ingest: Ingest
+    hear: Hear
+    now: Now
+    new_id: NewId
+
+    async def __call__(self, stream: Stream, reason: EndReason) -> bool:
+        """True if a session was under way, be it that it waited for its encoder."""
+        cut = await self.ingest.stop(stream) if stream.ingest else False
+        return await self.note(stream, reason) or cut
+
+    async def note(self, stream: Stream, reason: EndReason) -> bool:
+        """The same, of what the ingest has cut off already."""
+        timeline = (await self.broadcasts.timelines([stream.id])).get(stream.id)
+        current = timeline.current if timeline else None
+        if current is None:
+            return False
+        now = self.now()
+        event = SessionEvent(
+            id=self.new_id(EVENT), stream=stream.id, broadcast=current.broadcasts[-1], kind=Happening.STOPPED, at=now,
+            received_at=now, detail={"reason": reason.value},
+        )  # fmt: skip
+        await self.hear(stream, event)
+        return True
+
+
+@frozen
+class SweepBroadcasts:
+    """Ask the ingest who is live: what it has and nobody heard of has begun, what it has not, twice, is over.
+
+    Lets time pass, too: encoders that did not come back, broadcasts that go on for too long, recordings whose end
+    nobody told of.
+    """
+
+    streams: Streams
+    broadcasts: Broadcasts
+    ingest: Ingest
+    hear: Hear
+    cut_off: CutOff
+    now: Now
+
+    async def __call__(self) -> int:
+        """How many had not been heard of when they should have. Raises Unavailable when the ingest does not answer: nothing is concluded."""
+        sightings = await self.ingest.live()
+        seen = set()
+        for sighting in sightings:
+            try:
+                stream = await self.streams.by_ingest(sighting.ingest)
+            except NotFound:  # made by someone else, or removed: closing it is under way
+                continue
+            seen.add(stream.id)
+            await self._seen(stream, sighting)
+        due = [each for each in await self.broadcasts.due(self.now()) if each.stream not in seen]
+        known = await self.streams.many([each.stream for each in due])
+        for timeline in due:
+            if timeline.stream in known:
+                await self._due(known[timeline.stream], timeline)
+        return len(due)
+
+    async def _seen(self, stream: Stream, sighting: Sighting) -> None:
+        now = self.now()
+        detail: dict[str, str | int] = {"started_at": sighting.started_at.isoformat()}
+        if sighting.viewers is not None:
+            detail["viewers"] = sighting.viewers
+        timeline = await self.hear(stream, self._noted(stream, sighting.broadcast, Happening.SEEN, detail))
+        current = timeline.current
+        if not stream.enabled:
+            await self.cut_off(stream, EndReason.DISABLED)
+        elif current is not None and current.started_at + LIFE_LONGEST < now:
+            await self.cut_off(stream, EndReason.TOO_LONG)
+
+    async def _due(self, stream: Stream, timeline: Timeline) -> None:
+        events = []
+        on_air = timeline.on_air
+        if on_air is not None:
+            events.append(self._noted(stream, on_air.id, Happening.MISSED, {}))
+        for recording in timeline.unsettled:
+            signal = await self.ingest.recorded(stream, recording.id, recording.source)
+            if signal is not None:
+                events.append(told(signal, stream.id, self.now()))
+        await self.hear(stream, *events)
+
+    def _noted(
+        self, stream: Stream, broadcast: BroadcastId, kind: Happening, detail: dict[str, str | int]
+    ) -> SessionEvent:
+        now = self.now()
+        return SessionEvent(
+            id=f"{kind}-{broadcast}-{now.timestamp()}", stream=stream.id, broadcast=broadcast, kind=kind, at=now,
+            received_at=now, detail=detail,
+        )  # fmt: skip
+
+
+@frozen
+class KeepRecording:
+    """A recording becomes a video of the channel, which is processed and listed as any other."""
+
+    streams: Streams
+    channels: Channels
+    videos: Videos
+    ingest: Ingest
+    now: Now
+
+    async def __call__(self, event: RecordingEnded) -> None:
+        """Doing it again changes nothing. The recording of a channel that closed goes."""
+        if await self.videos.many([event.video]):
+            return
+        channel = (await self.channels.many([event.channel])).get(event.channel)
+        if channel is None:
+            await self.ingest.discard(event.source)
+            return
+        stream = (await self.streams.many([event.stream])).get(event.stream)
+        video = Video(
+            id=event.video, channel=event.channel, uploader=channel.owner,
+            title=stream.title if stream else f"Live on {channel.name}"[:100],
+            description=stream.description if stream else "",
+            visibility=stream.visibility if stream else Visibility.PRIVATE,
+            created_at=event.started_at,
+        )  # fmt: skip
+        upload = UploadId("upl_" + event.video.removeprefix("vid_"))
+        try:
+            await self.videos.save(video, UploadCompleted(upload, video.id, event.source, self.now()))
+        except Stale:  # another delivery was quicker
+            return
+
+
+@frozen
+class SessionCard:
+    """A session as its channel's members see it; ``recording`` and ``video`` as they stand now."""
+
+    session: Session
+    recording: RecordingStatus
+    video: VideoId | None
+
+
+@frozen
+class SessionCards:
+    videos: Videos
+
+    async def of(self, sessions: Sequence[Session]) -> Sequence[SessionCard]:
+        videos = await self.videos.many([each.video for each in sessions if each.video])
+        return [
+            SessionCard(each, *_recording(each, videos.get(each.video) if each.video else None)) for each in sessions
+        ]
+
+
+_STATES = {State.READY: RecordingStatus.READY, State.FAILED: RecordingStatus.FAILED}
+
+
+def _recording(session: Session, video: Video | None) -> tuple[RecordingStatus, VideoId | None]:
+    if session.recording is not RecordingStatus.READY:
+        return session.recording, None
+    if video is None:  # not made yet, or removed since
+        return RecordingStatus.PROCESSING if session.video is None else RecordingStatus.NONE, None
+    return _STATES.get(video.state, RecordingStatus.PROCESSING), video.id
+
+
+@frozen
+class ShowSessions:
+    """A stream's sessions, and what happened in each, for the members of its channel."""
+
+    streams: Streams
+    channels: Channels
+    broadcasts: Broadcasts
+    cards: SessionCards
+
+    async def __call__(self, actor: Actor, session: StreamSessionId) -> SessionCard:
+        """Raises NotFound, Unauthenticated, Forbidden."""
+        return (await self.cards.of([await self._session(actor, session)]))[0]
+
+    async def of_stream(
+        self, actor: Actor, stream: StreamId, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[SessionCard]:
+        """Newest first."""
+        await self._require(actor, stream)
+        page = await self.broadcasts.sessions(stream, cursor=cursor, limit=limit)
+        return Page(await self.cards.of(page.items), page.next)
+
+    async def events(
+        self, actor: Actor, session: StreamSessionId, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[SessionEvent]:
+        """What happened, oldest first, in the words of who said it."""
+        stored = await self._session(actor, session)
+        # Without the present in it, so that a walk over the pages of one that goes on can be continued.
+        until = (stored.ended_at or stored.started_at + LIFE_LONGEST) + SLACK
+        since = stored.started_at - SLACK
+        return await self.broadcasts.events(stored.stream, since, until, cursor=cursor, limit=limit)
+
+    async def _session(self, actor: Actor, session: StreamSessionId) -> Session:
+        stored = await self.broadcasts.session(session)
+        await self._require(actor, stored.stream)
+        return stored
+
+    async def _require(self, actor: Actor, stream: StreamId) -> None:
+        stored = await self.streams.get(stream)
+        channel = await self.channels.get(stored.channel)
+        stored.audience(actor, channel)
+        channel.require(actor, Task.MODERATE)

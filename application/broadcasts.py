@@ -23,11 +23,13 @@ from domain.broadcasts import (
     UNLOGGED,
     EndReason,
     Happening,
+    Health,
     RecordingEnded,
     RecordingStatus,
     Session,
     SessionEvent,
     Timeline,
+    measured,
 )  # fmt: skip
 from domain.channels import Task
 from domain.errors import NotFound, Stale
@@ -280,14 +282,22 @@ class ShowSessions:
         return Page(await self.cards.of(page.items), page.next)
 
     async def events(
-        self, actor: Actor, session: StreamSessionId, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[SessionEvent]:
-        """What happened, oldest first, in the words of who said it."""
+        self, actor: Actor, session: StreamSessionId, *, after: datetime | None = None, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[SessionEvent]:  # fmt: skip
+        """What happened, oldest first, in the words of who said it; since ``after`` if that is given."""
         stored = await self._session(actor, session)
         # Without the present in it, so that a walk over the pages of one that goes on can be continued.
         until = (stored.ended_at or stored.started_at + LIFE_LONGEST) + SLACK
-        since = stored.started_at - SLACK
+        since = after or stored.started_at - SLACK
         return await self.broadcasts.events(stored.stream, since, until, cursor=cursor, limit=limit)
+
+    async def metrics(
+        self, actor: Actor, session: StreamSessionId, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Health]:
+        """What was measured, oldest first; a page has less where other things happened, too."""
+        page = await self.events(actor, session, cursor=cursor, limit=limit)
+        return Page([found for each in page.items if (found := measured(each)) is not None], page.next)
 
     async def _session(self, actor: Actor, session: StreamSessionId) -> Session:
         stored = await self.broadcasts.session(session)

@@ -98,7 +98,7 @@ class Consumers:
             StreamEdited: (lambda _, event: self.settle_ingest(event),),
             StreamNear: (self.tell.near,),
             StreamRemoved: (lambda _, event: self.clear_stream(event),),
-            BroadcastMoved: (lambda _, event: self.reflect_broadcast(event),),
+            BroadcastMoved: (lambda _, event: self.reflect_broadcast(event.stream),),
             WentLive: (self.tell.went_live,),
             RecordingEnded: (lambda _, event: self.keep_recording(event),),
             CommentPosted: (self.tell.comment,),

@@ -637,6 +637,28 @@ class Ingest(Protocol):
         """Free a recording. Doing it again is a no-op."""
 
 
+class Pretence(StrEnum):
+    """What an encoder may be pretended to do."""
+
+    START = "start"
+    DROP = "drop"
+    """It vanishes, and may come back."""
+    STARVE = "starve"
+    """It sends too little; and enough again, the next time."""
+    END = "end"
+    DUPLICATE = "duplicate"
+    """The last thing that was said is said once more."""
+    REORDER = "reorder"
+    """A whole broadcast, told backwards."""
+
+
+class Simulator(Protocol):
+    """Pretends that encoders come and go, where nobody is harmed by it: the offline profiles."""
+
+    async def simulate(self, stream: Stream, step: Pretence) -> None:
+        """Raises Conflict (``stream_disabled``, ``not_live``, ``stream_live``, ``nothing_said``)."""
+
+
 class Signals(Protocol):
     """What an ingest said and nobody has dealt with yet."""
 

@@ -15,11 +15,13 @@ from application.ports import (
     NewId,
     Now,
     Page,
+    Pretence,
+    Simulator,
     Streams,
 )  # fmt: skip
 from application.retry import expect, settled
 from domain.access import Actor
-from domain.broadcasts import BroadcastMoved, EndReason, Session, Timeline
+from domain.broadcasts import EndReason, Session, Timeline
 from domain.channels import Channel, Task
 from domain.errors import Conflict, Invalid, NotFound
 from domain.ids import STREAM, ChannelId, StreamId
@@ -273,6 +275,27 @@ class ShowIngest:
 
 
 @frozen
+class ReflectBroadcast:
+    """Show on the stream which session is under way."""
+
+    streams: Streams
+    broadcasts: Broadcasts
+
+    async def __call__(self, stream: StreamId) -> None:
+        async def step() -> None:
+            stored = (await self.streams.many([stream])).get(stream)
+            timeline = (await self.broadcasts.timelines([stream])).get(stream)
+            if stored is None or timeline is None:
+                return
+            current = timeline.current
+            changed = stored.reflect(current.id if current else None, current.started_at if current else None)
+            if changed != stored:
+                await self.streams.save(changed)
+
+        await settled(step)
+
+
+@frozen
 class RotateKey:
     """Another key, at once; what is broadcast with the old one is cut off."""
 
@@ -294,8 +317,10 @@ class EnableStream:
 
     backstage: Backstage
     cards: StreamCards
+    streams: Streams
     ingest: Ingest
     cut_off: CutOff
+    reflect: ReflectBroadcast
     now: Now
 
     async def __call__(self, actor: Actor, stream: StreamId, *, enabled: bool) -> StreamCard:
@@ -304,7 +329,8 @@ class EnableStream:
             await self.ingest.configure(changed)
         if not enabled:
             await self.cut_off(changed, EndReason.DISABLED)
-        return await self.cards.one(actor, changed)
+            await self.reflect(stream)
+        return await self.cards.one(actor, await self.streams.get(stream))
 
 
 @frozen
@@ -315,12 +341,14 @@ class StopStream:
     backstage: Backstage
     cards: StreamCards
     cut_off: CutOff
+    reflect: ReflectBroadcast
 
     async def __call__(self, actor: Actor, stream: StreamId) -> StreamCard:
         """By those who may edit, or moderate here. Raises Conflict (``not_live``)."""
         stored = await self.backstage(actor, stream, Task.MODERATE)
         if not await self.cut_off(stored, EndReason.STOPPED):
             raise Conflict("nothing is being broadcast", code="not_live")
+        await self.reflect(stream)
         return await self.cards.one(actor, await self.streams.get(stream))
 
 
@@ -339,6 +367,18 @@ class Annotate:
         if stored.session is None:
             raise Conflict("nothing is being broadcast", code="not_live")
         await self.ingest.annotate(stored, text)
+
+
+@frozen
+class Simulate:
+    """Pretend that an encoder does something, for those who could have one do it."""
+
+    show: ShowIngest
+    simulator: Simulator
+
+    async def __call__(self, actor: Actor, stream: StreamId, step: Pretence) -> None:
+        """Raises Conflict (``stream_disabled``, ``not_live``, ``stream_live``, ``nothing_said``)."""
+        await self.simulator.simulate(await self.show.opened(actor, stream), step)
 
 
 @frozen
@@ -408,23 +448,3 @@ class RemindDue:
 
             await settled(step)
         return len(due)
-
-
-@frozen
-class ReflectBroadcast:
-    """Show on the stream which session is under way. A broadcast of a stream that is gone or disabled is cut off."""
-
-    streams: Streams
-    broadcasts: Broadcasts
-
-    async def __call__(self, event: BroadcastMoved) -> None:
-        async def step() -> None:
-            stored = (await self.streams.many([event.stream])).get(event.stream)
-            if stored is None:
-                return
-            current = (await self.broadcasts.timeline(event.stream)).current
-            changed = stored.reflect(current.id if current else None, current.started_at if current else None)
-            if changed != stored:
-                await self.streams.save(changed)
-
-        await settled(step)

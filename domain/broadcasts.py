@@ -265,13 +265,14 @@ def _told(event: SessionEvent, window_s: int, name: StreamSessionId) -> Broadcas
         stopped=(at, EndReason(str(event.detail["reason"]))) if kind is Happening.STOPPED else None,
         seen_at=at if runs else None,
         missed=(at,) if kind is Happening.MISSED else (),
-        health=_measured(event),
+        health=measured(event),
         starving=starving,
         viewers_most=viewers if isinstance(viewers, int) else 0,
     )
 
 
-def _measured(event: SessionEvent) -> Health | None:
+def measured(event: SessionEvent) -> Health | None:
+    """What came in, as an event says it; None if it says nothing of that."""
     if event.kind not in {Happening.HEALTH, Happening.SEEN}:
         return None
 

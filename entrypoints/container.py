@@ -102,6 +102,7 @@ from application.streams import (
     SettleIngest,
     ShowIngest,
     ShowStream,
+    Simulate,
     StopStream,
     StreamCards,
     WatchStream,
@@ -423,21 +424,23 @@ class Core(DeclarativeContainer):
     clear_stream = Singleton(ClearStream, ingest=adapters.ingest, broadcasts=adapters.broadcasts)
     settle_ingest = Singleton(SettleIngest, streams=adapters.streams, ingest=adapters.ingest)
     show_ingest = Singleton(ShowIngest, streams=adapters.streams, backstage=backstage, ingest=adapters.ingest)
+    reflect_broadcast = Singleton(ReflectBroadcast, streams=adapters.streams, broadcasts=adapters.broadcasts)
     rotate_key = Singleton(RotateKey, show=show_ingest, ingest=adapters.ingest, cut_off=cut_off)
     enable_stream = Singleton(
-        EnableStream, backstage=backstage, cards=stream_cards, ingest=adapters.ingest, cut_off=cut_off,
-        now=adapters.now,
+        EnableStream, backstage=backstage, cards=stream_cards, streams=adapters.streams, ingest=adapters.ingest,
+        cut_off=cut_off, reflect=reflect_broadcast, now=adapters.now,
     )  # fmt: skip
     stop_stream = Singleton(
-        StopStream, streams=adapters.streams, backstage=backstage, cards=stream_cards, cut_off=cut_off
-    )
+        StopStream, streams=adapters.streams, backstage=backstage, cards=stream_cards, cut_off=cut_off,
+        reflect=reflect_broadcast,
+    )  # fmt: skip
     annotate = Singleton(Annotate, backstage=backstage, ingest=adapters.ingest)
+    simulate = Singleton(Simulate, show=show_ingest, simulator=adapters.simulator)
     watch_stream = Singleton(
         WatchStream, streams=adapters.streams, channels=adapters.channels, ingest=adapters.ingest, now=adapters.now
     )
     schedule_stream = Singleton(ScheduleStream, backstage=backstage, cards=stream_cards, now=adapters.now)
     remind_due = Singleton(RemindDue, streams=adapters.streams, now=adapters.now)
-    reflect_broadcast = Singleton(ReflectBroadcast, streams=adapters.streams, broadcasts=adapters.broadcasts)
     sweep_broadcasts = Singleton(
         SweepBroadcasts, streams=adapters.streams, broadcasts=adapters.broadcasts, ingest=adapters.ingest, hear=hear,
         cut_off=cut_off, now=adapters.now,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from attrs import define, evolve, field
 
@@ -10,7 +9,7 @@ from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.told import InMemorySignals
 from adapters.links import Links
 from adapters.system import secret
-from application.ports import Link, LinkMode, NewId, Now, Sighting, Signal
+from application.ports import Link, LinkMode, NewId, Now, Pretence, Sighting, Signal
 from domain.broadcasts import Detail, Happening
 from domain.errors import Conflict
 from domain.ids import EVENT, BroadcastId, RecordingId, StreamId, UserId
@@ -22,21 +21,6 @@ SERVER = "rtmp://127.0.0.1:1935/live"
 _LENGTH_S = 10.0
 _SOURCE = f"hexcast-fake 1280x720 {_LENGTH_S}s audio".encode()
 _PLAYLIST = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1.0,\n0.ts\n"
-
-
-class Step(StrEnum):
-    """What may be pretended."""
-
-    START = "start"
-    DROP = "drop"
-    """The encoder vanishes: it may come back."""
-    STARVE = "starve"
-    """Too little arrives; and enough again, the next time."""
-    END = "end"
-    DUPLICATE = "duplicate"
-    """The last thing is said once more."""
-    REORDER = "reorder"
-    """A whole broadcast, told backwards."""
 
 
 @define(eq=False)
@@ -140,28 +124,27 @@ class SimulatedIngest:
     async def discard(self, source: str) -> None:
         self._media.recordings.pop(source, None)
 
-    # --- what is pretended
+    # --- Simulator
 
-    async def simulate(self, stream: Stream, step: Step) -> None:
-        """Raises Conflict (``stream_disabled``, ``not_live``, ``stream_live``, ``nothing_said``)."""
+    async def simulate(self, stream: Stream, step: Pretence) -> None:
         await self.point(stream)
         channel = self._channels[stream.ingest]
-        if step is Step.DUPLICATE:
+        if step is Pretence.DUPLICATE:
             if channel.said is None:
                 raise Conflict("nothing was said yet", code="nothing_said")
             self._signals.tell(evolve(channel.said))
-        elif step in {Step.START, Step.REORDER}:
+        elif step in {Pretence.START, Pretence.REORDER}:
             if channel.live is not None:
                 raise Conflict("this stream is live already", code="stream_live")
-            await self._start(channel, told=step is Step.START)
-            if step is Step.REORDER:
+            await self._start(channel, told=step is Pretence.START)
+            if step is Pretence.REORDER:
                 self._backwards(channel)
         elif channel.live is None:
             raise Conflict("nothing is being broadcast", code="not_live")
-        elif step is Step.STARVE:
+        elif step is Pretence.STARVE:
             channel.starving = not channel.starving
             self._say(channel, Happening.STARVATION_START if channel.starving else Happening.STARVATION_END)
-        elif step is Step.DROP:
+        elif step is Pretence.DROP:
             self._say(channel, Happening.STREAM_END)
             channel.live = None
         else:

@@ -29,6 +29,7 @@ from entrypoints.http.media import doors
 from entrypoints.http.meta import about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
 from entrypoints.http.requests import Cursors, JsonRequest, if_match
+from entrypoints.http.streams import StreamController, simulation
 from entrypoints.http.subscriptions import SubscriptionController
 from entrypoints.http.uploads import UploadController
 from entrypoints.http.videos import BlockController, CaptionController, VideoController
@@ -38,7 +39,7 @@ from entrypoints.metrics import Metrics
 CONTROLLERS: Sequence[type[Controller]] = (
     AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
     CaptionController, BlockController, WatchingController, HistoryController, EngagementController,
-    SubscriptionController, NotificationController, DiscoveryController,
+    SubscriptionController, NotificationController, DiscoveryController, StreamController,
 )  # fmt: skip
 """What is served under /v1."""
 
@@ -76,6 +77,7 @@ def create_app(
     own: list[HTTPRouteHandler] = pages(settings, running.metrics, adapters.keys, check)
     if settings.tools:
         own.extend(dev_pages(adapters.mailbox, adapters.clock().advance, running.nudge))
+        own.append(simulation(cases["simulate"]))
     for handler in own:
         _describe(handler)
     handlers: list[BaseRouteHandler | type[Controller]] = [*(_equipped(each, given) for each in controllers), *own]

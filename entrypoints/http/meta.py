@@ -91,7 +91,7 @@ def build(project: Path = _PROJECT) -> str:
 
 
 def about(settings: Settings) -> MetaView:
-    offline = ["dev_mailbox", "dev_clock"] if settings.tools else []
+    offline = ["dev_mailbox", "dev_clock", "dev_streams"] if settings.tools else []
     return MetaView(
         name="hexcast",
         version=build(),
@@ -102,7 +102,7 @@ def about(settings: Settings) -> MetaView:
             max_open_uploads=settings.limits.open_uploads,
             requests_per_minute=settings.rate_limit or None,
         ),
-        features=["uploads", "playback", "engagement", "notifications", "search", *offline],
+        features=["uploads", "playback", "engagement", "notifications", "search", "streams", *offline],
     )
 
 

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from application.ports import Now, PartTicket, SmallTicket
+from application.ports import Chatter, Now, PartTicket, Seat, SmallTicket
+from domain.chat import Capability, Standing
 from domain.errors import Forbidden
-from domain.ids import UploadId, VideoId
+from domain.ids import StreamId, UploadId, UserId, VideoId
 from domain.videos import Audience
 from domain.watching import Grant
 
 _MAC_BYTES = 16  # half of SHA-256: links stay short, and 128 bits cannot be guessed
-_PART, _SMALL, _GRANT = "p", "s", "g"
+_PART, _SMALL, _GRANT, _SEAT = "p", "s", "g", "c"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,6 +52,23 @@ class Links:
         """
         token = self._token(grant.until, _GRANT, grant.subject, grant.audience.value)
         return f"{self._base}/media/g/{token}/{_quoted(key)}"
+
+    def seat(self, seat: Seat, nonce: str) -> str:
+        """A token for one connection to a chat."""
+        may = ",".join(sorted(seat.may))
+        who = seat.who
+        return self._token(seat.until, _SEAT, seat.stream, who.user or "", who.name, who.standing.value, may, nonce)
+
+    def seated(self, token: str) -> Seat:
+        """What such a token says. Raises Forbidden (``link_invalid``, ``link_expired``)."""
+        (_, stream, user, name, standing, may, _), until = self._read(token, _SEAT)
+        who = Chatter(UserId(user) if user else None, name, Standing(standing))
+        return Seat(StreamId(stream), who, frozenset(Capability(each) for each in may.split(",") if each), until)
+
+    @property
+    def chat_url(self) -> str:
+        """Where clients connect to chats."""
+        return f"{self._base.replace('http', 'ws', 1)}/v1/chat"
 
     def ticket(self, token: str) -> PartTicket | SmallTicket:
         """What an upload link says. Raises Forbidden (``link_invalid``, ``link_expired``)."""

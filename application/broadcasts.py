@@ -287,10 +287,17 @@ class ShowSessions:
     ) -> Page[SessionEvent]:  # fmt: skip
         """What happened, oldest first, in the words of who said it; since ``after`` if that is given."""
         stored = await self._session(actor, session)
-        # Without the present in it, so that a walk over the pages of one that goes on can be continued.
-        until = (stored.ended_at or stored.started_at + LIFE_LONGEST) + SLACK
-        since = after or stored.started_at - SLACK
+        since, until = self.span(stored)
+        since = max(after or since, since)
         return await self.broadcasts.events(stored.stream, since, until, cursor=cursor, limit=limit)
+
+    @staticmethod
+    def span(session: Session) -> tuple[datetime, datetime]:
+        """From when to when things are told with a session. Without the present in it, so that a walk over the pages of
+        one that goes on can be continued.
+        """
+        until = session.ended_at or session.started_at + LIFE_LONGEST
+        return session.started_at - SLACK, until + SLACK
 
     async def metrics(
         self, actor: Actor, session: StreamSessionId, *, cursor: str | None = None, limit: int = 20

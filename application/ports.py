@@ -8,7 +8,7 @@ same arguments only, and nothing stored later makes a walk over the pages repeat
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from attrs import field, frozen
 from domain.access import Role
 from domain.broadcasts import BroadcastEvent, Detail, Happening, Session, SessionEvent, Timeline
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened
+from domain.chat import Ban, Capability, Message, Standing
 from domain.engagement import Comment, CommentEvent, Reaction, Subscribed, Subscription
 from domain.identity import AccountClosed, SignedUp, User
 from domain.ids import (
@@ -25,6 +26,7 @@ from domain.ids import (
     CommentId,
     EventId,
     JobId,
+    MessageId,
     NotificationId,
     RecordingId,
     SessionId,
@@ -635,6 +637,107 @@ class Ingest(Protocol):
 
     async def discard(self, source: str) -> None:
         """Free a recording. Doing it again is a no-op."""
+
+
+@frozen
+class Chatter:
+    """Who joins a chat (None: anyone), under which name, and what they are there."""
+
+    user: UserId | None
+    name: str
+    standing: Standing
+
+
+@frozen
+class ChatToken:
+    """What a client connects with, once, until ``expires_at``: a WebSocket to ``url`` with the token as its subprotocol,
+    over which messages go in the form of the IVS Chat Messaging API. The connection may last until
+    ``session_expires_at``.
+    """
+
+    token: str = field(repr=False)
+    url: str
+    capabilities: frozenset[Capability]
+    expires_at: datetime
+    session_expires_at: datetime
+
+
+class Chat(Protocol):
+    """Rooms in which viewers talk, one a stream. IVS Chat is one. Before a message is shown, ``SayInChat`` is asked."""
+
+    async def token(self, stream: Stream, who: Chatter, may: frozenset[Capability]) -> ChatToken:
+        """For one connection. The room is made when it is first needed. Raises Unavailable."""
+
+    async def delete(self, stream: Stream, message: MessageId) -> None:
+        """Clients are told to take it away. Unknown ones are a no-op."""
+
+    async def disconnect(self, stream: Stream, user: UserId) -> None:
+        """Whatever connections they have end."""
+
+    async def close(self, stream: StreamId) -> None:
+        """The room is gone, and so is who was in it. Doing it again is a no-op."""
+
+
+@frozen
+class Seat:
+    """What a chat token says: whose connection it is, to which room, and until when."""
+
+    stream: StreamId
+    who: Chatter
+    may: frozenset[Capability]
+    until: datetime
+
+
+class ChatDoor(Protocol):
+    """Chat over our own WebSocket, where there is no IVS Chat. ``join`` gives frames as they go over the wire."""
+
+    def seat(self, token: str) -> Seat:
+        """Raises Forbidden (``link_invalid``, ``link_expired``)."""
+
+    def join(self, seat: Seat) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """What is said in the room while the context is open. The iterator ends when they are disconnected; one that
+        does not keep up loses the oldest beyond 100. Raises Unavailable (``chat_full``).
+        """
+
+    async def show(self, message: Message, request: str) -> None:
+        """To everyone in its room. ``request`` is the sender's own name for it."""
+
+    def shut(self) -> None:
+        """Whoever sits in this process is at the end: it is about to stop."""
+
+
+class ChatLog(Protocol):
+    """What was said in chats, kept for as long as the stream is there, and who may not write."""
+
+    async def add(self, message: Message, pause: timedelta) -> None:
+        """Keep it. One that is kept already is a no-op. Raises Conflict (``chat_slow_mode``) when its author said
+        something in this chat less than ``pause`` before; exact under concurrency.
+        """
+
+    async def get(self, stream: StreamId, message: MessageId) -> Message:
+        """Raises NotFound."""
+
+    async def put(self, message: Message) -> None:
+        """In place of the one with its id."""
+
+    async def of_stream(
+        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Message]:
+        """What was said from ``since`` to before ``until``, oldest first. Eventually consistent on AWS."""
+
+    async def ban(self, ban: Ban) -> None:
+        """In place of an earlier one."""
+
+    async def lift(self, stream: StreamId, user: UserId) -> None:
+        """Nobody banned is a no-op."""
+
+    async def banned(self, stream: StreamId, user: UserId) -> bool: ...
+
+    async def bans(self, stream: StreamId, *, cursor: str | None = None, limit: int = 20) -> Page[Ban]:
+        """In the order of the users' ids."""
+
+    async def forget(self, stream: StreamId, limit: int = 500) -> int:
+        """Forget some of what is known of a removed stream's chat; how much, 0 when nothing is left."""
 
 
 class Pretence(StrEnum):

@@ -9,6 +9,8 @@ from application.broadcasts import CutOff
 from application.ports import (
     Broadcasts,
     Channels,
+    Chat,
+    ChatLog,
     Ingest,
     Link,
     MediaStore,
@@ -167,12 +169,13 @@ class Backstage:
         return stored
 
     async def change(
-        self, actor: Actor, stream: StreamId, change: Callable[[Stream], Stream], now: Now, version: int | None = None
-    ) -> Stream:
+        self, actor: Actor, stream: StreamId, change: Callable[[Stream], Stream], now: Now, version: int | None = None,
+        *, task: Task = Task.EDIT,
+    ) -> Stream:  # fmt: skip
         """With the change saved. Raises VersionMismatch, and what the change does."""
 
         async def step() -> Stream:
-            stored = await self(actor, stream)
+            stored = await self(actor, stream, task)
             expect("the stream", stored.version, version)
             changed = change(stored)
             return stored if changed == stored else await self.streams.save(changed, StreamEdited(stream, now()))
@@ -238,11 +241,16 @@ class ClearStream:
 
     ingest: Ingest
     broadcasts: Broadcasts
+    chat: Chat
+    log: ChatLog
 
     async def __call__(self, event: StreamRemoved) -> None:
         if event.ingest:
             await self.ingest.close(event.stream, event.ingest)
+        await self.chat.close(event.stream)
         while await self.broadcasts.forget(event.stream):
+            pass
+        while await self.log.forget(event.stream):
             pass
 
 

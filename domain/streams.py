@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from domain.access import Actor
 from domain.channels import Channel
+from domain.chat import ChatRules
 from domain.errors import Conflict, Invalid, NotFound
 from domain.ids import ChannelId, StreamId, StreamSessionId
 from domain.text import length, line, prose
@@ -80,6 +81,7 @@ class Stream:
     latency: Latency = Latency.LOW
     reconnect_window_s: int = field(default=60, validator=_window)
     enabled: bool = True
+    chat: ChatRules = field(factory=ChatRules)
     ingest: str = ""
     session: StreamSessionId | None = None
     live_since: datetime | None = None
@@ -142,6 +144,9 @@ class Stream:
     def ingested(self) -> tuple[bool, Latency, int]:
         """What its ingest has to know of it."""
         return self.record, self.latency, self.reconnect_window_s
+
+    def with_chat(self, rules: ChatRules) -> "Stream":
+        return evolve(self, chat=rules)
 
     def opened(self, ingest: str) -> "Stream":
         """Known to its ingest by this name, unless it has one already."""

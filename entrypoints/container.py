@@ -29,6 +29,7 @@ from application.channels import (
     RequestPicture,
     ShowChannel,
 )  # fmt: skip
+from application.chat import BanChatter, EditChat, OpenChat, RemoveMessage, ReplayChat, SayInChat
 from application.discovery import EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
 from application.engagement import (
     ClearEngagement,
@@ -421,7 +422,9 @@ class Core(DeclarativeContainer):
     list_streams = Singleton(ListStreams, streams=adapters.streams, channels=adapters.channels, cards=stream_cards)
     edit_stream = Singleton(EditStream, backstage=backstage, cards=stream_cards, now=adapters.now)
     remove_stream = Singleton(RemoveStream, streams=adapters.streams, backstage=backstage, now=adapters.now)
-    clear_stream = Singleton(ClearStream, ingest=adapters.ingest, broadcasts=adapters.broadcasts)
+    clear_stream = Singleton(
+        ClearStream, ingest=adapters.ingest, broadcasts=adapters.broadcasts, chat=adapters.chat, log=adapters.chat_log
+    )
     settle_ingest = Singleton(SettleIngest, streams=adapters.streams, ingest=adapters.ingest)
     show_ingest = Singleton(ShowIngest, streams=adapters.streams, backstage=backstage, ingest=adapters.ingest)
     reflect_broadcast = Singleton(ReflectBroadcast, streams=adapters.streams, broadcasts=adapters.broadcasts)
@@ -453,6 +456,27 @@ class Core(DeclarativeContainer):
     show_sessions = Singleton(
         ShowSessions, streams=adapters.streams, channels=adapters.channels, broadcasts=adapters.broadcasts,
         cards=session_cards,
+    )  # fmt: skip
+
+    open_chat = Singleton(
+        OpenChat, streams=adapters.streams, channels=adapters.channels, users=adapters.users, log=adapters.chat_log,
+        chat=adapters.chat,
+    )  # fmt: skip
+    say_in_chat = Singleton(
+        SayInChat, streams=adapters.streams, channels=adapters.channels, users=adapters.users,
+        subscriptions=adapters.subscriptions, log=adapters.chat_log, now=adapters.now,
+    )  # fmt: skip
+    remove_message = Singleton(
+        RemoveMessage, streams=adapters.streams, channels=adapters.channels, log=adapters.chat_log, chat=adapters.chat
+    )
+    ban_chatter = Singleton(
+        BanChatter, backstage=backstage, channels=adapters.channels, users=adapters.users, log=adapters.chat_log,
+        chat=adapters.chat, now=adapters.now,
+    )  # fmt: skip
+    edit_chat = Singleton(EditChat, backstage=backstage, now=adapters.now)
+    replay_chat = Singleton(
+        ReplayChat, streams=adapters.streams, channels=adapters.channels, broadcasts=adapters.broadcasts,
+        log=adapters.chat_log,
     )  # fmt: skip
 
     # discovery

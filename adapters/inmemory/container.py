@@ -10,7 +10,9 @@ from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
+from adapters.chatting import Rooms
 from adapters.inmemory.channels import InMemoryChannels
+from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
 from adapters.inmemory.ingest import SimulatedIngest
@@ -118,6 +120,7 @@ class Memory(DeclarativeContainer):
     processings = Singleton(InMemoryProcessings, outbox, changes)
     streams = Singleton(InMemoryStreams, outbox, changes)
     broadcasts = Singleton(InMemoryBroadcasts, outbox, changes)
+    chat_log = Singleton(InMemoryChatLog, changes)
     comments = Singleton(InMemoryComments, outbox, changes)
     reactions = Singleton(InMemoryReactions, outbox, changes)
     subscriptions = Singleton(InMemorySubscriptions, outbox, changes)
@@ -158,6 +161,9 @@ class Memory(DeclarativeContainer):
     transcoder = Singleton(InMemoryTranscoder, media, reports)
     signals: Provider[Any] = Singleton(InMemorySignals, now)
     ingest: Provider[Any] = Singleton(SimulatedIngest, media, signals, links, now, new_id)
+    chat: Provider[Any] = Singleton(Rooms, links, now, new_id)
+    chat_door: Provider[Any] = chat
+    """Chat over our own WebSocket; None where that is another's."""
     simulator: Provider[Any] = ingest
     """Pretends that encoders come and go, where that may be asked for (``POST /v1/dev/streams/{id}/simulate``)."""
     images = Singleton(_images)

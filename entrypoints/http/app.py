@@ -16,6 +16,7 @@ from domain.access import ANONYMOUS, Actor
 from domain.errors import Unavailable
 from entrypoints.container import Core, use_cases
 from entrypoints.http.channels import ChannelController, MyChannelsController
+from entrypoints.http.chat import ChatController, chat_socket
 from entrypoints.http.description import SCRIPT, openapi, scalar_script
 from entrypoints.http.discovery import DiscoveryController
 from entrypoints.http.edge import Edge, Identify
@@ -40,6 +41,7 @@ CONTROLLERS: Sequence[type[Controller]] = (
     AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
     CaptionController, BlockController, WatchingController, HistoryController, EngagementController,
     SubscriptionController, NotificationController, DiscoveryController, StreamController,
+    ChatController,
 )  # fmt: skip
 """What is served under /v1."""
 
@@ -85,6 +87,13 @@ def create_app(
         handlers.append(scalar_script)
     if adapters.delivery() is not None:
         handlers.extend(doors(cases["receive_part"](), cases["open_file"]()))
+    if (door := adapters.chat_door()) is not None:
+        handlers.append(
+            chat_socket(
+                door, cases["say_in_chat"](), cases["remove_message"](), cases["ban_chatter"](), now=now,
+                new_id=adapters.new_id(),
+            )
+        )  # fmt: skip
     app = Litestar(
         handlers,
         dependencies={

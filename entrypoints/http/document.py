@@ -23,6 +23,7 @@ _PARAMETERS: Mapping[str, str] = {
     "file": "The channel's id, and `.atom`.",
     "handle": "The channel's handle, with or without the @.",
     "language": "A BCP 47 tag, such as `en` or `pt-BR`.",
+    "message_id": "The message's id.",
     "session_id": "The session's id.",
     "stream_id": "The stream's id.",
     "upload_id": "The upload's id.",

@@ -43,6 +43,7 @@ _STATUS: Mapping[type[BaseException], int] = {
 }
 _STATUS_BY_CODE: Mapping[str, int] = {
     "bad_request": 400,
+    "chat_slow_mode": 429,
     "cursor_mismatch": 400,
     "format_not_implemented": 501,
     "insufficient_storage": 507,

@@ -144,7 +144,7 @@ async def _serve(
             port=settings.port,
             interface=Interfaces.ASGINL,
             backlog=BACKLOG,
-            websockets=False,
+            websockets=core.adapters.chat_door() is not None,
             log_enabled=False,
         )
         working = asyncio.create_task(worker.run())
@@ -167,6 +167,8 @@ async def _serve(
             warming = loop.run_in_executor(None, _warm)
             await asyncio.wait([stopped, served, working], return_when=asyncio.FIRST_COMPLETED)
             core.adapters.live().close()  # streams would hold the server up as long as it waits
+            if (door := core.adapters.chat_door()) is not None:
+                door.shut()
             server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
             await warming
             if not await _answered(served, metrics):

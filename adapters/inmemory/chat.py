@@ -1,0 +1,81 @@
+"""What was said in chats, and who may not write, in memory."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sortedcontainers import SortedDict
+
+from adapters.cursors import Key
+from adapters.inmemory.outbox import Changes
+from adapters.inmemory.paging import BEYOND, page, page_of, walk
+from application.ports import Page
+from domain.chat import Ban, Message
+from domain.errors import Conflict, NotFound
+from domain.ids import MessageId, StreamId, UserId
+
+
+class InMemoryChatLog:
+    """Messages by stream, time and id; bans by stream and user."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._messages: SortedDict[Key, Message] = SortedDict()
+        self._at: dict[tuple[StreamId, MessageId], datetime] = {}
+        self._spoke: dict[tuple[StreamId, UserId], datetime] = {}
+        self._bans: SortedDict[Key, Ban] = SortedDict()
+
+    async def add(self, message: Message, pause: timedelta) -> None:
+        if (message.stream, message.id) in self._at:
+            return
+        spoke = self._spoke.get((message.stream, message.author))
+        if spoke is not None and message.at < spoke + pause:
+            raise Conflict("not so fast: this chat is in slow mode", code="chat_slow_mode")
+        self._spoke[message.stream, message.author] = message.at
+        self._at[message.stream, message.id] = message.at
+        self._messages[message.stream, message.at, message.id] = message
+        self._changes.note()
+
+    async def get(self, stream: StreamId, message: MessageId) -> Message:
+        at = self._at.get((stream, message))
+        if at is None:
+            raise NotFound("there is no such message")
+        return self._messages[stream, at, message]
+
+    async def put(self, message: Message) -> None:
+        self._messages[message.stream, self._at[message.stream, message.id], message.id] = message
+        self._changes.note()
+
+    async def of_stream(
+        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Message]:
+        walked = walk(self._messages, within=(stream,), cursor=cursor, tail=(since,))
+        within = (key for key in walked if since <= key[1] < until)
+        return page_of(within, self._messages.__getitem__, limit, beginning=1)
+
+    async def ban(self, ban: Ban) -> None:
+        self._bans[ban.stream, ban.user] = ban
+        self._changes.note()
+
+    async def lift(self, stream: StreamId, user: UserId) -> None:
+        self._bans.pop((stream, user), None)
+        self._changes.note()
+
+    async def banned(self, stream: StreamId, user: UserId) -> bool:
+        return (stream, user) in self._bans
+
+    async def bans(self, stream: StreamId, *, cursor: str | None = None, limit: int = 20) -> Page[Ban]:
+        return page(self._bans, self._bans.__getitem__, within=(stream,), cursor=cursor, limit=limit)
+
+    async def forget(self, stream: StreamId, limit: int = 500) -> int:
+        within = (stream,), (stream, BEYOND)
+        gone: Sequence[Key] = list(islice(self._messages.irange(*within), limit))
+        for key in gone:
+            del self._at[stream, self._messages.pop(key).id]
+        bans = list(islice(self._bans.irange(*within), limit - len(gone)))
+        for key in bans:
+            del self._bans[key]
+        if not gone and not bans:
+            self._spoke = {key: at for key, at in self._spoke.items() if key[0] != stream}
+        self._changes.note()
+        return len(gone) + len(bans)

@@ -159,7 +159,10 @@ class Worker:
         self._metrics.reports[report.state.value] += 1
 
     async def _signal_round(self, signals: Signals) -> None:
-        signal = await signals.next()
+        await self.take(signals, await signals.next())
+
+    async def take(self, signals: Signals, signal: Signal) -> None:
+        """Hear one signal. One about a stream that is not there (yet) is left to come again, a few times."""
         try:
             await self._take(signal)
         except NotFound:

@@ -28,6 +28,8 @@ _TAGS = (
     Tag("videos", "What is shown, and how to play it"),
     Tag("engagement", "Comments and reactions"),
     Tag("subscriptions", "Following channels"),
+    Tag("streams", "Broadcasting live, and what happened in each broadcast"),
+    Tag("chat", "What viewers say beside a broadcast"),
     Tag("notifications", "What happened, told to whom it concerns"),
     Tag("discovery", "Search, feeds and players for other pages"),
     Tag("history", "What one watched"),

@@ -440,7 +440,7 @@ class StreamController(Controller):
                 " session's whenever it has changed.",
             )
         }
-        | problems(*_MEMBERS),
+        | problems(*_MEMBERS, Invalid),
     )
     async def follow(
         self,

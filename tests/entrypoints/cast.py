@@ -3,20 +3,40 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from attrs import define, evolve, field
 
+from application.ports import Pretence
 from domain.access import Actor, Role
 from domain.channels import Channel, Member
+from domain.chat import Message
 from domain.engagement import Comment, CommentStatus
 from domain.errors import NotFound
 from domain.identity import User
-from domain.ids import CHANNEL, COMMENT, SESSION, VIDEO, ChannelId, CommentId, SessionId, UserId, VideoId
+from domain.ids import (
+    CHANNEL,
+    COMMENT,
+    MESSAGE,
+    SESSION,
+    STREAM,
+    VIDEO,
+    ChannelId,
+    CommentId,
+    MessageId,
+    SessionId,
+    StreamId,
+    UserId,
+    VideoId,
+)  # fmt: skip
 from domain.media import MANIFEST, Media, attempt_prefix
 from domain.processing import Failure, Processing, State
+from domain.streams import Stream
 from domain.uploads import Limits
 from domain.videos import Audience, Caption, Video, Visibility
 from domain.watching import GRANT_LIFE, Grant, PlaybackSession
+from entrypoints.metrics import Metrics
+from entrypoints.worker import Worker
 from tests.entrypoints.scenes import CLIP, Person, Scene, opened
 
 ROLES = ("nobody", "stranger", "helper", "editor", "owner", "moderator", "admin")
@@ -79,6 +99,8 @@ class Cast:
             "friends_session": await self._session(public, "friend"),
             "owners_session": await self._session(private, "owner"),
         }  # fmt: skip
+        await self._stream(channel.id, Visibility.PUBLIC, "")
+        await self._stream(channel.id, Visibility.PRIVATE, "private_")
         for role in ROLES:
             self.things[f"session_of_{role}"] = await self._session(public, role)
         await self._files(public, private)
@@ -135,6 +157,30 @@ class Cast:
             viewer=None if role == "nobody" else self.user(role), started_at=now, beat_at=now,
         )  # fmt: skip
         return SessionId((await adapters.sessions().save(session)).id)
+
+    async def _stream(self, channel: ChannelId, visibility: Visibility, prefix: str) -> None:
+        """A stream that is live, with its session and something that the friend said in its chat."""
+        core, now = self.scene.core, self.scene.clock.now()
+        adapters = core.adapters
+        secret = visibility is Visibility.PRIVATE
+        stream = Stream(
+            id=StreamId(adapters.new_id()(STREAM)), channel=channel, title=SECRET if secret else "Live",
+            visibility=visibility, created_at=now,
+        )  # fmt: skip
+        stream = await adapters.streams().save(stream.opened(await adapters.ingest().open(stream)))
+        await adapters.simulator().simulate(stream, Pretence.START)
+        await self.scene.hear(Worker(core, Metrics()))
+        await core.reflect_broadcast()(stream.id)
+        session = (await adapters.broadcasts().timeline(stream.id)).current
+        message = Message(
+            id=MessageId(adapters.new_id()(MESSAGE)), stream=stream.id, author=self.user("friend"), name="Friend",
+            text=SECRET if secret else "Hello", at=now,
+        )  # fmt: skip
+        await adapters.chat_log().add(message, timedelta())
+        self.things |= {
+            f"{prefix}stream": stream.id, f"{prefix}session": session.id, f"{prefix}message": message.id,
+            f"{prefix}broadcast": session.broadcasts[0],
+        }  # fmt: skip
 
     async def _files(self, public: VideoId, private: VideoId) -> None:
         """A manifest of each video, the keys they lie under, and links' tokens for them."""

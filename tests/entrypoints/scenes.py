@@ -106,8 +106,16 @@ class Scene:
             waiting = [report for report, given in reports._given.items() if given is None]
             for _ in waiting:
                 await worker.hear(reports, await reports.next())
-            if not delivered and not waiting:
+            if not delivered and not waiting and not await self.hear(worker):
                 return
+
+    async def hear(self, worker: Worker) -> int:
+        """All that an ingest said is taken; how much that was."""
+        signals = self.core.adapters.signals()
+        said = [signal for signal, given in signals._given.items() if given is None]
+        for _ in said:
+            await worker.take(signals, await signals.next())
+        return len(said)
 
 
 @asynccontextmanager

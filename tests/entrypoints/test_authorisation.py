@@ -218,6 +218,49 @@ OWN = [
     Row("GET /v1/me/notification-settings", SIGNED_IN),
     Row("PUT /v1/me/notification-settings", SIGNED_IN, body={"comment": False}),
 ]
+ON_PRIVATE = {"stream_id": "private_stream", "session_id": "private_session", "message_id": "private_message"}
+_NEW_STREAM = _made(lambda cast, _: {"channel_id": cast.things["channel"], "title": "Live"})
+STREAMS = [
+    Row("POST /v1/streams", EDITORS, body=_NEW_STREAM),
+    Row("GET /v1/streams", ANYONE),
+    Row("GET /v1/channels/{channel_id}/streams", ANYONE),
+    *[
+        row
+        for on, seen, members, editors in (
+            ({}, ANYONE, MODERATORS, EDITORS),
+            (ON_PRIVATE, INSIDERS, INSIDERS, THEIR_EDITORS),
+        )
+        for row in (
+            Row("GET /v1/streams/{stream_id}", seen, on),
+            Row("POST /v1/streams/{stream_id}/playback-sessions", seen, on),
+            Row("GET /v1/streams/{stream_id}/schedule", seen, on),
+            Row("POST /v1/streams/{stream_id}/chat-tokens", seen, on),
+            Row("GET /v1/streams/{stream_id}/chat-rules", seen, on),
+            Row("GET /v1/stream-sessions/{session_id}/chat-messages", seen, on),
+            Row("POST /v1/streams/{stream_id}/stop", members, on),
+            Row("GET /v1/streams/{stream_id}/sessions", members, on),
+            Row("GET /v1/stream-sessions/{session_id}", members, on),
+            Row("GET /v1/stream-sessions/{session_id}/events", members, on),
+            Row("GET /v1/stream-sessions/{session_id}/events/stream", members, on),
+            Row("GET /v1/stream-sessions/{session_id}/metrics", members, on),
+            Row("PATCH /v1/streams/{stream_id}/chat-rules", members, on, body={"slow_mode_s": 5}),
+            Row("DELETE /v1/streams/{stream_id}/chat-messages/{message_id}", members, on),
+            Row("GET /v1/streams/{stream_id}/chat-bans", members, on),
+            Row("PUT /v1/streams/{stream_id}/chat-bans/{user_id}", members, on),
+            Row("DELETE /v1/streams/{stream_id}/chat-bans/{user_id}", members, on),
+            Row("PATCH /v1/streams/{stream_id}", editors, on, body={"title": "Other"}),
+            Row("PATCH /v1/streams/{stream_id}", editors, on, body={"visibility": "unlisted"}),
+            Row("DELETE /v1/streams/{stream_id}", editors, on),
+            Row("GET /v1/streams/{stream_id}/ingest", editors, on),
+            Row("POST /v1/streams/{stream_id}/rotate-key", editors, on),
+            Row("POST /v1/streams/{stream_id}/enable", editors, on),
+            Row("POST /v1/streams/{stream_id}/disable", editors, on),
+            Row("POST /v1/streams/{stream_id}/metadata", editors, on, body={"text": "2:1"}),
+            Row("POST /v1/streams/{stream_id}/schedule", editors, on, body={"starts_at": None}),
+            Row("POST /v1/dev/streams/{stream_id}/simulate", editors, on, body={"step": "starve"}),
+        )
+    ],
+]
 OTHERS = [
     Row("GET /v1/search", ANYONE, query="q=film"),
     Row("GET /v1/feeds/channels/{file}", ANYONE, {"file": "feed"}),
@@ -248,10 +291,13 @@ MEDIA = [
     Row("GET /media/g", FORBIDDEN, query="/{void_grant}/{closed_key}"),
     Row("GET /media/g", FORBIDDEN, query="/{part}/{closed_key}"),
     Row("GET /media/g", NOBODY, query="/{closed_key}"),
+    Row("GET /media/o", ANYONE, query="/l/{stream}/{broadcast}/index.m3u8"),
+    Row("GET /media/o", NOBODY, query="/l/{private_stream}/{private_broadcast}/index.m3u8"),
 ]
-TABLE = [*IDENTITY, *CHANNELS, *UPLOADS, *VIDEOS, *ENGAGEMENT, *OWN, *OTHERS, *MEDIA]
+TABLE = [*IDENTITY, *CHANNELS, *UPLOADS, *VIDEOS, *ENGAGEMENT, *OWN, *STREAMS, *OTHERS, *MEDIA]
 _PARAMETERS = {
     "channel_id": "channel", "video_id": "public", "comment_id": "comment", "upload_id": "upload", "user_id": "user",
+    "stream_id": "stream", "session_id": "session", "message_id": "message",
 }  # fmt: skip
 
 

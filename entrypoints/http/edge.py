@@ -330,8 +330,8 @@ def _cost(method: str, path: str) -> int:
 
 def _token_of(query: bytes) -> bytes | None:
     """What the query says in place of an ``Authorization`` header."""
-    tokens = parse_qs(query).get(b"access_token")
-    return b"Bearer " + tokens[0] if tokens else None
+    tokens = parse_qs(query.decode("latin-1")).get("access_token")
+    return b"Bearer " + tokens[0].encode() if tokens else None
 
 
 def _matches(etag: bytes, wanted: bytes) -> bool:

@@ -103,9 +103,9 @@ class StreamPatch(Struct, frozen=True):
 
 
 class Announcement(Struct, frozen=True):
-    """When the next broadcast begins; null takes the announcement back."""
+    """When the next broadcast begins."""
 
-    starts_at: Annotated[datetime | None, Meta(examples=["2027-01-31T18:00:00Z"])]
+    starts_at: Annotated[datetime, Meta(examples=["2027-01-31T18:00:00Z"])]
 
 
 class Metadata(Struct, frozen=True):
@@ -351,6 +351,21 @@ class StreamController(Controller):
         """Announce the next broadcast. Subscribers are reminded a quarter of an hour before."""
         card = await schedule_stream(actor, stream_id, data.starts_at, version)
         return versioned(ScheduleView.of(card), card.stream.version)
+
+    @delete(
+        "/streams/{stream_id:str}/schedule",
+        operation_id="clearSchedule",
+        responses=problems(*_MEMBERS, Invalid, VersionMismatch),
+    )
+    async def renounce(
+        self,
+        stream_id: FromPath[StreamId],
+        actor: NamedDependency[Actor],
+        version: NamedDependency[int | None],
+        schedule_stream: NamedDependency[ScheduleStream],
+    ) -> None:
+        """Take the announcement back. Where there is none, nothing changes."""
+        await schedule_stream(actor, stream_id, None, version)
 
     # --- what happened
 

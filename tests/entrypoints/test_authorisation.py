@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -220,6 +221,7 @@ OWN = [
 ]
 ON_PRIVATE = {"stream_id": "private_stream", "session_id": "private_session", "message_id": "private_message"}
 _NEW_STREAM = _made(lambda cast, _: {"channel_id": cast.things["channel"], "title": "Live"})
+_SOON = _made(lambda cast, _: {"starts_at": (cast.scene.clock.now() + timedelta(hours=1)).isoformat()})
 STREAMS = [
     Row("POST /v1/streams", EDITORS, body=_NEW_STREAM),
     Row("GET /v1/streams", ANYONE),
@@ -256,7 +258,8 @@ STREAMS = [
             Row("POST /v1/streams/{stream_id}/enable", editors, on),
             Row("POST /v1/streams/{stream_id}/disable", editors, on),
             Row("POST /v1/streams/{stream_id}/metadata", editors, on, body={"text": "2:1"}),
-            Row("POST /v1/streams/{stream_id}/schedule", editors, on, body={"starts_at": None}),
+            Row("POST /v1/streams/{stream_id}/schedule", editors, on, body=_SOON),
+            Row("DELETE /v1/streams/{stream_id}/schedule", editors, on),
             Row("POST /v1/dev/streams/{stream_id}/simulate", editors, on, body={"step": "starve"}),
         )
     ],

@@ -100,7 +100,7 @@ UPLOAD = {"channel_id": "chn_x", "filename": "a.mp4", "content_type": "video/mp4
          {"parts[1].number": "is required", "parts[1].etag": "is required"}),
         ("PUT /v1/me/notification-settings", {"reply": True, "comment": 1}, {"comment": "must be true or false"}),
         ("PUT /v1/me/notification-settings", {"reply": True, "odd": True},
-         {"odd": "must be one of comment, reply, video_published, video_failed, video_ready, went_live, subscriber, mention"}),
+         {"odd": "must be one of comment, reply, video_published, video_failed, video_ready, went_live, stream_near, subscriber, mention"}),
         ("POST /v1/me/notifications/read", {"ids": ["ntf_1", 2]}, {"ids[1]": "must be text"}),
         ("POST /v1/dev/clock/advance", {"seconds": -1}, {"seconds": "must be at least 0"}),
     ],

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from adapters.rows import event_of, kind_of, read_once, text_of
 from application.ports import Account, Box, Pepper, Reacted, Record, Views, Waiting
+from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
 from domain.engagement import Comment, Subscription
 from domain.errors import Invalid
@@ -19,6 +20,7 @@ from domain.identity import User
 from domain.ids import EventId
 from domain.notifications import Notification
 from domain.processing import Processing
+from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
 from domain.watching import PlaybackSession, Watched
@@ -41,6 +43,10 @@ KINDS: Mapping[str, type[Record]] = {
     "inbox": Box,
     "notification": Notification,
     "event": Waiting,
+    "stream": Stream,
+    "timeline": Timeline,
+    "broadcast": Session,
+    "happening": SessionEvent,
 }
 """Every kind of record by the name that lines have for it."""
 _NAMES = {kind: name for name, kind in KINDS.items()}

@@ -7,11 +7,13 @@ from typing import Any
 from attrs import evolve
 
 from application.ports import Account, Box, Event, Pepper, Reacted, Record, Views, Waiting
+from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel, ChannelEdited
 from domain.engagement import Comment, Subscription
 from domain.identity import User
 from domain.notifications import Notification
 from domain.processing import Processing, ProcessingMoved, TranscodeRequested
+from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
 from domain.watching import PlaybackSession, Watched
@@ -20,7 +22,8 @@ from domain.watching import PlaybackSession, Watched
 def arriving(record: Record, now: datetime) -> tuple[Record, tuple[Event, ...]]:
     """The record as it is kept in the new place, and the events that let things go on there.
 
-    Search is indexed anew, channel by channel. A transcode that was not done is asked for again.
+    Search is indexed anew, channel by channel. A transcode that was not done is asked for again. A stream's
+    next broadcast comes by another ingest; whoever asks that one after the last finds that it was lost.
     """
     if isinstance(record, Channel):
         return record, (ChannelEdited(record.id, now),)
@@ -31,6 +34,8 @@ def arriving(record: Record, now: datetime) -> tuple[Record, tuple[Event, ...]]:
             return record, (asked,)
         moved = evolve(moved, version=record.version + 1)
         return moved, (asked, ProcessingMoved(moved.video, moved.attempt, now))
+    if isinstance(record, Stream) and record.ingest:
+        return evolve(record, ingest="", session=None, live_since=None, version=record.version + 1), ()
     return record, ()
 
 
@@ -51,6 +56,10 @@ _NAMES: Mapping[type[Any], Sequence[tuple[str, ...]]] = {
     Box: [("user",)],
     Notification: [("user", "id")],
     Waiting: [("id",)],
+    Stream: [("id",)],
+    Timeline: [("stream",)],
+    Session: [("id",)],
+    SessionEvent: [("stream", "at", "id")],
 }
 
 

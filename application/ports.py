@@ -519,7 +519,7 @@ class Streams(Protocol):
         """The one that its ingest calls so. Raises NotFound."""
 
     async def save(self, stream: Stream, *events: Event) -> Stream:
-        """Raises Stale."""
+        """Raises Stale, Taken (``ingest_taken``) when its ingest calls another one so."""
 
     async def remove(self, stream: Stream, *events: Event) -> None:
         """Raises Stale."""
@@ -544,10 +544,12 @@ class Broadcasts(Protocol):
         """Those there are."""
 
     async def save(self, timeline: Timeline, sessions: Sequence[Session], *events: Event) -> Timeline:
-        """The timeline, what its sessions have come to, and the events: all or nothing. Raises Stale."""
+        """The timeline, what its sessions have come to (at most ``SESSIONS_AT_ONCE``), and the events: all or nothing.
+        Raises Stale.
+        """
 
     async def session(self, session: StreamSessionId) -> Session:
-        """One that has ``joined`` another is that other. Raises NotFound."""
+        """One that has ``joined`` another is that other; one that joined itself came to nothing. Raises NotFound."""
 
     async def sessions(self, stream: StreamId, *, cursor: str | None = None, limit: int = 20) -> Page[Session]:
         """Newest started first, without those that have ``joined`` another."""
@@ -556,7 +558,9 @@ class Broadcasts(Protocol):
         """Those whose ``look_at`` has come, the longest ago first."""
 
     async def log(self, events: Sequence[SessionEvent]) -> None:
-        """Keep them, for at least 60 days. One whose id is known of its stream is a no-op."""
+        """Keep them, for at least 60 days (``EVENTS_KEPT``). Telling one again is a no-op, whenever it was received: an id
+        has one ``at``.
+        """
 
     async def events(
         self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
@@ -565,6 +569,11 @@ class Broadcasts(Protocol):
 
     async def forget(self, stream: StreamId, limit: int = 500) -> int:
         """Forget some of what is known of a removed stream; how much, 0 when nothing is left."""
+
+
+SESSIONS_AT_ONCE = 50
+"""More than a look ever changes: a timeline keeps ``domain.broadcasts.SESSIONS_MOST``, each of which may join another."""
+EVENTS_KEPT = timedelta(days=60)
 
 
 @frozen(kw_only=True)
@@ -1137,7 +1146,7 @@ class Waiting:
 
 Record = (
     Pepper | User | Account | Channel | Video | Upload | Processing | Comment | Reacted | Subscription
-    | PlaybackSession | Watched | Views | Box | Notification | Waiting
+    | PlaybackSession | Watched | Views | Box | Notification | Waiting | Stream | Timeline | Session | SessionEvent
 )  # fmt: skip
 """One thing that is kept, as it is stored: with its version, and a notification with whether it was read."""
 
@@ -1153,7 +1162,8 @@ class Archive(Protocol):
         """As of one moment, whatever is stored meanwhile; boxes before the notifications in them."""
 
     async def load(self, records: AsyncIterator[Record]) -> int:
-        """How many there were. What had begun to be transcoded begins again (``application.moving``).
+        """How many there were. What had begun to be transcoded begins again, and no stream is live
+        (``application.moving``).
 
         Raises Conflict (``not_empty``) where anything is kept already. Raises Conflict (``inconsistent_archive``)
         when two records claim the same name; then, or when ``records`` raises, some may be loaded already, which

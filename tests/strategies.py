@@ -7,6 +7,21 @@ from hypothesis import strategies as st
 
 from application.ports import Event
 from domain.access import Role
+from domain.broadcasts import (
+    Broadcast,
+    BroadcastMoved,
+    EndReason,
+    Happening,
+    Health,
+    Recording,
+    RecordingEnded,
+    RecordingStatus,
+    Session,
+    SessionEvent,
+    SessionStatus,
+    Timeline,
+    WentLive,
+)
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, CommentPolicy, Hold, Member
 from domain.engagement import (
     Comment,
@@ -19,10 +34,25 @@ from domain.engagement import (
     Subscription,
 )
 from domain.identity import AccountClosed, SignedUp, User
-from domain.ids import ChannelId, CommentId, EventId, JobId, NotificationId, SessionId, UploadId, UserId, VideoId
+from domain.ids import (
+    BroadcastId,
+    ChannelId,
+    CommentId,
+    EventId,
+    JobId,
+    NotificationId,
+    RecordingId,
+    SessionId,
+    StreamId,
+    StreamSessionId,
+    UploadId,
+    UserId,
+    VideoId,
+)
 from domain.media import FIRST_MANIFEST, MANIFEST, Media, Rendition
 from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
 from domain.processing import Failure, Processing, ProcessingMoved, State, TranscodeRequested
+from domain.streams import Latency, Stream, StreamEdited, StreamNear, StreamRemoved
 from domain.text import line, prose, visible
 from domain.uploads import MIB, Status, Upload, UploadAbandoned, UploadCompleted
 from domain.videos import (
@@ -47,6 +77,9 @@ VIDEO_IDS = [VideoId(f"vid_{each}") for each in range(8)]
 UPLOAD_IDS = [UploadId(f"upl_{each}") for each in range(6)]
 COMMENT_IDS = [CommentId(f"cmt_{each}") for each in range(8)]
 SESSION_IDS = [SessionId(f"ses_{each}") for each in range(4)]
+STREAM_IDS = [StreamId(f"str_{each}") for each in range(4)]
+STREAM_SESSION_IDS = [StreamSessionId(f"brc_{each}") for each in range(6)]
+BROADCAST_IDS = [BroadcastId(f"st-{each}") for each in range(4)]
 HANDLES = ["ann", "ben_2", "cho", "the_cats", "x9z"]
 TAGS = ["cats", "boats", "strasse", "日本"]
 
@@ -56,6 +89,9 @@ video_ids = st.sampled_from(VIDEO_IDS)
 upload_ids = st.sampled_from(UPLOAD_IDS)
 comment_ids = st.sampled_from(COMMENT_IDS)
 session_ids = st.sampled_from(SESSION_IDS)
+stream_ids = st.sampled_from(STREAM_IDS)
+stream_session_ids = st.sampled_from(STREAM_SESSION_IDS)
+broadcast_ids = st.sampled_from(BROADCAST_IDS)
 event_ids = st.sampled_from([EventId(f"evt_{each}") for each in range(6)])
 job_ids = st.sampled_from([JobId(f"job_{each}") for each in range(3)])
 handles = st.sampled_from(HANDLES)
@@ -277,6 +313,112 @@ def watched() -> st.SearchStrategy[Watched]:
     return st.builds(Watched, user=user_ids, video=video_ids, position_s=fractions, at=times)
 
 
+# --- livestreams ---------------------------------------------------------------------------------
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> Stream:
+    """Live or not, announced or not. No two have one name of an ingest's."""
+    id_ = draw(stream_ids)
+    session = draw(st.none() | stream_session_ids)
+    return Stream(
+        id=id_,
+        channel=draw(channel_ids),
+        title=draw(lines(100)),
+        description=draw(proses(5000)),
+        visibility=draw(st.sampled_from([Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE])),
+        record=draw(st.booleans()),
+        latency=draw(st.sampled_from(Latency)),
+        reconnect_window_s=draw(st.integers(0, 300)),
+        enabled=draw(st.booleans()),
+        ingest=draw(st.sampled_from(["", f"arn:aws:ivs:eu-west-1:1:channel/{id_}"])),
+        session=session,
+        live_since=draw(times) if session else None,
+        starts_at=draw(st.none() | times),
+        reminded=draw(st.booleans()),
+        created_at=draw(times),
+    )
+
+
+def healths() -> st.SearchStrategy[Health]:
+    numbers = st.none() | st.integers(0, 10_000_000)
+    return st.builds(
+        Health, at=times, bitrate_bps=numbers, width=numbers, height=numbers, fps=st.none() | fractions,
+        keyframe_s=st.none() | fractions, viewers=numbers, starving=st.booleans(),
+        breach=st.none() | st.just("a bitrate of 9 Mb/s, of 8.5"),
+    )  # fmt: skip
+
+
+def broadcasts() -> st.SearchStrategy[Broadcast]:
+    return st.builds(
+        Broadcast, id=broadcast_ids, name=stream_session_ids, window_s=st.integers(0, 300), first_at=times,
+        started_at=st.none() | times, ended_at=st.none() | times, failed=st.booleans(),
+        stopped=st.none() | st.tuples(times, st.sampled_from(EndReason)), seen_at=st.none() | times,
+        missed=st.lists(times, max_size=2).map(tuple), health=st.none() | healths(),
+        starving=st.none() | st.tuples(times, st.booleans()), viewers_most=st.integers(0, 9),
+    )  # fmt: skip
+
+
+recording_ids = st.sampled_from([RecordingId(f"rec_{each}") for each in range(3)])
+
+
+def recordings() -> st.SearchStrategy[Recording]:
+    return st.builds(
+        Recording, id=recording_ids, video=video_ids, first_at=times, broadcasts=st.frozensets(broadcast_ids),
+        ended_at=st.none() | times, source=st.sampled_from(["", "ivs/v1/1/x"]), duration_s=fractions,
+        failure=st.none() | st.just("unknown"),
+    )  # fmt: skip
+
+
+def timelines() -> st.SearchStrategy[Timeline]:
+    """With broadcasts in any state, so that they are to be looked at at any time or never."""
+    return st.builds(
+        Timeline, stream=stream_ids, channel=channel_ids,
+        broadcasts=st.lists(broadcasts(), max_size=2).map(lambda some: {each.id: each for each in some}),
+        recordings=st.lists(recordings(), max_size=1).map(lambda some: {each.id: each for each in some}),
+        announced=st.frozensets(broadcast_ids), taken=st.frozensets(recording_ids), as_of=times,
+        closed_until=st.none() | times, version=st.just(0),
+    )  # fmt: skip
+
+
+@st.composite
+def stream_sessions(draw: st.DrawFn) -> Session:
+    """Joined, if it is, to one of a greater id, so that no two are each other."""
+    id_ = draw(stream_session_ids)
+    others = [None, *(each for each in STREAM_SESSION_IDS if each >= id_)]
+    ended_at = draw(st.none() | times)
+    return Session(
+        id=id_,
+        stream=draw(stream_ids),
+        status=draw(st.sampled_from(SessionStatus)),
+        started_at=draw(times),
+        ended_at=ended_at,
+        ended_reason=draw(st.sampled_from(EndReason)) if ended_at else None,
+        broadcasts=tuple(draw(st.lists(broadcast_ids, max_size=2, unique=True))),
+        viewers=draw(st.integers(0, 9)),
+        peak_viewers=draw(st.integers(0, 9)),
+        health=draw(st.none() | healths()),
+        recording=draw(st.sampled_from(RecordingStatus)),
+        video=draw(st.none() | video_ids),
+        joined=draw(st.sampled_from(others)),
+    )
+
+
+@st.composite
+def session_events(draw: st.DrawFn) -> SessionEvent:
+    """An id has one time, whenever it is received."""
+    number = draw(st.integers(0, 8))
+    return SessionEvent(
+        id=f"said-{number}",
+        stream=draw(stream_ids),
+        broadcast=draw(st.none() | broadcast_ids),
+        kind=draw(st.sampled_from(Happening)),
+        at=START + timedelta(minutes=number // 3),
+        received_at=draw(times),
+        detail=draw(st.sampled_from([{}, {"viewers": 7, "fps": 29.97, "recording": "rec_1", "broadcasts": ["st-1"]}])),
+    )
+
+
 # --- notifications and events --------------------------------------------------------------------
 
 
@@ -327,5 +469,15 @@ def events() -> st.SearchStrategy[Event]:
         ),
         st.builds(CommentHeld, comment_ids, channel_ids, user_ids, times),
         st.builds(Subscribed, user_ids, channel_ids, times),
+        st.builds(StreamNear, stream_ids, channel_ids, times, times),
+        st.builds(
+            StreamRemoved, stream_ids, channel_ids, st.sampled_from(["", "arn:aws:ivs:eu-west-1:1:channel/a"]), times
+        ),
+        st.builds(StreamEdited, stream_ids, times),
+        st.builds(BroadcastMoved, stream_ids, channel_ids, times),
+        st.builds(WentLive, stream_ids, channel_ids, stream_session_ids, times),
+        st.builds(
+            RecordingEnded, stream_ids, channel_ids, recording_ids, video_ids, st.just("ivs/v1/1/x"), times, times
+        ),
         st.builds(FanOut, notices(), channel_ids, st.integers(0, 3), st.none() | st.just("a-cursor")),
     )

@@ -18,6 +18,7 @@ from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
 from adapters.aws.search import DynamoSearch
+from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
@@ -29,6 +30,7 @@ from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
 from adapters.inmemory.search import FtsSearch
+from adapters.inmemory.streams import InMemoryBroadcasts, InMemoryStreams
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
@@ -43,12 +45,14 @@ from adapters.local.notifications import SqliteInbox, SqliteLive
 from adapters.local.outbox import SqliteOutbox
 from adapters.local.processing import SqliteProcessings
 from adapters.local.search import SqliteSearch
+from adapters.local.streams import SqliteBroadcasts, SqliteStreams
 from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
 from adapters.local.watching import SqliteHistory, SqliteSessions
 from adapters.system import Ulids
 from application.ports import (
+    Broadcasts,
     Channels,
     Comments,
     Event,
@@ -62,6 +66,7 @@ from application.ports import (
     Reactions,
     Search,
     Sessions,
+    Streams,
     Subscriptions,
     Uploads,
     Users,
@@ -229,6 +234,14 @@ def _processings(world: InMemory) -> Processings:
     return InMemoryProcessings(world.outbox, world.changes)
 
 
+def _streams(world: InMemory) -> Streams:
+    return InMemoryStreams(world.outbox, world.changes)
+
+
+def _broadcasts(world: InMemory) -> Broadcasts:
+    return InMemoryBroadcasts(world.outbox, world.changes)
+
+
 def _comments(world: InMemory) -> Comments:
     return InMemoryComments(world.outbox, world.changes)
 
@@ -314,6 +327,16 @@ PROCESSINGS: list[tuple[str, Opener[Processings]]] = [
     ("in_memory", in_memory(_processings)),
     ("sqlite", sqlite(lambda world: SqliteProcessings(world.database, world.outbox))),
     ("dynamo", dynamo(lambda world: DynamoProcessings(world.tables, world.outbox))),
+]
+STREAMS: list[tuple[str, Opener[Streams]]] = [
+    ("in_memory", in_memory(_streams)),
+    ("sqlite", sqlite(lambda world: SqliteStreams(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoStreams(world.tables, world.outbox))),
+]
+BROADCASTS: list[tuple[str, Opener[Broadcasts]]] = [
+    ("in_memory", in_memory(_broadcasts)),
+    ("sqlite", sqlite(lambda world: SqliteBroadcasts(world.database, world.outbox))),
+    ("dynamo", dynamo(lambda world: DynamoBroadcasts(world.tables, world.outbox))),
 ]
 WATCHING: list[tuple[str, Opener[Watching]]] = [
     ("in_memory", in_memory(_watching)),

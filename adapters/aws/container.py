@@ -31,6 +31,7 @@ from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.search import DynamoSearch
 from adapters.aws.secrets import Keys, keys
 from adapters.aws.settings import AwsSettings
+from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.tokens import CognitoKeys
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
@@ -141,6 +142,8 @@ class Aws(DeclarativeContainer):
     videos = Singleton(DynamoVideos, tables, outbox)
     uploads = Singleton(DynamoUploads, tables, outbox)
     processings = Singleton(DynamoProcessings, tables, outbox)
+    streams = Singleton(DynamoStreams, tables, outbox)
+    broadcasts = Singleton(DynamoBroadcasts, tables, outbox)
     comments = Singleton(DynamoComments, tables, outbox)
     reactions = Singleton(DynamoReactions, tables, outbox)
     subscriptions = Singleton(DynamoSubscriptions, tables, outbox)
@@ -164,6 +167,11 @@ class Aws(DeclarativeContainer):
     transcoder = Singleton(MediaConvertTranscoder, mediaconvert, s3, media, places, messages.provided.tell)
     reports: Provider[Any] = Object(None)
     """They come as events (``entrypoints.lambda.events``)."""
+    ingest: Provider[Any] = Object(None)
+    signals: Provider[Any] = Object(None)
+    """They come as events, too."""
+    simulator: Provider[Any] = Object(None)
+    """Encoders are real ones."""
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
 

@@ -25,7 +25,7 @@ class Names:
     _write: Pattern = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        partition = f"{self.prefix}<handle>"
+        partition = f"{self.prefix}<name>"
         get = pattern(
             f"who bears a {self.name}", Operation.GET, self.table, partition, "UNIQ", strong=True, item_bytes=100
         )

@@ -54,9 +54,14 @@ class Table:
     expires: bool = False
 
 
-CORE = Table("core", "Users, channels, videos, processings, and the names they hold", (G1, G2, G3))
+CORE = Table(
+    "core", "Users, channels, videos, processings, streams and their sessions, and the names they hold", (G1, G2, G3)
+)
 SOCIAL = Table(
-    "social", "Comments, reactions, subscriptions, playback sessions, history, counts", (G1, G2), expires=True
+    "social",
+    "Comments, reactions, subscriptions, playback sessions, history, counts, and what happened in broadcasts",
+    (G1, G2),
+    expires=True,
 )
 INBOX = Table("inbox", "Notifications, and what people want to be told", expires=True)
 OPS = Table("ops", "Uploads, the outbox, answers to idempotency keys, search", (G1, G2), streams=True, expires=True)

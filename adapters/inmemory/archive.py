@@ -8,18 +8,21 @@ from adapters.inmemory.identity import InMemoryAccounts
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
+from adapters.inmemory.streams import InMemoryBroadcasts, InMemoryStreams
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from application.moving import arriving, names
 from application.ports import Account, Box, Now, Pepper, Reacted, Record, Views, Waiting
+from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
 from domain.engagement import Comment, Subscription
 from domain.errors import Conflict
 from domain.identity import User
 from domain.notifications import Notification
 from domain.processing import Processing
+from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
 from domain.watching import PlaybackSession, Watched
@@ -32,12 +35,13 @@ class InMemoryArchive:
         self, *, accounts: InMemoryAccounts, users: InMemoryUsers, channels: InMemoryChannels, videos: InMemoryVideos,
         uploads: InMemoryUploads, processings: InMemoryProcessings, comments: InMemoryComments,
         reactions: InMemoryReactions, subscriptions: InMemorySubscriptions, sessions: InMemorySessions,
-        history: InMemoryHistory, inbox: InMemoryInbox, outbox: InMemoryOutbox, now: Now,
+        history: InMemoryHistory, inbox: InMemoryInbox, outbox: InMemoryOutbox, streams: InMemoryStreams,
+        broadcasts: InMemoryBroadcasts, now: Now,
     ) -> None:  # fmt: skip
         self._accounts, self._users, self._channels, self._videos = accounts, users, channels, videos
         self._uploads, self._processings, self._comments, self._reactions = uploads, processings, comments, reactions
         self._subscriptions, self._sessions, self._history = subscriptions, sessions, history
-        self._inbox, self._outbox, self._now = inbox, outbox, now
+        self._inbox, self._outbox, self._streams, self._broadcasts, self._now = inbox, outbox, streams, broadcasts, now
 
     async def dump(self) -> AsyncIterator[Record]:
         for record in list(self._kept()):
@@ -64,6 +68,7 @@ class InMemoryArchive:
         for repository in (
             self._users, self._channels, self._videos, self._uploads, self._processings, self._comments,
             self._reactions, self._subscriptions, self._sessions, self._history, self._inbox, self._outbox,
+            self._streams, self._broadcasts,
         ):  # fmt: skip
             yield from repository.kept()
 
@@ -95,3 +100,7 @@ class InMemoryArchive:
                 self._inbox.admit(record)
             case Waiting():
                 self._outbox.admit(record)
+            case Stream():
+                self._streams.admit(record)
+            case Timeline() | Session() | SessionEvent():
+                self._broadcasts.admit(record)

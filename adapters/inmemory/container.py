@@ -150,6 +150,8 @@ class Memory(DeclarativeContainer):
         history=history,
         inbox=inbox,
         outbox=outbox,
+        streams=streams,
+        broadcasts=broadcasts,
         now=now,
     )
 

@@ -1,6 +1,6 @@
 """Streams, what was heard of them and the sessions it came to, in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -12,7 +12,7 @@ from adapters.inmemory.paging import BEYOND, page, page_of, walk
 from adapters.versions import next_version
 from application.ports import Event, Page
 from domain.broadcasts import Session, SessionEvent, Timeline
-from domain.errors import NotFound, Stale
+from domain.errors import NotFound, Stale, Taken
 from domain.ids import ChannelId, StreamId, StreamSessionId
 from domain.streams import Stream
 
@@ -49,6 +49,8 @@ class InMemoryStreams:
         stored = self._streams.get(stream.id)
         if stream.version != (stored.version if stored else 0):
             raise Stale("this stream")
+        if self._ingests.get(stream.ingest, stream.id) != stream.id:
+            raise Taken("its ingest calls another stream so", code="ingest_taken")
         saved = next_version(stream)
         self._move(stored, saved)
         self._outbox.append(events)
@@ -114,9 +116,9 @@ class InMemoryBroadcasts:
         self._timelines: dict[StreamId, Timeline] = {}
         self._due: SortedList[Key] = SortedList()
         self._sessions: dict[StreamSessionId, Session] = {}
+        self._of_stream: SortedList[Key] = SortedList()
         self._started: SortedList[Key] = SortedList()
         self._events: SortedDict[Key, SessionEvent] = SortedDict()
-        self._known: set[tuple[StreamId, str]] = set()
 
     async def timeline(self, stream: StreamId) -> Timeline:
         try:
@@ -133,21 +135,16 @@ class InMemoryBroadcasts:
         if timeline.version != (stored.version if stored else 0):
             raise Stale("what was heard of this stream")
         saved = next_version(timeline)
-        if stored is not None and stored.look_at is not None:
-            self._due.remove((stored.look_at, stored.stream))
-        if saved.look_at is not None:
-            self._due.add((saved.look_at, saved.stream))
-        self._timelines[saved.stream] = saved
+        self._move(stored, saved)
         for session in sessions:
             self._put(session)
         self._outbox.append(events)
-        self._changes.note()
         return saved
 
     async def session(self, session: StreamSessionId) -> Session:
         found = self._sessions.get(session)
         while found is not None and found.joined is not None:
-            found = self._sessions.get(found.joined)
+            found = self._sessions.get(found.joined) if found.joined != found.id else None
         if found is None:
             raise NotFound("there is no such session")
         return found
@@ -164,10 +161,8 @@ class InMemoryBroadcasts:
 
     async def log(self, events: Sequence[SessionEvent]) -> None:
         for event in events:
-            if (event.stream, event.id) not in self._known:
-                self._known.add((event.stream, event.id))
-                self._events[event.stream, event.at, event.id] = event
-                self._changes.note()
+            self._events.setdefault((event.stream, event.at, event.id), event)
+            self._changes.note()
 
     async def events(
         self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
@@ -178,26 +173,50 @@ class InMemoryBroadcasts:
 
     async def forget(self, stream: StreamId, limit: int = 500) -> int:
         within = (stream,), (stream, BEYOND)
-        gone = list(islice(self._events.irange(*within), limit))
-        for key in gone:
-            self._known.discard((stream, self._events.pop(key).id))
-        if gone:
-            return len(gone)
-        for key in list(islice(self._started.irange(*within), limit)):
-            self._started.remove(key)
-        sessions = [each.id for each in self._sessions.values() if each.stream == stream]
-        for id_ in sessions:
-            del self._sessions[id_]
-        stored = self._timelines.pop(stream, None)
-        if stored is not None and stored.look_at is not None:
-            self._due.remove((stored.look_at, stream))
-        self._changes.note()
-        return len(sessions)
+        events = list(islice(self._events.irange(*within), limit))
+        for key in events:
+            del self._events[key]
+        sessions = list(islice(self._of_stream.irange(*within), limit - len(events)))
+        for _, id_ in sessions:
+            self._put(self._sessions[id_], gone=True)
+        stored = self._timelines.get(stream) if len(events) + len(sessions) < limit else None
+        self._move(stored, None)
+        return len(events) + len(sessions) + (stored is not None)
 
-    def _put(self, session: Session) -> None:
-        before = self._sessions.get(session.id)
-        if before is not None and before.joined is None:
-            self._started.remove((before.stream, before.started_at, before.id))
-        if session.joined is None:
-            self._started.add((session.stream, session.started_at, session.id))
-        self._sessions[session.id] = session
+    def kept(self) -> Iterator[Timeline | Session | SessionEvent]:
+        """All of it, for an archive."""
+        yield from self._timelines.values()
+        yield from self._sessions.values()
+        yield from self._events.values()
+
+    def admit(self, record: Timeline | Session | SessionEvent) -> None:
+        """One from an archive, as it is."""
+        if isinstance(record, Timeline):
+            self._move(None, record)
+        elif isinstance(record, Session):
+            self._put(record)
+        else:
+            self._events[record.stream, record.at, record.id] = record
+
+    def _move(self, before: Timeline | None, after: Timeline | None) -> None:
+        if before is not None:
+            del self._timelines[before.stream]
+            if before.look_at is not None:
+                self._due.remove((before.look_at, before.stream))
+        if after is not None:
+            self._timelines[after.stream] = after
+            if after.look_at is not None:
+                self._due.add((after.look_at, after.stream))
+        self._changes.note()
+
+    def _put(self, session: Session, *, gone: bool = False) -> None:
+        before = self._sessions.pop(session.id, None)
+        if before is not None:
+            self._of_stream.remove((before.stream, before.id))
+            if before.joined is None:
+                self._started.remove((before.stream, before.started_at, before.id))
+        if not gone:
+            self._sessions[session.id] = session
+            self._of_stream.add((session.stream, session.id))
+            if session.joined is None:
+                self._started.add((session.stream, session.started_at, session.id))

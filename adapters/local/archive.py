@@ -86,7 +86,8 @@ _FULL = tuple(
     f"SELECT 1 FROM {table} LIMIT 1"
     for table in (
         "account", "user", "channel", "video", "upload", "processing", "comment", "reaction", "subscription",
-        "session", "view_count", "watched", "inbox", "notification", "event",
+        "session", "view_count", "watched", "inbox", "notification", "event", "stream", "timeline", "stream_session",
+        "happening",
     )
 )  # fmt: skip
 

@@ -9,11 +9,13 @@ from typing import Any
 from attrs import frozen
 
 from adapters.local.database import Values, micros
+from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
 from domain.engagement import Comment
 from domain.identity import User
 from domain.notifications import Notification
 from domain.processing import Processing
+from domain.streams import Stream
 from domain.uploads import OPEN, Upload
 from domain.videos import Video
 from domain.watching import PlaybackSession
@@ -66,6 +68,23 @@ def _comment(comment: Comment) -> Values:
     )  # fmt: skip
 
 
+def _stream(stream: Stream) -> Values:
+    live_since = micros(stream.live_since) if stream.listed and stream.live_since else None
+    remind_at = micros(stream.remind_at) if stream.remind_at else None
+    return (
+        stream.id, stream.version, stream.channel, micros(stream.created_at), stream.ingest or None, live_since,
+        remind_at,
+    )  # fmt: skip
+
+
+def _timeline(timeline: Timeline) -> Values:
+    return timeline.stream, timeline.version, micros(timeline.look_at) if timeline.look_at else None
+
+
+def _session(session: Session) -> Values:
+    return session.id, session.stream, None if session.joined else micros(session.started_at)
+
+
 TABLES: Mapping[type[Any], Table] = {
     table.kind: table
     for table in (
@@ -83,6 +102,16 @@ TABLES: Mapping[type[Any], Table] = {
         Table(
             "session", PlaybackSession, ("id", "version", "started_at"),
             lambda session: (session.id, session.version, micros(session.started_at)),
+        ),
+        Table(
+            "stream", Stream,
+            ("id", "version", "channel", "created_at", "ingest", "live_since", "remind_at"), _stream,
+        ),
+        Table("timeline", Timeline, ("stream", "version", "look_at"), _timeline),
+        Table("stream_session", Session, ("id", "stream", "started_at"), _session),
+        Table(
+            "happening", SessionEvent, ("id", "stream", "at"),
+            lambda event: (event.id, event.stream, micros(event.at)),
         ),
         Table("notification", Notification, ("id", "user"), lambda each: (each.id, each.user)),
     )

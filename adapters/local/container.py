@@ -17,6 +17,9 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.inmemory.container import CLIENT
+from adapters.inmemory.ingest import SimulatedIngest
+from adapters.inmemory.media import InMemoryMedia
+from adapters.inmemory.told import InMemorySignals
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
@@ -33,6 +36,7 @@ from adapters.local.outbox import SqliteOutbox
 from adapters.local.processing import SqliteProcessings
 from adapters.local.search import SqliteSearch
 from adapters.local.settings import GET, settled
+from adapters.local.streams import SqliteBroadcasts, SqliteStreams
 from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
@@ -54,7 +58,18 @@ _MOVE = sql(
 )
 _NEWEST = tuple(
     sql(f"SELECT max(id) FROM {table}")
-    for table in ("user", "channel", "video", "upload", "comment", "event", "session", "newest")
+    for table in (
+        "user",
+        "channel",
+        "video",
+        "upload",
+        "comment",
+        "event",
+        "session",
+        "stream",
+        "stream_session",
+        "newest",
+    )
 )
 
 
@@ -198,6 +213,8 @@ class Local(DeclarativeContainer):
     videos = Singleton(SqliteVideos, database, outbox)
     uploads = Singleton(SqliteUploads, database, outbox)
     processings = Singleton(SqliteProcessings, database, outbox)
+    streams = Singleton(SqliteStreams, database, outbox)
+    broadcasts = Singleton(SqliteBroadcasts, database, outbox)
     comments = Singleton(SqliteComments, database, outbox)
     reactions = Singleton(SqliteReactions, database, outbox)
     subscriptions = Singleton(SqliteSubscriptions, database, outbox)
@@ -220,6 +237,11 @@ class Local(DeclarativeContainer):
     delivery = media
     reports = Singleton(SqliteReports, database, now)
     queue = Singleton(JobQueue, database, reports, now)
+    signals: Provider[Any] = Singleton(InMemorySignals, now)
+    ingest: Provider[Any] = Singleton(
+        SimulatedIngest, Singleton(InMemoryMedia, links, now), signals, links, now, new_id
+    )  # fmt: skip
+    simulator: Provider[Any] = ingest
     transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)

@@ -193,5 +193,33 @@ CREATE TABLE newest (  -- of names whose rows do not stay: none that is given la
 INSERT INTO newest SELECT 'event', 'evt_' || substr(max(id), 5) FROM notification WHERE length(id) = 30 HAVING count(*);
 """
 
-MIGRATIONS = (_1, _2)
+_3 = """
+-- livestreams
+CREATE TABLE stream (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, channel TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    ingest TEXT UNIQUE,  -- NULL of one that its ingest does not know yet
+    live_since INTEGER,  -- of those that the directory lists
+    remind_at INTEGER,
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX stream_created ON stream (channel, created_at, id);
+CREATE INDEX stream_live ON stream (live_since, id) WHERE live_since IS NOT NULL;
+CREATE INDEX stream_near ON stream (remind_at, id) WHERE remind_at IS NOT NULL;
+CREATE TABLE timeline (
+    n INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, look_at INTEGER, doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX timeline_due ON timeline (look_at, stream) WHERE look_at IS NOT NULL;
+CREATE TABLE stream_session (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, stream TEXT NOT NULL,
+    started_at INTEGER,  -- NULL of those that have joined another
+    doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX stream_session_started ON stream_session (stream, started_at, id);
+CREATE TABLE happening (  -- those of a stream lie together, in the order in which they are shown
+    stream TEXT NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (stream, at, id)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_1, _2, _3)
 """Step n leads from schema n to n + 1; the file knows its own (``user_version``)."""

@@ -26,6 +26,9 @@ class Laid:
     async def update_item(self, **given: Any) -> None:
         self._update(given)
 
+    async def delete_item(self, **given: Any) -> None:
+        raise NotImplementedError
+
     async def transact_write_items(self, **given: Any) -> None:
         for step in given["TransactItems"]:
             ((kind, request),) = step.items()

@@ -19,7 +19,17 @@ from application.ports import Answer
 from domain.channels import Member
 from domain.engagement import Notify, Reaction
 from domain.errors import Invalid, Unavailable
-from domain.ids import ChannelId, CommentId, JobId, SessionId, UploadId, UserId, VideoId
+from domain.ids import (
+    ChannelId,
+    CommentId,
+    JobId,
+    SessionId,
+    StreamId,
+    StreamSessionId,
+    UploadId,
+    UserId,
+    VideoId,
+)
 from domain.processing import State
 from domain.uploads import Status
 from domain.watching import Watched
@@ -129,6 +139,8 @@ async def test_everything_reads_right(
         await _read_videos(local)
         await _read_what_people_said(local)
         await _read_what_goes_on(local, clock)
+        if version >= 3:
+            await _read_streams(local)
 
 
 async def _read_people(local: Local) -> None:
@@ -190,6 +202,24 @@ async def _read_what_goes_on(local: Local, clock: FakeClock) -> None:
     assert len(await outbox.claim(clock.now())) == 3
     clock.advance(timedelta(days=-1))
     assert local.new_id()("ntf") > TOLD
+
+
+async def _read_streams(local: Local) -> None:
+    streams, broadcasts = local.streams(), local.broadcasts()
+    stream = await streams.get(StreamId("str_1"))
+    assert (stream.title, stream.version, stream.live_since) == ("Cats, live", 2, START)
+    assert await streams.by_ingest("str_1") == stream
+    assert (await streams.of_channel(CATS)).items == (await streams.live()).items == [stream]
+    assert await streams.near(START) == [stream]
+    timeline = await broadcasts.timeline(stream.id)
+    assert timeline.current is not None
+    assert await broadcasts.due(START + timedelta(days=1)) == [timeline]
+    session = await broadcasts.session(StreamSessionId("brc_2"))
+    assert (session.id, session.peak_viewers) == ("brc_1", 4)
+    assert (await broadcasts.sessions(stream.id)).items == [session]
+    assert [each.id for each in (await broadcasts.events(stream.id, START, START + timedelta(days=1))).items] == [
+        "evt-1"
+    ]
 
 
 @earlier

@@ -11,8 +11,9 @@ from domain.channels import Channel, ChannelEdited
 from domain.engagement import Comment
 from domain.ids import JobId
 from domain.processing import Processing, ProcessingMoved, State, TranscodeRequested
+from domain.streams import Stream
 from tests.contract.test_archive import PROCESSING, records
-from tests.strategies import START, channels, comments
+from tests.strategies import START, channels, comments, streams
 
 LATER = START + timedelta(days=1)
 
@@ -20,7 +21,7 @@ LATER = START + timedelta(days=1)
 @given(records())
 def test_most_comes_as_it_is(record: Record) -> None:
     arrived, events = arriving(record, LATER)
-    if not isinstance(record, (Channel, Processing)):
+    if not isinstance(record, (Channel, Processing, Stream)):
         assert (arrived, events) == (record, ())
 
 
@@ -59,6 +60,20 @@ def test_one_that_had_begun_begins_again_as_another_attempt() -> None:
         TranscodeRequested(PROCESSING.video, 2, LATER),
         ProcessingMoved(PROCESSING.video, 2, LATER),
     )  # fmt: skip
+
+
+@given(streams())
+def test_a_stream_is_not_live_and_waits_for_its_ingest(stream: Stream) -> None:
+    """All else of it stays, and whoever holds it as it was is told that it changed."""
+    arrived, events = arriving(stream, LATER)
+    assert events == ()
+    assert isinstance(arrived, Stream)
+    if stream.ingest:
+        assert (arrived.ingest, arrived.session, arrived.live_since) == ("", None, None)
+        assert arrived.version == stream.version + 1
+        assert arrived == evolve(stream, ingest="", session=None, live_since=None, version=arrived.version)
+    else:
+        assert arrived == stream
 
 
 @given(records())

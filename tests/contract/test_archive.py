@@ -54,6 +54,7 @@ from domain.identity import User
 from domain.ids import EventId, UploadId, UserId, VideoId
 from domain.notifications import Notification
 from domain.processing import Processing
+from domain.streams import Stream
 from domain.uploads import OPEN, Upload
 from domain.videos import Video
 from tests import strategies as some
@@ -203,6 +204,11 @@ def _tops(comment: Comment) -> Comment:
     return evolve(comment, video=some.VIDEO_IDS[0])
 
 
+def _open(stream: Stream) -> Stream:
+    """What is live is known to its ingest."""
+    return evolve(stream, session=None, live_since=None) if not stream.ingest else stream
+
+
 def _stored(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.builds(lambda value, version: evolve(value, version=version), values, versions)
 
@@ -225,6 +231,10 @@ def records() -> st.SearchStrategy[Record]:
         boxes,
         st.builds(lambda told, read: evolve(told, read=read), some.notifications(), st.booleans()),
         waiting,
+        _stored(some.streams().map(_open)),
+        _stored(some.timelines()),
+        some.stream_sessions(),
+        some.session_events(),
     )
 
 
@@ -479,7 +489,7 @@ def test_every_kind_has_a_name() -> None:
         ([b"\x89PNG\r\n"], "archive_unreadable", "line 1"),
         ([LINE, END], "archive_unreadable", "line 1"),
         ([b'{"format":"hexcast-archive","version":2}', LINE, END], "archive_newer", "format 2"),
-        ([HEAD, b'{"kind":"stream","value":{}}', END], "archive_newer", "line 2.*'stream'"),
+        ([HEAD, b'{"kind":"hologram","value":{}}', END], "archive_newer", "line 2.*'hologram'"),
         ([HEAD, LINE, b'{"kind":"views","value":{"video":"vid_1"}}', END], "archive_unreadable", "line 3.*count"),
         ([HEAD, LINE, b"{", END], "archive_unreadable", "line 3"),
         ([HEAD, LINE], "archive_unreadable", "breaks off after line 2"),

@@ -23,6 +23,7 @@ from domain.broadcasts import (
     WentLive,
 )
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, CommentPolicy, Hold, Member
+from domain.chat import ChatRules
 from domain.engagement import (
     Comment,
     CommentHeld,
@@ -336,6 +337,7 @@ def streams(draw: st.DrawFn) -> Stream:
         live_since=draw(times) if session else None,
         starts_at=draw(st.none() | times),
         reminded=draw(st.booleans()),
+        chat=draw(st.builds(ChatRules, enabled=st.booleans(), slow_mode_s=st.integers(0, 600))),
         created_at=draw(times),
     )
 

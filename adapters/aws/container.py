@@ -172,6 +172,10 @@ class Aws(DeclarativeContainer):
     """They come as events, too."""
     simulator: Provider[Any] = Object(None)
     """Encoders are real ones."""
+    chat_log: Provider[Any] = Object(None)
+    chat: Provider[Any] = Object(None)
+    chat_door: Provider[Any] = Object(None)
+    """Rooms are IVS Chat's."""
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
 

@@ -39,6 +39,8 @@ class Shelf(Generic[V]):
     place: Callable[[V], Mapping[str, Value]] = lambda _: {}
     indices: Sequence[Index] = ()
     item_bytes: int = 1024
+    strong: bool = False
+    """Whether many at once are read as they are now, as one is."""
     _get: Pattern = field(init=False)
     _many: Pattern = field(init=False)
     _write: Pattern = field(init=False)
@@ -47,7 +49,7 @@ class Shelf(Generic[V]):
         partition = f"{self.prefix}<{self.key}>"
         for name, purpose, operation, more in (
             ("_get", f"{self.name} by id", Operation.GET, {"strong": True}),
-            ("_many", f"{self.name}s by id", Operation.MANY, {"items": 20}),
+            ("_many", f"{self.name}s by id", Operation.MANY, {"items": 20, "strong": self.strong}),
             ("_write", f"save or remove {self.name}", Operation.WRITE, {"indices": self.indices}),
         ):
             declared = pattern(purpose, operation, self.table, partition, self.sort, item_bytes=self.item_bytes, **more)

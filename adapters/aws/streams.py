@@ -66,7 +66,7 @@ def _look_at(timeline: Timeline) -> Mapping[str, Value]:
 
 _STREAMS = Shelf(
     table=CORE, kind=Stream, name="stream", prefix="STREAM#", missing="there is no such stream", stale="this stream",
-    place=_place, indices=(G1, G2, G3),
+    place=_place, indices=(G1, G2, G3), strong=True,
 )  # fmt: skip
 _INGESTS = Names(table=CORE, prefix="UNIQ#INGEST#", name="name of an ingest's")
 _CREATED = pattern(
@@ -85,7 +85,7 @@ _ANNOUNCED = pattern(
 _TIMELINES = Shelf(
     table=CORE, kind=Timeline, key="stream", name="timeline", prefix="STREAM#", sort="TIMELINE",
     missing="nothing was heard of this stream", stale="what was heard of this stream", place=_look_at, indices=(G1,),
-    item_bytes=2048,
+    item_bytes=2048, strong=True,
 )  # fmt: skip
 _DUE = pattern(
     "timelines that are to be looked at, by when", Operation.QUERY, CORE, f"{_LOOK}#<shard>", "<look at>#<stream>",

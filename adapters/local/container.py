@@ -16,9 +16,12 @@ from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
+from adapters.chatting import Rooms
+from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.container import CLIENT
 from adapters.inmemory.ingest import SimulatedIngest
 from adapters.inmemory.media import InMemoryMedia
+from adapters.inmemory.outbox import Changes
 from adapters.inmemory.told import InMemorySignals
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
@@ -242,6 +245,9 @@ class Local(DeclarativeContainer):
         SimulatedIngest, Singleton(InMemoryMedia, links, now), signals, links, now, new_id
     )  # fmt: skip
     simulator: Provider[Any] = ingest
+    chat_log = Singleton(InMemoryChatLog, Singleton(Changes))
+    chat: Provider[Any] = Singleton(Rooms, links, now, new_id)
+    chat_door: Provider[Any] = chat
     transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)

@@ -23,17 +23,21 @@ from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
 from adapters.aws.search import DynamoSearch
+from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
 from adapters.aws.watching import DynamoHistory, DynamoSessions
 from adapters.inmemory.container import Memory
+from application.ports import Signal
 from bench.world import BEGINNING, SAID, Size, fill
 from docs.dynamodb import READ_UNIT, WRITE_UNIT
 from domain.access import ANONYMOUS, Actor
+from domain.broadcasts import Happening
 from domain.engagement import Notify, Reaction
 from domain.identity import User
-from domain.ids import ChannelId, UserId, VideoId
+from domain.ids import BroadcastId, ChannelId, UserId, VideoId
+from domain.streams import Stream
 from entrypoints.container import Core
 from entrypoints.settings import Settings
 from tests.cloud import direct
@@ -50,7 +54,8 @@ def core_on(tables: Tables) -> Core:
         "processings": DynamoProcessings(tables, outbox), "comments": DynamoComments(tables, outbox),
         "reactions": DynamoReactions(tables, outbox), "subscriptions": DynamoSubscriptions(tables, outbox),
         "history": DynamoHistory(tables), "sessions": DynamoSessions(tables, now), "inbox": DynamoInbox(tables, now),
-        "search": DynamoSearch(tables),
+        "search": DynamoSearch(tables), "streams": DynamoStreams(tables, outbox),
+        "broadcasts": DynamoBroadcasts(tables, outbox),
     }  # fmt: skip
     adapters.override_providers(**{name: Object(repository) for name, repository in records.items()})
     return Core(settings=settings, adapters=adapters)
@@ -164,6 +169,8 @@ _LEAST: Sequence[tuple[str, float, float, str]] = (
     ("play a video", 5, 1, "the card's counts, and where one was"),
     ("say where playback is", 2, 6, "the place in the history moves in its index"),
     ("edit a video's title", 4, 8, "it is shown as a card again; 2 KB in three indices, and two events"),
+    ("20 streams that are live", 22.5, 0, "newest of 4 partitions; what is heard of each, as of now, for its viewers"),
+    ("hear of a broadcast's health", 3, 7, "the stream by its ingest's name, and what was heard of it, as of now"),
 )
 
 
@@ -172,6 +179,24 @@ async def _newcomer(core: Core) -> Actor:
     user = User(id=id_, handle="newcomer", display_name="New", email="new@example.org", created_at=BEGINNING)
     await core.adapters.users().save(user)
     return Actor(id_)
+
+
+async def _go_live(core: Core, owner: Actor, channel: ChannelId) -> Stream:
+    """One more stream of the channel's is live."""
+    card = await core.create_stream()(owner, channel, title="The rehearsal, live")
+    await core.show_ingest()(owner, card.stream.id)
+    stream: Stream = await core.adapters.streams().get(card.stream.id)
+    await core.take_signal()(_said(core, stream, Happening.STREAM_START))
+    await core.reflect_broadcast()(stream.id)
+    return stream
+
+
+def _said(core: Core, stream: Stream, kind: Happening) -> Signal:
+    id_, detail = core.adapters.new_id()("evt"), {"bitrate_bps": 4_000_000, "width": 1280, "height": 720, "fps": 30.0}
+    return Signal(
+        id=id_, ingest=stream.ingest, broadcast=BroadcastId(f"st-{stream.id}"), kind=kind, at=core.adapters.now()(),
+        detail=detail,
+    )  # fmt: skip
 
 
 @asynccontextmanager
@@ -192,6 +217,7 @@ async def costs() -> Sequence[Cost]:
         session = (await core.open_playback()(member, video)).session
         core.adapters.machine().advance(timedelta(seconds=60))
         await core.index_video()(video)
+        live = [await _go_live(core, owner, channel) for _ in range(21)][-1]
         steps: Mapping[str, Callable[[], Awaitable[object]]] = {
             "latest 20 videos": lambda: core.list_videos()(ANONYMOUS),
             "latest 20 videos of a channel": lambda: core.list_videos()(ANONYMOUS, channel=channel),
@@ -207,6 +233,8 @@ async def costs() -> Sequence[Cost]:
             "play a video": lambda: core.open_playback()(member, video),
             "say where playback is": lambda: core.heartbeat()(member, video, session.id, 61.0),
             "edit a video's title": lambda: core.edit_video()(owner, video, title="Another"),
+            "20 streams that are live": lambda: core.list_streams()(ANONYMOUS),
+            "hear of a broadcast's health": lambda: core.take_signal()(_said(core, live, Happening.HEALTH)),
         }
         told = []
         for name, reads, writes, why in _LEAST:

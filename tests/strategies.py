@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from application.ports import Event
 from domain.access import Role
 from domain.broadcasts import (
-    Broadcast,
     BroadcastMoved,
+    Detail,
     EndReason,
     Happening,
     Health,
-    Recording,
     RecordingEnded,
     RecordingStatus,
     Session,
@@ -351,35 +350,39 @@ def healths() -> st.SearchStrategy[Health]:
     )  # fmt: skip
 
 
-def broadcasts() -> st.SearchStrategy[Broadcast]:
-    return st.builds(
-        Broadcast, id=broadcast_ids, name=stream_session_ids, window_s=st.integers(0, 300), first_at=times,
-        started_at=st.none() | times, ended_at=st.none() | times, failed=st.booleans(),
-        stopped=st.none() | st.tuples(times, st.sampled_from(EndReason)), seen_at=st.none() | times,
-        missed=st.lists(times, max_size=2).map(tuple), health=st.none() | healths(),
-        starving=st.none() | st.tuples(times, st.booleans()), viewers_most=st.integers(0, 9),
-    )  # fmt: skip
-
-
 recording_ids = st.sampled_from([RecordingId(f"rec_{each}") for each in range(3)])
 
 
-def recordings() -> st.SearchStrategy[Recording]:
-    return st.builds(
-        Recording, id=recording_ids, video=video_ids, first_at=times, broadcasts=st.frozensets(broadcast_ids),
-        ended_at=st.none() | times, source=st.sampled_from(["", "ivs/v1/1/x"]), duration_s=fractions,
-        failure=st.none() | st.just("unknown"),
-    )  # fmt: skip
+@st.composite
+def session_events(draw: st.DrawFn) -> SessionEvent:
+    """An id has one time, whenever it is received."""
+    number = draw(st.integers(0, 8))
+    kind = draw(st.sampled_from(Happening))
+    recorded = {"recording": draw(recording_ids), "source": "ivs/v1/1/x", "duration_s": 61.5, "broadcasts": ["st-1"]}
+    measured: Detail = {"viewers": 7, "fps": 29.97, "breach": "a bitrate of 9 Mb/s, of 8.5"}
+    stopped: Detail = {"reason": draw(st.sampled_from(EndReason)).value}
+    return SessionEvent(
+        id=f"said-{number}",
+        stream=draw(stream_ids),
+        broadcast=draw(st.none() | broadcast_ids),
+        kind=kind,
+        at=START + timedelta(minutes=number // 3),
+        received_at=draw(times),
+        detail=stopped if kind is Happening.STOPPED else draw(st.sampled_from([{}, measured, recorded])),
+    )
 
 
-def timelines() -> st.SearchStrategy[Timeline]:
-    """With broadcasts in any state, so that they are to be looked at at any time or never."""
-    return st.builds(
-        Timeline, stream=stream_ids, channel=channel_ids,
-        broadcasts=st.lists(broadcasts(), max_size=2).map(lambda some: {each.id: each for each in some}),
-        recordings=st.lists(recordings(), max_size=1).map(lambda some: {each.id: each for each in some}),
-        announced=st.frozensets(broadcast_ids), taken=st.frozensets(recording_ids), as_of=times,
-        closed_until=st.none() | times, version=st.just(0),
+@st.composite
+def timelines(draw: st.DrawFn) -> Timeline:
+    """That heard of a few things, and are to be looked at at any time or never."""
+    timeline = Timeline(stream=draw(stream_ids), channel=draw(channel_ids), as_of=draw(times))
+    for event in draw(st.lists(session_events(), max_size=4)):
+        timeline = timeline.hear(
+            event, window_s=draw(st.integers(0, 300)), name=draw(stream_session_ids), video=draw(video_ids)
+        )
+    return evolve(
+        timeline, announced=draw(st.frozensets(broadcast_ids)), taken=draw(st.frozensets(recording_ids)),
+        closed_until=draw(st.none() | times),
     )  # fmt: skip
 
 
@@ -403,21 +406,6 @@ def stream_sessions(draw: st.DrawFn) -> Session:
         recording=draw(st.sampled_from(RecordingStatus)),
         video=draw(st.none() | video_ids),
         joined=draw(st.sampled_from(others)),
-    )
-
-
-@st.composite
-def session_events(draw: st.DrawFn) -> SessionEvent:
-    """An id has one time, whenever it is received."""
-    number = draw(st.integers(0, 8))
-    return SessionEvent(
-        id=f"said-{number}",
-        stream=draw(stream_ids),
-        broadcast=draw(st.none() | broadcast_ids),
-        kind=draw(st.sampled_from(Happening)),
-        at=START + timedelta(minutes=number // 3),
-        received_at=draw(times),
-        detail=draw(st.sampled_from([{}, {"viewers": 7, "fps": 29.97, "recording": "rec_1", "broadcasts": ["st-1"]}])),
     )
 
 

@@ -7,11 +7,13 @@ from hypothesis import given
 
 from application.moving import arriving, names
 from application.ports import Pepper, Record
+from domain.broadcasts import EndReason, Happening, Session, SessionEvent, SessionStatus, Timeline
 from domain.channels import Channel, ChannelEdited
 from domain.engagement import Comment
-from domain.ids import JobId
+from domain.ids import BroadcastId, JobId, StreamId, StreamSessionId, VideoId
 from domain.processing import Processing, ProcessingMoved, State, TranscodeRequested
-from domain.streams import Stream
+from domain.streams import Stream, StreamStatus
+from tests.application.world import World
 from tests.contract.test_archive import PROCESSING, records
 from tests.strategies import START, channels, comments, streams
 
@@ -74,6 +76,35 @@ def test_a_stream_is_not_live_and_waits_for_its_ingest(stream: Stream) -> None:
         assert arrived == evolve(stream, ingest="", session=None, live_since=None, version=arrived.version)
     else:
         assert arrived == stream
+
+
+async def test_what_was_live_ends_as_lost(world: World) -> None:
+    """The ingest of the new place, asked, does not know it; and a broadcast there is another session."""
+    stream = Stream(
+        id=StreamId("str_1"), channel=world.channel, title="Cats, live", ingest="elsewhere",
+        session=StreamSessionId("brc_1"), live_since=world.clock.now(), created_at=world.clock.now(), version=3,
+    )  # fmt: skip
+    began = SessionEvent(
+        id="said-1", stream=stream.id, broadcast=BroadcastId("st-1"), kind=Happening.STREAM_START,
+        at=world.clock.now(), received_at=world.clock.now(),
+    )  # fmt: skip
+    silent = Timeline(stream=stream.id, channel=stream.channel, as_of=world.clock.now())
+    heard = silent.hear(began, window_s=60, name=StreamSessionId("brc_1"), video=VideoId("vid_1"))
+    look = silent.looked_at(heard, world.clock.now())
+    moved: list[Record] = [stream, look.timeline, *look.sessions]
+    for record in moved:
+        arrived, _ = arriving(record, world.clock.now())
+        if isinstance(arrived, Stream):
+            world.raw.streams().admit(arrived)
+        else:
+            assert isinstance(arrived, (Timeline, Session))
+            world.raw.broadcasts().admit(arrived)
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=2))
+        await world.core.sweep_broadcasts()()
+    session = await world.raw.broadcasts().session(StreamSessionId("brc_1"))
+    assert (session.status, session.ended_reason) == (SessionStatus.ENDED, EndReason.LOST)
+    assert (await world.raw.streams().get(stream.id)).status is StreamStatus.IDLE
 
 
 @given(records())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -33,6 +34,7 @@ from tests.entrypoints import aws_events as aws
 
 OLGA = UserId("usr_olga")
 _NUMBERS = count()
+LAMBDAS = "AWS_LAMBDA_RUNTIME_API"
 NOBODYS = "upl_01J9ZK3B1W8N6T2Q4R5S7V9X0Y"
 
 
@@ -99,6 +101,25 @@ class Functions:
     def stream(self) -> dict[str, Any]:
         """What a stream would tell of all that waits in the outbox."""
         return aws.of_stream(*(aws.change(id_, kind) for id_, kind in self.waiting().items()))
+
+
+STARTED = """
+import gc, importlib
+importlib.import_module("entrypoints.lambda.{module}")
+opened = importlib.import_module("entrypoints.lambda.runtime").core.cache_info().currsize
+print(opened, gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+
+
+@pytest.mark.parametrize("module", ["api", "events"])
+@pytest.mark.parametrize("on_lambda", [True, False])
+def test_an_environment_is_open_before_its_first_call(module: str, *, on_lambda: bool) -> None:
+    """And what the start made is never looked at for garbage, what calls make is. Other processes are left alone."""
+    env = {"HEXCAST_PROFILE": "memory", "HEXCAST_RATE_LIMIT": "0", **({LAMBDAS: "x"} if on_lambda else {})}
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED.format(module=module)], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == (["1", "True", "True"] if on_lambda else ["0", "True", "False"])
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    deployed = deploy(stack(), "hexcast-test")
+    deployed = deploy(stack(), "hexcast-test", GatewayChecksUploads="yes")
     with httpx.Client(base_url=deployed.url, timeout=60) as http:
         yield Site(stack(), deployed, http)
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from adapters.aws.clients import CHEAP
 from adapters.aws.dynamo import Tables
 from adapters.aws.tables import TABLES, definition
 from application.notifications import FAN_OUT_PAGE
@@ -23,6 +24,7 @@ from bench.world import Size, fill
 from domain.access import ANONYMOUS
 from domain.ids import NOTIFICATION, ChannelId, NotificationId, UserId
 from domain.notifications import Kind, Notification, Subject
+from tests.cloud.world import client as client_of
 from tests.cloud.world import world
 from tests.entrypoints import aws_events as aws
 from tests.entrypoints.lambda_runtime import environment
@@ -55,8 +57,8 @@ def cloud(folder: Path, *, quick: bool) -> Iterator[Row]:
 
 async def _lists(*, quick: bool) -> Sequence[Row]:
     rounds, times = (2, 20) if quick else (5, 100)
-    async with world() as cloud_:
-        client = await cloud_.client("dynamodb")
+    async with world() as cloud_, client_of("dynamodb", cloud_.account, **CHEAP) as client:
+        plain = await cloud_.client("dynamodb")
         tables = await _provisioned(client)
         core = core_on(tables)
         seeded = await fill(Size(videos=100, comments=400), core)
@@ -75,7 +77,7 @@ async def _lists(*, quick: bool) -> Sequence[Row]:
         tables.client = client
 
         async def bare() -> object:
-            return await client.query(**request)
+            return await plain.query(**request)
 
         spent: dict[str, list[float]] = {"ours": [], "bare": []}
         for _ in range(rounds):
@@ -174,8 +176,8 @@ def _median_ms(call: Callable[[], object], times: int) -> float:
 
 async def _crowd(*, quick: bool) -> Sequence[Row]:
     fans = 5_000 if quick else 100_000
-    async with world() as cloud_:
-        client = await cloud_.client("dynamodb")
+    async with world() as cloud_, client_of("dynamodb", cloud_.account, **CHEAP) as client:
+        plain = await cloud_.client("dynamodb")
         tables = await _provisioned(client)
         core = core_on(tables)
         inbox, new_id, now = core.adapters.inbox(), core.adapters.new_id(), core.adapters.now()
@@ -194,7 +196,7 @@ async def _crowd(*, quick: bool) -> Sequence[Row]:
             await inbox.settings_of([each.user for each in told])
             assert len(await inbox.deliver(told)) == len(told)
             took["ours"] += time.perf_counter() - begun
-            took["raw"] += await _raw(client, told)
+            took["raw"] += await _raw(plain, told)
     rates = {name: fans / seconds for name, seconds in took.items()}
     say(f"  {fans:,} told in {took['ours']:.0f} s; raw {took['raw']:.0f} s")
     figures = f"{rates['ours']:,.0f} a second", f"raw BatchWriteItem: {rates['raw']:,.0f}"

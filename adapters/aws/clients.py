@@ -3,7 +3,7 @@ wait for the others, of which each takes tenths of a second on a small machine.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -17,12 +17,17 @@ CONNECTIONS_MOST = 50
 CONNECT_S, READ_S, TRIES = 2, 10, 3
 """All tries together stay within the 30 s that API Gateway waits (AWS.md 7)."""
 
+CHEAP: Mapping[str, Any] = {"parameter_validation": False, "user_agent": "hexcast"}
+"""For the client that every request needs. The SDK looks whether each call is well-formed, which is a third of the work
+for a batch, and writes anew each time what the process runs on. DynamoDB looks, too, and tests let the SDK do so.
+"""
 _CONFIG = AioConfig(
     connect_timeout=CONNECT_S,
     read_timeout=READ_S,
     max_pool_connections=CONNECTIONS_MOST,
     retries={"mode": "standard", "total_max_attempts": TRIES},
 )
+_OFTEN = _CONFIG.merge(AioConfig(**CHEAP))
 
 
 class Lazy:
@@ -57,7 +62,8 @@ async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
         def make(service: str) -> Lazy:
-            config = s3_config(path_style=settings.endpoint_url is not None) if service == "s3" else _CONFIG
+            s3 = s3_config(path_style=settings.endpoint_url is not None)
+            config = {"s3": s3, "dynamodb": _OFTEN}.get(service, _CONFIG)
             return Lazy(
                 lambda: session.create_client(
                     service, region_name=settings.region, endpoint_url=settings.endpoint_url, config=config

@@ -19,7 +19,7 @@ from adapters.aws.counters import Counters
 from adapters.aws.dynamo import NEW, Item, Key, Refused, Tables, Value, Write, delete, number, put, text, update
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import DOC, VERSION, page, tail
-from adapters.aws.tables import G1, G2, SOCIAL, Operation, pattern
+from adapters.aws.tables import G1, G2, PK, SOCIAL, Operation, pattern
 from adapters.cursors import encoded
 from adapters.rows import text_of, value_of
 from adapters.versions import next_version
@@ -43,13 +43,21 @@ _ON_VIDEO = pattern(
     "<comment>",
     index=G1,
     items=22,
+    shown=(PK, DOC),
 )
 _REPLIES = pattern(
-    "visible replies, oldest first", Operation.QUERY, SOCIAL, "REPLIES#<comment>", "<reply>", index=G1, items=21
+    "visible replies, oldest first",
+    Operation.QUERY,
+    SOCIAL,
+    "REPLIES#<comment>",
+    "<reply>",
+    index=G1,
+    items=21,
+    shown=(DOC, G1.sk),
 )
 _OF_CHANNEL = pattern(
     "a channel's comments but the removed, newest first", Operation.QUERY, SOCIAL, "CHANNEL#<channel>", "<comment>",
-    index=G2, items=21,
+    index=G2, items=21, shown=(DOC, G2.sk),
 )  # fmt: skip
 _HELD = pattern(
     "a channel's held comments, oldest first", Operation.QUERY, SOCIAL, "HELD#<channel>", "<comment>",

@@ -255,7 +255,11 @@ class Tables:
 
     async def _some(self, asked: Pattern, keys: Sequence[Key]) -> Mapping[Key, Item]:
         name, found = self.name(asked.table), dict[Key, Item]()
-        left: Any = {name: {"Keys": [key.attributes for key in keys], "ConsistentRead": asked.strong}}
+        request: dict[str, Any] = {"Keys": [key.attributes for key in keys], "ConsistentRead": asked.strong}
+        if asked.shown:
+            names = _names(PK, SK, *asked.shown)
+            request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        left: Any = {name: request}
         for tried in range(TRIES):
             answer = await self._ask(self.client.batch_get_item, RequestItems=left)
             found.update((key_of(item), item) for item in answer["Responses"].get(name, ()))
@@ -274,20 +278,23 @@ class Tables:
         """
         _expect(asked, Operation.QUERY)
         pk, sk = (asked.index.pk, asked.index.sk) if asked.index else (PK, SK)
-        condition, values = _bounds(_cut(above), _cut(below))
+        condition, values = _bounds(sk, _cut(above), _cut(below))
         ends = [str(value["S"]) for value in values.values()]
         if below == "" or not _fits(partition, PK_BYTES) or ends != sorted(ends):
             return []  # AWS refuses no text, and a BETWEEN whose ends are the wrong way round
+        names = _names(pk, *([sk] if condition else []), *asked.shown)
         request: dict[str, Any] = {
             "TableName": self.name(asked.table),
             "KeyConditionExpression": f"#{pk} = :pk{condition}",
-            "ExpressionAttributeNames": {f"#{pk}": pk, **({"#sk": sk} if condition else {})},
+            "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": {":pk": text(partition), **values},
             "ScanIndexForward": not descending,
             "ConsistentRead": asked.strong,
         }
         if asked.index:
             request["IndexName"] = asked.index.index_name
+        if asked.shown:
+            request["ProjectionExpression"] = ", ".join(_names(*asked.shown))
         found: list[Item] = []
         while limit is None or len(found) < limit:  # a page ends after 1 MB, too
             if limit is not None:
@@ -445,14 +452,19 @@ class Tables:
             raise _busy() from error
 
 
-def _bounds(above: str | None, below: str | None) -> tuple[str, Mapping[str, Value]]:
+def _names(*attributes: str) -> Mapping[str, str]:
+    return {f"#{name}": name for name in attributes}
+
+
+def _bounds(sk: str, above: str | None, below: str | None) -> tuple[str, Mapping[str, Value]]:
     if above and below:
         # There is one condition for the sort key, and BETWEEN includes both ends.
-        return " AND #sk BETWEEN :low AND :high", {":low": text(above + "\0"), ":high": text(_just_below(below))}
+        ends = {":low": text(above + "\0"), ":high": text(_just_below(below))}
+        return f" AND #{sk} BETWEEN :low AND :high", ends
     if above:
-        return " AND #sk > :low", {":low": text(above)}
+        return f" AND #{sk} > :low", {":low": text(above)}
     if below:
-        return " AND #sk < :high", {":high": text(below)}
+        return f" AND #{sk} < :high", {":high": text(below)}
     return "", {}
 
 

@@ -47,7 +47,7 @@ class Shelf(Generic[V]):
         partition = f"{self.prefix}<{self.key}>"
         for name, purpose, operation, more in (
             ("_get", f"{self.name} by id", Operation.GET, {"strong": True}),
-            ("_many", f"{self.name}s by id", Operation.MANY, {"items": 20}),
+            ("_many", f"{self.name}s by id", Operation.MANY, {"items": 20, "shown": (DOC,)}),
             ("_write", f"save or remove {self.name}", Operation.WRITE, {"indices": self.indices}),
         ):
             declared = pattern(purpose, operation, self.table, partition, self.sort, item_bytes=self.item_bytes, **more)

@@ -76,8 +76,10 @@ class SqsReports:
         return self._fetched.popleft()
 
     async def settle(self, report: Report) -> None:
-        for receipt in self._receipts.pop(report, ()):
+        """They are known until they are removed, so that a second try removes them."""
+        for receipt in self._receipts.get(report, ()):
             await self._remove(receipt)
+        self._receipts.pop(report, None)
 
     async def _fetch(self) -> None:
         with asking("SQS"):

@@ -753,20 +753,25 @@ class Answer:
     body: bytes
 
 
+ANSWER_MOST = 256 * 1024
+"""Bytes of a body that is kept (DynamoDB takes 400 KB an item, AWS.md 6.1, and this grows by a third on its way)."""
+
+
 class Idempotency(Protocol):
     """What was answered to requests with an ``Idempotency-Key``, kept for 24 hours."""
 
     async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
         """The answer that was given; None makes the caller the one who answers (for a minute, should it die).
         Raises Invalid (``idempotency_key_reused``) for another fingerprint, Conflict
-        (``idempotency_in_flight``) while someone is at it. Raises Conflict (``idempotency_answer_lost``) when whoever
-        was to answer died after the effect.
+        (``idempotency_in_flight``) while someone is at it. Raises Conflict (``idempotency_answer_lost``) when the
+        request had its effect and there is no answer: whoever was to give it died or failed, or it was too long.
         """
 
-    async def finish(self, key: str, answer: Answer, now: datetime) -> None: ...
+    async def finish(self, key: str, answer: Answer, now: datetime) -> None:
+        """That of a body above ``ANSWER_MOST`` is as good as lost."""
 
     async def abandon(self, key: str) -> None:
-        """The request came to nothing that must be remembered."""
+        """The request failed. Unless it had an effect, it may come again."""
 
 
 # --- moving house --------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from attrs import field, frozen
-from botocore.exceptions import ChecksumError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  (the SDK's own)
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from adapters import credentials
+from adapters.aws.errors import ACCOUNTS, asking, code_of
 from adapters.credentials import SIGN_UP_CODE, Passwords, stored
 from application.ports import NewId, Now, Tokens
 from domain.access import Role
@@ -97,19 +97,11 @@ ACTIONS: Sequence[str] = (
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""
 LIST_MOST = 60
-_BUSY = frozenset(
-    {
-        "TooManyRequestsException", "LimitExceededException", "ThrottlingException", "InternalErrorException",
-        "InternalFailure", "ServiceUnavailable", "CodeDeliveryFailureException", "500", "503",
-    }
-)  # fmt: skip
 _TRIGGER_FAILED = frozenset(
     {"UnexpectedLambdaException", "UserLambdaValidationException", "InvalidLambdaResponseException"}
 )
 _CODE_OVER = frozenset({"ExpiredCodeException", "TooManyFailedAttemptsException"})
 _CODE_REFUSED = _CODE_OVER | {"CodeMismatchException", "UserNotFoundException", "NotAuthorizedException"}
-_CUT_OFF = (HTTPClientError, ConnectionError, ChecksumError, ResponseParserError)
-"""No answer, or none that is whole."""
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]+")
 _CODE = re.compile(r"[0-9]+")
 
@@ -184,7 +176,7 @@ class CognitoAccounts:
                 UserAttributes=_listed({"email": email, HANDLE: handle, ATTEMPT: attempt, PROOF: proof}),
             )  # fmt: skip
         except ClientError as error:
-            match _code(error):
+            match code_of(error):
                 case "UsernameExistsException":
                     return await self._of_attempt(email, attempt)
                 case "InvalidPasswordException":
@@ -201,7 +193,7 @@ class CognitoAccounts:
         """
         there = await self._account(email)
         if there is None:
-            raise _busy()  # closed in this moment: the next try finds the address free
+            raise ACCOUNTS.busy()  # closed in this moment: the next try finds the address free
         if there.attributes.get(ATTEMPT) != attempt:
             raise credentials.taken(confirmed=there.confirmed)
         return there.user
@@ -233,7 +225,7 @@ class CognitoAccounts:
                 self.client.confirm_sign_up, ClientId=self.client_id, Username=email, ConfirmationCode=code
             )  # fmt: skip
         except ClientError as error:
-            refused = _code(error)
+            refused = code_of(error)
             if refused not in _CODE_REFUSED | _TRIGGER_FAILED:
                 raise
             there = await self._account(email)
@@ -255,7 +247,10 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.resend_confirmation_code, ClientId=self.client_id, Username=stored(email))
         except ClientError as error:
-            if _code(error) not in {"UserNotFoundException", "InvalidParameterException"}:  # gone, or confirmed, by now
+            if code_of(error) not in {
+                "UserNotFoundException",
+                "InvalidParameterException",
+            }:  # gone, or confirmed, by now
                 raise
 
     async def sign_in(self, email: str, password: str) -> Tokens:
@@ -268,7 +263,7 @@ class CognitoAccounts:
                 AuthParameters={"USERNAME": email, "PASSWORD": secret_of(password)},
             )  # fmt: skip
         except ClientError as error:
-            match _code(error):
+            match code_of(error):
                 case "NotAuthorizedException" if "attempts exceeded" in str(error).lower():
                     raise Unavailable("too many wrong passwords; wait a little", code="too_many_tries") from error
                 case "NotAuthorizedException" | "UserNotFoundException" | "PasswordResetRequiredException":
@@ -295,7 +290,7 @@ class CognitoAccounts:
                 self.client.get_tokens_from_refresh_token, ClientId=self.client_id, RefreshToken=token
             )  # fmt: skip
         except ClientError as error:
-            match _code(error):
+            match code_of(error):
                 case "RefreshTokenReuseException":
                     await self._revoke(token)
                 case "NotAuthorizedException" | "InvalidParameterException" | "UserNotFoundException":
@@ -319,7 +314,7 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.forgot_password, ClientId=self.client_id, Username=stored(email))
         except ClientError as error:
-            if _code(error) not in {"UserNotFoundException", "NotAuthorizedException"}:  # gone by now, or disabled
+            if code_of(error) not in {"UserNotFoundException", "NotAuthorizedException"}:  # gone by now, or disabled
                 raise
 
     async def reset_password(self, email: str, code: str, password: str) -> None:
@@ -333,7 +328,7 @@ class CognitoAccounts:
                 Password=secret_of(password),
             )  # fmt: skip
         except ClientError as error:
-            refused = _code(error)
+            refused = code_of(error)
             if refused == "InvalidPasswordException":
                 raise _no_password() from error
             if refused == "UserNotConfirmedException":
@@ -362,7 +357,7 @@ class CognitoAccounts:
                 elif group in held and group not in roles:
                     await self._ask(self.client.admin_remove_user_from_group, **whose, GroupName=group)
         except ClientError as error:
-            if _code(error) == "UserNotFoundException":
+            if code_of(error) == "UserNotFoundException":
                 raise NotFound("there is no such account") from error
             raise
 
@@ -370,7 +365,7 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.admin_delete_user, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) != "UserNotFoundException":
+            if code_of(error) != "UserNotFoundException":
                 raise
 
     # --- what Cognito keeps
@@ -382,7 +377,7 @@ class CognitoAccounts:
         try:
             answer = await self._ask(self.client.admin_get_user, UserPoolId=self.pool_id, Username=name)
         except ClientError as error:
-            if _code(error) == "UserNotFoundException":
+            if code_of(error) == "UserNotFoundException":
                 return None
             raise
         return _read(answer, answer["UserAttributes"])
@@ -407,21 +402,21 @@ class CognitoAccounts:
                 UserAttributes=_listed(attributes),
             )  # fmt: skip
         except ClientError as error:
-            if _code(error) != "UserNotFoundException":
+            if code_of(error) != "UserNotFoundException":
                 raise
 
     async def _confirmed(self, user: UserId) -> None:
         try:
             await self._ask(self.client.admin_confirm_sign_up, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) not in _TRIGGER_FAILED | {"NotAuthorizedException", "UserNotFoundException"}:
+            if code_of(error) not in _TRIGGER_FAILED | {"NotAuthorizedException", "UserNotFoundException"}:
                 raise  # of those, it is confirmed already, or was all the same, or is gone
 
     async def _end_sign_ins(self, user: UserId) -> None:
         try:
             await self._ask(self.client.admin_user_global_sign_out, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) != "UserNotFoundException":
+            if code_of(error) != "UserNotFoundException":
                 raise
 
     async def _opens(self, email: str, password: str) -> bool:
@@ -437,7 +432,7 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.revoke_token, ClientId=self.client_id, Token=token)
         except ClientError as error:
-            if _code(error) not in {
+            if code_of(error) not in {
                 "UnsupportedTokenTypeException", "UnauthorizedException", "NotAuthorizedException",
                 "InvalidParameterException",
             }:  # fmt: skip
@@ -445,14 +440,8 @@ class CognitoAccounts:
 
     async def _ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
         """What the SDK could not get done in its own tries is for later. Raises Unavailable (``identity_busy``)."""
-        try:
+        with asking(ACCOUNTS):
             return await call(**given)
-        except ClientError as error:
-            if _code(error) in _BUSY:
-                raise _busy() from error
-            raise
-        except _CUT_OFF as error:
-            raise _busy() from error
 
 
 def _read(user: Mapping[str, Any], listed: Sequence[Mapping[str, str]]) -> _Account:
@@ -487,13 +476,8 @@ def _refusal(refused: str, there: _Account | None) -> Invalid | Unavailable:
     "Managing user existence error responses").
     """
     if refused in _TRIGGER_FAILED:
-        return _busy()
+        return ACCOUNTS.busy()
     return credentials.code_over() if refused in _CODE_OVER and there is not None else credentials.mismatch()
-
-
-def _code(error: ClientError) -> str:
-    code: str = error.response["Error"]["Code"]
-    return code
 
 
 def _sent_again(error: ClientError) -> bool:
@@ -507,7 +491,3 @@ def _no_address() -> Invalid:
 
 def _no_password() -> Invalid:
     return Invalid("this password is not accepted", code="invalid_password", field="password")
-
-
-def _busy() -> Unavailable:
-    return Unavailable("accounts cannot be reached now; try again", code="identity_busy")

@@ -74,14 +74,10 @@ class Counters:
 
         await tables.attempt(writes, conflicted)
 
-    async def there(self, tables: Tables, subject: str) -> bool:
-        """Whether anything was ever counted and is not forgotten."""
-        return await tables.get(self._one, self._at(subject, 0)) is not None
-
     async def shards(self, tables: Tables, subject: str) -> int:
-        """Over how many it is counted now."""
+        """Over how many it is counted now; none when nothing was ever counted, or it was forgotten."""
         first = await tables.get(self._one, self._at(subject, 0))
-        return SHARDS if first is not None and _SHARDS in first else 1
+        return 0 if first is None else SHARDS if _SHARDS in first else 1
 
     def _adding(self, subject: str, shard: int, by: Mapping[str, int]) -> Write:
         steps = ", ".join(f"#{name} :{name}" for name in by)
@@ -92,13 +88,12 @@ class Counters:
         """From now on there are more items, and readers know of it before anything is in them. Whoever comes later only
         reads that: the item is in demand enough.
         """
-        if await self.shards(tables, subject) == 1:
+        if await self.shards(tables, subject) < SHARDS:
             await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
 
-    async def forget(self, tables: Tables, subject: str) -> None:
-        """The first goes last, which says whether there are others."""
-        others = range(1, await self.shards(tables, subject))
-        await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in others])
+    async def forget(self, tables: Tables, subject: str, shards: int) -> None:
+        """All that it is counted over. The first goes last, which says whether there are others."""
+        await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in range(1, shards)])
         await tables.write_many([delete(self._forget, self._at(subject, 0))])
 
     def _at(self, subject: str, shard: int) -> Key:

@@ -19,11 +19,10 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from attrs import define, evolve, field, frozen
-from botocore.exceptions import ChecksumError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  (the SDK's own)
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
+from adapters.aws.errors import DATABASE, asking, code_of
 from adapters.aws.tables import EXPIRES, PK, SK, Operation, Pattern, Table
-from domain.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -39,16 +38,8 @@ PK_BYTES, SK_BYTES = 2048, 1024
 """What keys take (AWS.md 6.1)."""
 TRIES = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
-_BUSY = frozenset(
-    {
-        "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException",
-        "InternalServerError", "InternalFailure", "ServiceUnavailable", "TransactionInProgressException", "500", "503",
-    }
-)  # fmt: skip
 _CONFLICTS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Why a transaction is cancelled although nothing is wrong with it: the SDK does not send it again (AWS.md 6.1)."""
-_CUT_OFF = (HTTPClientError, ConnectionError, ChecksumError, ResponseParserError)
-"""No answer, or none that is whole."""
 _NAME = re.compile(r"#(\w+)")
 _VALUE = re.compile(r":\w+")
 
@@ -267,7 +258,7 @@ class Tables:
             if not left:
                 return found
             await self.pause(_jitter(tried))
-        raise _busy()
+        raise DATABASE.busy()
 
     async def query(
         self, asked: Pattern, partition: str, *, above: str | None = None, below: str | None = None,
@@ -354,7 +345,7 @@ class Tables:
                 if request is not None:
                     request.over = True
                 return
-        raise _busy()
+        raise DATABASE.busy()
 
     async def anew(self, work: Callable[[], Awaitable[T]]) -> T:
         """What ``work`` gives, which reads and then writes what rests on that: from the start again when it is refused,
@@ -365,7 +356,7 @@ class Tables:
                 return await work()
             except Refused:
                 await self.pause(_jitter(tried))
-        raise _busy()
+        raise DATABASE.busy()
 
     async def _carry_out(self, writes: Sequence[Write], token: str) -> None:
         if len(writes) == 1 and _may_be_alone(writes[0]):
@@ -385,7 +376,7 @@ class Tables:
         try:
             await self._ask(call[write.kind], TableName=self.name(write.pattern.table), **write.request)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code = code_of(error)
             if code == "TransactionConflictException":
                 raise Conflicted(frozenset({0})) from error
             if code != "ConditionalCheckFailedException":
@@ -401,7 +392,7 @@ class Tables:
         try:
             await self._ask(self.client.transact_write_items, TransactItems=steps, ClientRequestToken=token)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
+            if code_of(error) != "TransactionCanceledException":
                 raise
             reasons: Sequence[Any] = error.response.get("CancellationReasons", ())
             codes = [each.get("Code") for each in reasons]
@@ -438,18 +429,12 @@ class Tables:
             if not left:
                 return
             await self.pause(_jitter(tried))
-        raise _busy()
+        raise DATABASE.busy()
 
     async def _ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
         """What the SDK could not get done in its own tries is for later."""
-        try:
+        with asking(DATABASE):
             return await call(**given)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _BUSY:
-                raise _busy() from error
-            raise
-        except _CUT_OFF as error:
-            raise _busy() from error
 
 
 def _names(*attributes: str) -> Mapping[str, str]:
@@ -500,7 +485,3 @@ def _expect(asked: Pattern, operation: Operation) -> None:
 def _jitter(tried: int) -> float:
     """Seconds, at random, so that those who met do not meet again."""
     return random.uniform(0, min(FIRST_PAUSE_S * 2**tried, LONGEST_PAUSE_S))  # noqa: S311  (nothing secret)
-
-
-def _busy() -> Unavailable:
-    return Unavailable("the database is busy", code="database_busy")

@@ -101,9 +101,10 @@ class DynamoReactions:
 
     async def forget(self, subject: str) -> None:
         """What was never counted has no reactions. The tally goes last, so that one who gave up midway begins anew."""
-        if await _TALLIES.there(self._tables, subject):
+        over = await _TALLIES.shards(self._tables, subject)
+        if over:
             await asyncio.gather(*(self._forget(f"REACTION#{subject}#{shard}") for shard in range(SHARDS)))
-            await _TALLIES.forget(self._tables, subject)
+            await _TALLIES.forget(self._tables, subject, over)
 
     async def _given(self, subject: str, user: UserId) -> Reaction | None:
         item = await self._tables.get(_GIVEN, _reacted(subject, user))

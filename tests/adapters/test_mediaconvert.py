@@ -355,8 +355,9 @@ async def test_a_refusal_is_told_and_can_be_asked_after(operation: str, answer: 
 async def test_a_busy_service_is_asked_again_later(operation: str, answer: str) -> None:
     world = World()
     world.service.failing[operation] = answer
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as caught:
         await world.transcoder.start(ORDER)
+    assert caught.value.code == ("store_busy" if operation == "head_object" else "transcoder_busy")
     assert world.told == []
 
 

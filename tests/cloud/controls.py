@@ -6,10 +6,9 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from tests.cloud.cloudfront import Gate
-from tests.cloud.codes import Codes
+from tests.cloud.cognito import Cognito
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused
-from tests.cloud.signins import SignIns
 from tests.cloud.wire import App, Caller, Receive, Request, Scope, Send, read, reply, told
 
 PATH = "/_hexcast/"
@@ -30,8 +29,7 @@ class Controls:
     behind: App
     emulator: Emulator
     media: MediaConvert
-    codes: Codes
-    sign_ins: SignIns
+    cognito: Cognito
     gate: Gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,9 +50,9 @@ class Controls:
             case "GET", "health":
                 return {}
             case "GET", "mail":
-                return {"data": self.codes.mailed(request.one("to")), "next_cursor": None}
+                return {"data": self.cognito.mailed(request.one("to")), "next_cursor": None}
             case "POST", "codes", "expire":
-                return {"expired": self.codes.expire(request.json["to"])}
+                return {"expired": self.cognito.expire(request.json["to"])}
             case "POST", "events":
                 self.emulator.put_events(Caller.of(request.json["account"]), request.json["entries"])
             case "POST", "site":
@@ -63,8 +61,7 @@ class Controls:
                 self.emulator.wipe(request.json["account"])
             case "POST", "reset":
                 self.media.reset()
-                self.codes.reset()
-                self.sign_ins.reset()
+                self.cognito.reset()
                 await self.emulator.reset()
             case _, "jobs", *rest:
                 return await self._job_done(request, rest)

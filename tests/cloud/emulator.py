@@ -22,12 +22,11 @@ from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import cloudfront, cognito, dynamodb, eventbridge, lambda_svc
 
 from tests.cloud.cloudfront import Gate
-from tests.cloud.codes import Client, Codes, Person
+from tests.cloud.cognito import Client, Cognito, Person
 from tests.cloud.controls import Controls
 from tests.cloud.encoder import Failed, Place
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Service
-from tests.cloud.signins import SignIns
 from tests.cloud.wire import (
     Answer,
     App,
@@ -309,8 +308,6 @@ def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     emulator = Ministack(endpoint)
     media = MediaConvert(ffmpeg, Buckets(endpoint), emulator.emit)
     behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})
-    people = Directory()
-    codes = Codes(behind, people, emulator.invoke)
-    sign_ins = SignIns(codes, people)
-    gate = Gate(sign_ins, Distributions(), acting, site_port)
-    return Controls(gate, emulator, media, codes, sign_ins, gate)
+    people = Cognito(behind, Directory(), emulator.invoke)
+    gate = Gate(people, Distributions(), acting, site_port)
+    return Controls(gate, emulator, media, people, gate)

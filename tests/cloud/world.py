@@ -8,7 +8,7 @@ import asyncio
 import atexit
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any
@@ -169,15 +169,28 @@ _wiped: list[str] = []
 
 
 @asynccontextmanager
-async def tables(*, url: str = "", **config: Any) -> AsyncIterator[Tables]:
-    """The four tables, empty, and nobody else's. They are made and emptied past ``url``, where things may fail."""
+async def emptied(*, url: str = "", **config: Any) -> AsyncIterator[tuple[Any, Callable[[], None]]]:
+    """A client of an account that has the four tables, empty, and is nobody else's; and what empties them again. They
+    are made and emptied past ``url``, where things may fail.
+    """
     known = bool(_wiped)
     account = _wiped.pop() if known else str(next(_accounts))
+
+    def wipe() -> None:
+        stack().post("wipe", {"account": account})
+
     async with client("dynamodb", account, url=url, **config) as opened:
         if not known:
             await asyncio.gather(*(opened.create_table(**definition(table, table.name)) for table in TABLES))
         try:
-            yield Tables(opened, {table.name: table.name for table in TABLES})
+            yield opened, wipe
         finally:
-            stack().post("wipe", {"account": account})
+            wipe()
             _wiped.append(account)
+
+
+@asynccontextmanager
+async def tables(*, url: str = "", **config: Any) -> AsyncIterator[Tables]:
+    """The four tables of such an account."""
+    async with emptied(url=url, **config) as (opened, _):
+        yield Tables(opened, {table.name: table.name for table in TABLES})

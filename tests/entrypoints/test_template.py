@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters.aws.clients import CONNECT_S, READ_S, TRIES
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
 from adapters.aws.settings import PREFIX, AwsSettings
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
@@ -54,6 +55,12 @@ def test_a_table_is_as_the_adapters_ask_it(table: Table) -> None:
 
 def test_there_are_no_other_tables() -> None:
     assert set(resources("DynamoDB::Table")) == {f"{table.name.title()}Table" for table in TABLES}
+
+
+def test_a_call_that_hangs_ends_before_the_function_that_answers_does() -> None:
+    """Whoever asked is told so then, and a request with a key does not stand as if its process had died."""
+    pauses_s = sum(2**each for each in range(TRIES - 1))  # at most, as the SDK has them
+    assert (CONNECT_S + READ_S) * TRIES + pauses_s < FUNCTIONS["ApiFunction"]["Timeout"]
 
 
 def test_people_are_as_the_adapter_expects_them() -> None:

@@ -89,7 +89,7 @@ class SignIns:
     @property
     def steps(self) -> Mapping[str, Callable[[Request], Awaitable[Answer]]]:
         return {
-            "SignUp": self.sign_up, "InitiateAuth": self.initiate_auth, "RespondToAuthChallenge": self.signed_in,
+            "SignUp": self.sign_up, "AdminCreateUser": self.admin_create_user, "InitiateAuth": self.initiate_auth, "RespondToAuthChallenge": self.signed_in,
             "GetTokensFromRefreshToken": self.refresh, "RevokeToken": self.revoke, "GlobalSignOut": self.sign_out,
             "AdminUserGlobalSignOut": self.admin_sign_out,
         }  # fmt: skip
@@ -104,6 +104,12 @@ class SignIns:
         client = self.pools.client(request.json.get("ClientId", ""))
         if answer.status == 200 and client is not None:
             self.pools.date(client.pool, answer.json["UserSub"], present(request))
+        return answer
+
+    async def admin_create_user(self, request: Request) -> Answer:
+        answer = await passed_on(self.behind, request)
+        if answer.status == 200:
+            self.pools.date(request.json["UserPoolId"], answer.json["User"]["Username"], present(request))
         return answer
 
     async def initiate_auth(self, request: Request) -> Answer:

@@ -7,7 +7,6 @@ goes over the wire. Whether the keys in the two begin with the prefix that was a
 is.
 """
 
-import asyncio
 import gzip
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from adapters.aws.errors import asking
 from adapters.aws.tables import TABLES, Operation, Table, pattern
 from domain.errors import Unavailable
 
-PREFIX = "AWSDynamoDB/"
+EXPORTS = "AWSDynamoDB/"
 """Begins the keys of all exports."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Between looks whether an export is done, which takes minutes."""
@@ -66,16 +65,17 @@ async def snapshot(tables: Tables, store: Store, bucket: str) -> Snapshot:
     """As late as DynamoDB can say of all tables what was in them, which is some five minutes ago. Raises Unavailable
     (``no_recovery`` where point-in-time recovery is off, ``export_failed``).
     """
-    at = min(await asyncio.gather(*(_latest(tables, table) for table in TABLES)))
-    files = await asyncio.gather(*(_exported(tables, table, store, bucket, at) for table in TABLES))
-    return Snapshot(at, {table.name: each for table, each in zip(TABLES, files, strict=True)}, store, bucket)
+    at = min([await _latest(tables, table) for table in TABLES])
+    begun = {table: await _begun(tables, table, bucket, at) for table in TABLES}
+    files = {table.name: await _files(tables, table, export, store, bucket) for table, export in begun.items()}
+    return Snapshot(at, files, store, bucket)
 
 
 async def described(tables: Tables, table: Table) -> Mapping[str, Any]:
     """What DescribeTable says of it. Raises Unavailable."""
-    with asking("DynamoDB"):
-        said: Mapping[str, Any] = (await _client(tables).describe_table(TableName=tables.name(table)))["Table"]
-        return said
+    said: Mapping[str, Any] = await tables.ask(_client(tables).describe_table, TableName=tables.name(table))
+    description: Mapping[str, Any] = said["Table"]
+    return description
 
 
 def _client(tables: Tables) -> Any:
@@ -84,31 +84,32 @@ def _client(tables: Tables) -> Any:
 
 
 async def _latest(tables: Tables, table: Table) -> datetime:
-    with asking("DynamoDB"):
-        said = await _client(tables).describe_continuous_backups(TableName=tables.name(table))
-    latest: datetime | None = (
-        said["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {}).get("LatestRestorableDateTime")
-    )
+    said = await tables.ask(_client(tables).describe_continuous_backups, TableName=tables.name(table))
+    past = said["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    latest: datetime | None = past.get("LatestRestorableDateTime")
     if latest is None:
         message = f"{tables.name(table)} keeps nothing of the past: turn on its point-in-time recovery"
         raise Unavailable(message, code="no_recovery")
     return latest
 
 
-async def _exported(tables: Tables, table: Table, store: Store, bucket: str, at: datetime) -> Sequence[str]:
-    """The keys of the files."""
-    arn = (await described(tables, table))["TableArn"]
-    with asking("DynamoDB"):
-        said = await _client(tables).export_table_to_point_in_time(
-            TableArn=arn, ExportTime=at, S3Bucket=bucket, ExportFormat="DYNAMODB_JSON"
-        )
-    export = said["ExportDescription"]
+async def _begun(tables: Tables, table: Table, bucket: str, at: datetime) -> Mapping[str, Any]:
+    """The description of an export."""
+    arn, call = (await described(tables, table))["TableArn"], _client(tables).export_table_to_point_in_time
+    said = await tables.ask(call, TableArn=arn, ExportTime=at, S3Bucket=bucket, ExportFormat="DYNAMODB_JSON")
+    export: Mapping[str, Any] = said["ExportDescription"]
+    return export
+
+
+async def _files(
+    tables: Tables, table: Table, export: Mapping[str, Any], store: Store, bucket: str
+) -> Sequence[str]:  # fmt: skip
+    """The keys of what an export left, when it is done."""
     for tried in count():
         if export["ExportStatus"] != "IN_PROGRESS":
             break
         await tables.pause(min(FIRST_PAUSE_S * 2**tried, LONGEST_PAUSE_S))
-        with asking("DynamoDB"):
-            said = await _client(tables).describe_export(ExportArn=export["ExportArn"])
+        said = await tables.ask(_client(tables).describe_export, ExportArn=export["ExportArn"])
         export = said["ExportDescription"]
     if export["ExportStatus"] != "COMPLETED":
         why = f"{export.get('FailureCode')}: {export.get('FailureMessage')}"

@@ -64,7 +64,8 @@ def throttled(service: str, operation: str, times: int = 1) -> Rule:
 
 
 def broken(service: str, operation: str, times: int = 1) -> Rule:
-    code = {"s3": "InternalError", "dynamodb": "InternalServerError"}.get(service, "InternalServerErrorException")
+    codes = {"s3": "InternalError", "dynamodb": "InternalServerError", "cognito-idp": "InternalErrorException"}
+    code = codes.get(service, "InternalServerErrorException")
     return refused(service, operation, code, 500, times)
 
 

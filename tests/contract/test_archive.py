@@ -18,7 +18,7 @@ from adapters.aws.archive import DynamoArchive
 from adapters.aws.channels import DynamoChannels
 from adapters.aws.cognito import CognitoAccounts
 from adapters.aws.comments import DynamoComments
-from adapters.aws.dynamo import Key
+from adapters.aws.dynamo import Key, Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
@@ -72,8 +72,9 @@ from domain.processing import Processing
 from domain.uploads import OPEN, Upload
 from domain.videos import Video
 from tests import strategies as some
+from tests.adapters.declared import named
 from tests.cloud import direct
-from tests.cloud.pools import pool
+from tests.cloud.pools import Pool, pool
 from tests.cloud.world import stack, world
 from tests.identities import CHEAP, over, pems, signing_keys
 from tests.strategies import START
@@ -205,6 +206,25 @@ class _Ports:
         }
 
 
+def archive_of(clock: FakeClock, dynamodb: Any, store: Any, bucket: str, people: Pool) -> DynamoArchive:
+    """Over these clients, and never waiting."""
+
+    async def at_once(_: float) -> None: ...
+
+    tables, new_id, now = Tables(dynamodb, named(), at_once), Ulids(clock.now), clock.now
+    outbox = DynamoOutbox(tables, new_id, now)
+    return DynamoArchive(
+        tables=tables, store=store, bucket=bucket,
+        accounts=CognitoAccounts(people.cognito, people.id, people.client_id, now, new_id, Passwords(CHEAP)),
+        users=DynamoUsers(tables, outbox), channels=DynamoChannels(tables, outbox),
+        videos=DynamoVideos(tables, outbox), uploads=DynamoUploads(tables, outbox),
+        processings=DynamoProcessings(tables, outbox), comments=DynamoComments(tables, outbox),
+        reactions=DynamoReactions(tables, outbox), subscriptions=DynamoSubscriptions(tables, outbox),
+        sessions=DynamoSessions(tables, now), history=DynamoHistory(tables), inbox=DynamoInbox(tables, now),
+        outbox=outbox, now=now,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def cloud() -> AsyncIterator[Place]:
     """DynamoDB in this process, Cognito and S3 in the emulated cloud."""
@@ -219,20 +239,9 @@ async def cloud() -> AsyncIterator[Place]:
         async def store(bucket: str, key: str, content: bytes) -> None:
             await s3.put_object(Bucket=bucket, Key=key, Body=content)
 
-        async def at_once(_: float) -> None: ...
-
-        client.store, tables.pause = store, at_once
-        new_id, now = Ulids(clock.now), clock.now
-        outbox = DynamoOutbox(tables, new_id, now)
-        accounts = CognitoAccounts(people.cognito, people.id, people.client_id, now, new_id, Passwords(CHEAP))
-        archive = DynamoArchive(
-            tables=tables, store=s3, bucket=bucket, accounts=accounts, users=DynamoUsers(tables, outbox),
-            channels=DynamoChannels(tables, outbox), videos=DynamoVideos(tables, outbox),
-            uploads=DynamoUploads(tables, outbox), processings=DynamoProcessings(tables, outbox),
-            comments=DynamoComments(tables, outbox), reactions=DynamoReactions(tables, outbox),
-            subscriptions=DynamoSubscriptions(tables, outbox), sessions=DynamoSessions(tables, now),
-            history=DynamoHistory(tables), inbox=DynamoInbox(tables, now), outbox=outbox, now=now,
-        )  # fmt: skip
+        client.store = store
+        archive = archive_of(clock, client, s3, bucket, people)
+        accounts, outbox = archive.accounts, archive.outbox
 
         async def usage(users: Sequence[UserId]) -> Mapping[str, tuple[int, int]]:
             """As it stands beside the uploads, and no other than the lists say."""

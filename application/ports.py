@@ -864,13 +864,20 @@ class Archive(Protocol):
 
     Sign-ins, mails, answers to idempotency keys, signing keys, transcode jobs and files do not move. Counts follow
     from what is loaded, and so does search: the events that index it are added.
+
+    Passwords and codes move between identity providers of our own. Cognito neither takes nor tells them: whoever moves
+    there or back asks for a new password (the hash that it tells matches none), and who waited for a code for another.
+    It names everyone itself, too, so users have other ids there, in every record that says them.
     """
 
     def dump(self) -> AsyncIterator[Record]:
-        """As of one moment, whatever is stored meanwhile; boxes before the notifications in them."""
+        """As of one moment, whatever is stored meanwhile; accounts before the records of their owners, boxes before the
+        notifications in them. The moment is a little ago on AWS, and accounts may be newer.
+        """
 
     async def load(self, records: AsyncIterator[Record]) -> int:
-        """How many there were. What had begun to be transcoded begins again (``application.moving``).
+        """How many there were, in the order of a dump. What had begun to be transcoded begins again
+        (``application.moving``).
 
         Raises Conflict (``not_empty``) where anything is kept already. Raises Conflict (``inconsistent_archive``)
         when two records claim the same name; then, or when ``records`` raises, some may be loaded already, which

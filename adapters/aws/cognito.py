@@ -9,6 +9,7 @@ Codes, their number of tries and their lifetimes are Cognito's: 24 hours for a s
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -19,7 +20,8 @@ from botocore.exceptions import ClientError
 from adapters import credentials
 from adapters.aws.errors import ACCOUNTS, asking, code_of
 from adapters.credentials import SIGN_UP_CODE, Passwords, stored
-from application.ports import NewId, Now, Tokens
+from adapters.system import secret
+from application.ports import Account, Code, NewId, Now, Tokens
 from domain.access import Role
 from domain.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from domain.identity import PASSWORD_LEAST, PASSWORD_MOST
@@ -94,6 +96,9 @@ ACTIONS: Sequence[str] = (
 )  # fmt: skip
 """What our credentials must allow on the pool; all other calls need none (AWS.md 5)."""
 
+MOVING: Sequence[str] = ("AdminCreateUser", "AdminSetUserPassword", "ListUsersInGroup")
+"""What whoever moves people in or out must be allowed besides."""
+
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""
 LIST_MOST = 60
@@ -118,6 +123,9 @@ class Client(Protocol):
     async def forgot_password(self, **given: Any) -> Any: ...
     async def confirm_forgot_password(self, **given: Any) -> Any: ...
     async def list_users(self, **given: Any) -> Any: ...
+    async def list_users_in_group(self, **given: Any) -> Any: ...
+    async def admin_create_user(self, **given: Any) -> Any: ...
+    async def admin_set_user_password(self, **given: Any) -> Any: ...
     async def admin_get_user(self, **given: Any) -> Any: ...
     async def admin_delete_user(self, **given: Any) -> Any: ...
     async def admin_confirm_sign_up(self, **given: Any) -> Any: ...
@@ -368,6 +376,68 @@ class CognitoAccounts:
             if code_of(error) != "UserNotFoundException":
                 raise
 
+    # --- moving house
+
+    async def any(self) -> bool:
+        """Whether anybody has an account."""
+        listed = await self._ask(self.client.list_users, UserPoolId=self.pool_id, Limit=1)
+        return bool(listed["Users"])
+
+    async def kept(self, until: datetime) -> AsyncIterator[Account]:
+        """Whose account was made up to then. Cognito tells neither passwords nor codes: the hash is one that no password
+        matches, the code of an account that waits one that nobody was sent, and is over when that is.
+        """
+        roles: dict[str, set[Role]] = defaultdict(set)
+        for group in GROUPS:
+            async for each in self._listed(self.client.list_users_in_group, "NextToken", GroupName=group):
+                roles[each["Username"]].add(Role(group))
+        async for each in self._listed(self.client.list_users, "PaginationToken"):
+            there = _read(each, each["Attributes"])
+            if there.made_at.replace(microsecond=0) > until:  # which is told in whole seconds
+                continue
+            yield Account(
+                user=there.user, email=there.attributes["email"], password=self.passwords.nobodys,
+                handle=there.attributes.get(HANDLE, ""), confirmed=there.confirmed,
+                roles=frozenset(roles[each["Username"]]),
+                sign_up_code=None if there.confirmed else Code("", there.code_until),
+            )  # fmt: skip
+
+    async def admit(self, account: Account) -> UserId:
+        """One from an archive, and who that is here: Cognito names everyone itself, and takes no hash of a password. It
+        has one that nobody knows, so its owner asks for another; one that waits for a code is sent a new one.
+
+        Raises Taken, and Invalid (``invalid_email``).
+        """
+        password = secret().hex()
+        if account.confirmed:
+            user = await self._made(account)
+            whose = {"UserPoolId": self.pool_id, "Username": user}
+            await self._ask(self.client.admin_set_user_password, **whose, Password=password, Permanent=True)
+        else:
+            user = await self.sign_up(account.email, password, account.handle)
+        if account.roles:
+            await self.grant(user, account.roles)
+        return user
+
+    async def _made(self, account: Account) -> UserId:
+        attempt = self.new_id("att")
+        attributes = {
+            "email": account.email, "email_verified": "true", HANDLE: account.handle, ATTEMPT: attempt,
+            CONFIRMED_BY: RESET,
+        }  # fmt: skip
+        if not _may_be_named(account.email):
+            raise _no_address()
+        try:
+            answer = await self._ask(
+                self.client.admin_create_user, UserPoolId=self.pool_id, Username=account.email,
+                UserAttributes=_listed(attributes), MessageAction="SUPPRESS",
+            )  # fmt: skip
+        except ClientError as error:
+            if code_of(error) != "UsernameExistsException":
+                raise
+            return await self._of_attempt(account.email, attempt)
+        return _read(answer["User"], answer["User"]["Attributes"]).user
+
     # --- what Cognito keeps
 
     async def _account(self, name: str) -> _Account | None:
@@ -383,16 +453,24 @@ class CognitoAccounts:
         return _read(answer, answer["UserAttributes"])
 
     async def _listed_unconfirmed(self) -> AsyncIterator[_Account]:
-        request = {"UserPoolId": self.pool_id, "Filter": 'cognito:user_status = "UNCONFIRMED"', "Limit": LIST_MOST}
+        waiting = 'cognito:user_status = "UNCONFIRMED"'
+        async for each in self._listed(self.client.list_users, "PaginationToken", Filter=waiting):
+            there = _read(each, each["Attributes"])
+            if not there.confirmed:
+                yield there
+
+    async def _listed(
+        self, call: Callable[..., Awaitable[Any]], token: str, **given: Any
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """People, page by page; ``token`` is what the call names where to go on."""
+        request = {"UserPoolId": self.pool_id, "Limit": LIST_MOST, **given}
         while True:
-            answer = await self._ask(self.client.list_users, **request)
+            answer = await self._ask(call, **request)
             for each in answer["Users"]:
-                there = _read(each, each["Attributes"])
-                if not there.confirmed:
-                    yield there
-            if "PaginationToken" not in answer:
+                yield each
+            if token not in answer:
                 return
-            request["PaginationToken"] = answer["PaginationToken"]
+            request[token] = answer[token]
 
     async def _note(self, name: str, attributes: Mapping[str, str]) -> None:
         """Nothing for one who is gone."""

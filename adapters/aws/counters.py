@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import field, frozen
 
-from adapters.aws.dynamo import Conflicted, Item, Key, Tables, Write, delete, number, update
+from adapters.aws.dynamo import NEW, Conflicted, Item, Key, Tables, Write, delete, key_of, number, put, update
 from adapters.aws.tables import Operation, Pattern, Table, pattern
 
 SHARDS = 8
-_SHARDS = "shards"
+_SHARDS, SORT = "shards", "COUNT"
 
 
 @frozen(kw_only=True)
@@ -39,7 +39,7 @@ class Counters:
             ("_spread", f"spread {counted} over shards", Operation.WRITE, {}),
             ("_forget", f"forget {counted}", Operation.BATCH, {"items": SHARDS}),
         ):
-            declared = pattern(purpose, operation, self.table, partition, "COUNT", item_bytes=100, **more)
+            declared = pattern(purpose, operation, self.table, partition, SORT, item_bytes=100, **more)
             object.__setattr__(self, name, declared)
 
     async def of(self, tables: Tables, subjects: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
@@ -74,6 +74,18 @@ class Counters:
 
         await tables.attempt(writes, conflicted)
 
+    def beginning(self, subject: str, **counts: int) -> Write:
+        """What was counted elsewhere, refused when anything was counted here."""
+        return put(self._add, self._at(subject, 0), {name: number(count) for name, count in counts.items()}, NEW)
+
+    def kept(self, item: Item) -> tuple[str, Mapping[str, int]] | None:
+        """Of which subject an item counts how many, on one of its shards; None if it counts something else."""
+        key = key_of(item)
+        if key.sk != SORT or not key.pk.startswith(self.prefix):
+            return None
+        subject, _, _ = key.pk.removeprefix(self.prefix).rpartition("#")
+        return subject, self._sum(subject, {self._at(subject, 0): item})
+
     async def shards(self, tables: Tables, subject: str) -> int:
         """Over how many it is counted now; none when nothing was ever counted, or it was forgotten."""
         first = await tables.get(self._one, self._at(subject, 0))
@@ -97,7 +109,7 @@ class Counters:
         await tables.write_many([delete(self._forget, self._at(subject, 0))])
 
     def _at(self, subject: str, shard: int) -> Key:
-        return Key(f"{self.prefix}{subject}#{shard}", "COUNT")
+        return Key(f"{self.prefix}{subject}#{shard}", SORT)
 
     def _sum(self, subject: str, items: Mapping[Key, Item]) -> Mapping[str, int]:
         shards = [items[key] for shard in range(SHARDS) if (key := self._at(subject, shard)) in items]

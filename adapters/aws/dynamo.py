@@ -226,7 +226,7 @@ class Tables:
         _expect(asked, Operation.GET)
         if not key.possible:
             return None
-        answer = await self._ask(
+        answer = await self.ask(
             self.client.get_item, TableName=self.name(asked.table), Key=key.attributes, ConsistentRead=asked.strong
         )
         item: Item | None = answer.get("Item")
@@ -252,7 +252,7 @@ class Tables:
             request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         left: Any = {name: request}
         for tried in range(TRIES):
-            answer = await self._ask(self.client.batch_get_item, RequestItems=left)
+            answer = await self.ask(self.client.batch_get_item, RequestItems=left)
             found.update((key_of(item), item) for item in answer["Responses"].get(name, ()))
             left = answer.get("UnprocessedKeys")
             if not left:
@@ -290,7 +290,7 @@ class Tables:
         while limit is None or len(found) < limit:  # a page ends after 1 MB, too
             if limit is not None:
                 request["Limit"] = limit - len(found)
-            answer = await self._ask(self.client.query, **request)
+            answer = await self.ask(self.client.query, **request)
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 break
@@ -374,7 +374,7 @@ class Tables:
             write = evolve(write, update=marked, values={**write.values, f":{WRITTEN}": mark})
         call = {"Put": self.client.put_item, "Update": self.client.update_item, "Delete": self.client.delete_item}
         try:
-            await self._ask(call[write.kind], TableName=self.name(write.pattern.table), **write.request)
+            await self.ask(call[write.kind], TableName=self.name(write.pattern.table), **write.request)
         except ClientError as error:
             code = code_of(error)
             if code == "TransactionConflictException":
@@ -390,7 +390,7 @@ class Tables:
         assert len(writes) <= TRANSACTION_MOST + 1, f"{len(writes)} writes in one transaction"  # noqa: S101  (AWS's limit)
         steps = [{each.kind: {"TableName": self.name(each.pattern.table), **each.request}} for each in writes]
         try:
-            await self._ask(self.client.transact_write_items, TransactItems=steps, ClientRequestToken=token)
+            await self.ask(self.client.transact_write_items, TransactItems=steps, ClientRequestToken=token)
         except ClientError as error:
             if code_of(error) != "TransactionCanceledException":
                 raise
@@ -424,15 +424,17 @@ class Tables:
             step = {"Item": each.request["Item"]} if each.kind == "Put" else {"Key": each.key.attributes}
             left.setdefault(self.name(each.pattern.table), []).append({f"{each.kind}Request": step})
         for tried in range(TRIES):
-            answer = await self._ask(self.client.batch_write_item, RequestItems=left)
+            answer = await self.ask(self.client.batch_write_item, RequestItems=left)
             left = answer.get("UnprocessedItems")
             if not left:
                 return
             await self.pause(_jitter(tried))
         raise DATABASE.busy()
 
-    async def _ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
-        """What the SDK could not get done in its own tries is for later."""
+    async def ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
+        """An operation of the client. What the SDK could not get done in its own tries is for later: raises Unavailable
+        (``database_busy``), and ClientError for what was refused.
+        """
         with asking(DATABASE):
             return await call(**given)
 

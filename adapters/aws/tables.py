@@ -70,6 +70,8 @@ class Operation(StrEnum):
     WRITE = "Write"
     """PutItem, UpdateItem or DeleteItem, alone or in a transaction."""
     BATCH = "BatchWriteItem"
+    EXPORT = "ExportTableToPointInTime"
+    """Of no items: it is made of the table's log, and billed by the gigabyte."""
 
 
 @frozen(kw_only=True)

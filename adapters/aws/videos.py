@@ -164,6 +164,13 @@ class DynamoVideos:
         items = await merged(self._tables, _DUE, shards("DUE"), below=up_to(now), limit=limit, step=limit)
         return [_VIDEOS.value(item) for item in items]
 
+    def kept(self, item: Item) -> Video | None:
+        return _VIDEOS.kept(item)
+
+    async def admit(self, video: Video) -> None:
+        """One from an archive. Raises Stale."""
+        await self._written(_VIDEOS.admitting(video), None, video, ())
+
     async def _tagged(
         self, channel: ChannelId | None, tag: str, order: Order, cursor: str | None, limit: int
     ) -> Page[Video]:

@@ -147,7 +147,7 @@ class Cognito:
     @property
     def steps(self) -> Mapping[str, Callable[[Request], Awaitable[Answer]]]:
         return {
-            "SignUp": self.sign_up, "ConfirmSignUp": self.confirm_sign_up, "ResendConfirmationCode": self.resend,
+            "SignUp": self.sign_up, "AdminCreateUser": self.admin_create_user, "ConfirmSignUp": self.confirm_sign_up, "ResendConfirmationCode": self.resend,
             "ForgotPassword": self.forgot_password, "ConfirmForgotPassword": self.confirm_forgot_password,
             "AdminConfirmSignUp": self.admin_confirm_sign_up, "InitiateAuth": self.initiate_auth,
             "RespondToAuthChallenge": self.signed_in, "GetTokensFromRefreshToken": self.refresh,
@@ -164,6 +164,12 @@ class Cognito:
             person = self.directory.person(client.pool, answer.json["UserSub"])
             if person is not None and not person.confirmed:
                 self.send(client.pool, person, "sign_up", present(request))
+        return answer
+
+    async def admin_create_user(self, request: Request) -> Answer:
+        answer = await passed_on(self.behind, request)
+        if answer.status == 200:
+            self.directory.date(request.json["UserPoolId"], answer.json["User"]["Username"], present(request))
         return answer
 
     async def confirm_sign_up(self, request: Request) -> Answer:

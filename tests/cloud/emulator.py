@@ -25,6 +25,7 @@ from tests.cloud.cloudfront import Gate
 from tests.cloud.cognito import Client, Cognito, Person
 from tests.cloud.controls import Controls
 from tests.cloud.encoder import Failed, Place
+from tests.cloud.exports import Exports
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Service
 from tests.cloud.wire import (
@@ -222,6 +223,18 @@ class Distributions:
         return None
 
 
+class Records:
+    """The tables, as an export finds them."""
+
+    def past_kept(self, caller: Caller, table: str) -> bool:
+        with acting(caller):
+            return bool(dynamodb._pitr_settings.get(table))
+
+    def items(self, caller: Caller, table: str) -> Sequence[Mapping[str, Any]]:
+        with acting(caller):
+            return [item for some in dynamodb._tables[table]["items"].values() for item in some.values()]
+
+
 @define
 class Buckets:
     """S3 as MediaConvert reaches it: by a client like any other."""
@@ -259,6 +272,9 @@ class Buckets:
             await asyncio.to_thread(stored)
         except ClientError as error:
             raise _failed(error, target) from error
+
+    async def put(self, caller: Caller, bucket: str, key: str, content: bytes) -> None:
+        await asyncio.to_thread(self.client(caller).put_object, Bucket=bucket, Key=key, Body=content)
 
 
 def _failed(error: ClientError, place: Place) -> Failed:
@@ -306,8 +322,11 @@ def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     _share_keys()
     _count_in_numbers()
     emulator = Ministack(endpoint)
-    media = MediaConvert(ffmpeg, Buckets(endpoint), emulator.emit)
-    behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})
+    buckets = Buckets(endpoint)
+    media = MediaConvert(ffmpeg, buckets, emulator.emit)
+    behind: App = Fakes(
+        Exports(ministack.app, Records(), buckets.put), {"mediaconvert": Service("mediaconvert", media.operations)}
+    )
     people = Cognito(behind, Directory(), emulator.invoke)
     gate = Gate(people, Distributions(), acting, site_port)
     return Controls(gate, emulator, media, people, gate)

@@ -10,10 +10,10 @@ from botocore.session import get_session
 
 import adapters.aws
 from tests.adapters import test_cognito
-from tests.cloud import test_media_faults, test_record_faults
+from tests.cloud import test_archive_faults, test_media_faults, test_record_faults
 from tests.cloud.faults import TESTED
 
-TESTS = test_cognito, test_media_faults, test_record_faults
+TESTS = test_archive_faults, test_cognito, test_media_faults, test_record_faults
 """Importing them fills ``TESTED``."""
 (FOLDER,) = map(Path, adapters.aws.__path__)
 

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.aws.clients import CONNECT_S, READ_S, TRIES
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
+from adapters.aws.exports import EXPORTS
 from adapters.aws.settings import PREFIX, AwsSettings
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
 from entrypoints.settings import Settings
@@ -51,6 +52,14 @@ def test_a_table_is_as_the_adapters_ask_it(table: Table) -> None:
     assert said.get("StreamSpecification", {}).get("StreamViewType") == stream.get("StreamViewType")
     expiry = {"AttributeName": EXPIRES, "Enabled": True} if table.expires else None
     assert said.get("TimeToLiveSpecification") == expiry
+    assert said["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_exports_of_the_tables_do_not_stay() -> None:
+    """They hold what people wrote, beside a file of their own that is whole."""
+    rules = resources("S3::Bucket")["RawBucket"]["LifecycleConfiguration"]["Rules"]
+    (rule,) = [each for each in rules if each.get("Prefix") == EXPORTS]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 1)
 
 
 def test_there_are_no_other_tables() -> None:

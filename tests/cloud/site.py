@@ -94,9 +94,9 @@ class Site:
         return done
 
 
-def until(look: Callable[[], Any]) -> Any:
+def until(look: Callable[[], Any], calls: int = DEADLINE_CALLS) -> Any:
     """What it finds, once that is something."""
-    for _ in range(DEADLINE_CALLS):
+    for _ in range(calls):
         if found := look():
             return found
     raise AssertionError("it does not come about")

@@ -25,6 +25,8 @@ from domain.ids import ChannelId, EventId, UserId
 from domain.notifications import FanOut, Kind, Notice, Subject
 from domain.processing import Report, State
 from domain.uploads import Status
+from entrypoints.settings import Settings
+from tests.deployment import resources
 from tests.entrypoints import aws_events as aws
 from tests.entrypoints.functions import OLGA, Functions
 
@@ -411,8 +413,10 @@ def test_who_signs_in_is_known(functions: Functions) -> None:
 
 
 def test_a_stream_of_events_ends_at_once(functions: Functions) -> None:
-    """Its answer is sent whole, and who listens asks again."""
+    """Its answer is sent whole, and who listens asks again, after as long as the template says."""
     answer = ask(functions, "GET", "/v1/me/notifications/stream", headers=signed_in(functions))
     assert answer["statusCode"] == 200
     assert answer["headers"]["content-type"].startswith("text/event-stream")
-    assert answer["body"].startswith("retry:")
+    assert answer["body"].startswith("retry: 3000\n")
+    said = resources("Serverless::Function")["ApiFunction"]["Environment"]["Variables"]
+    assert int(said["HEXCAST_STREAM_RETRY_S"]) > Settings().stream_retry_s

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import asdict, frozen
 
+from tests.cloud.access import Record
 from tests.cloud.cloudfront import Gate
 from tests.cloud.cognito import Cognito
 from tests.cloud.mediaconvert import MediaConvert
@@ -31,6 +32,7 @@ class Controls:
     media: MediaConvert
     cognito: Cognito
     gate: Gate
+    record: Record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PATH):
@@ -65,6 +67,20 @@ class Controls:
                 await self.emulator.reset()
             case _, "jobs", *rest:
                 return await self._job_done(request, rest)
+            case _, "access", *rest:
+                return await self._access_shown(request, rest)
+            case _:
+                raise KeyError(request.path)
+        return {}
+
+    async def _access_shown(self, request: Request, parts: list[str]) -> Mapping[str, Any] | list[Any]:
+        match (request.method, *parts):
+            case "GET", "asked":
+                return [asdict(each) for each in sorted(self.record.asked)]
+            case "GET", "refused":
+                return asdict(await self.record.refused(request.one("action")))
+            case "POST", "forget":
+                self.record.asked.clear()
             case _:
                 raise KeyError(request.path)
         return {}

@@ -74,6 +74,19 @@ class Stack(Process):
         """A minute has passed: MediaConvert knows no ClientRequestToken any more."""
         self.post("jobs/forget-tokens")
 
+    def asked(self) -> Sequence[Mapping[str, Any]]:
+        """What roles wanted to do, with AUTH: ``role, action, resource, allowed``."""
+        asked: Sequence[Mapping[str, Any]] = self.get("access/asked")
+        return asked
+
+    def refused(self, action: str) -> Mapping[str, Any]:
+        """Waits until a role was refused this; who, and of what. Blocks."""
+        asked: Mapping[str, Any] = self.get("access/refused", action=action)
+        return asked
+
+    def forget_asked(self) -> None:
+        self.post("access/forget")
+
     def reset(self) -> None:
         """Nothing is there any more. For whoever has the whole cloud to themselves."""
         self.post("reset")

@@ -270,7 +270,7 @@ def card(event: str) -> NotificationCard:
 
 async def test_a_silent_stream_sends_a_comment_now_and_then() -> None:
     coming: asyncio.Queue[NotificationCard] = asyncio.Queue()
-    stream = server_sent(cards(coming), heartbeat_s=0)
+    stream = server_sent(cards(coming), 3, heartbeat_s=0)
     assert await anext(stream) == b"retry: 3000\n\n"
     assert [await anext(stream) for _ in range(2)] == [b": still here\n\n"] * 2
     coming.put_nowait(card("evt_1"))
@@ -282,7 +282,7 @@ async def test_a_silent_stream_sends_a_comment_now_and_then() -> None:
 
 async def test_a_late_notification_does_not_move_the_clients_last_id_back() -> None:
     coming: asyncio.Queue[NotificationCard] = asyncio.Queue()
-    stream = server_sent(cards(coming))
+    stream = server_sent(cards(coming), 3)
     await anext(stream)
     for event in ("evt_2", "evt_1", "evt_3"):
         coming.put_nowait(card(event))
@@ -295,5 +295,5 @@ async def test_a_stream_that_is_over_ends() -> None:
     async def over() -> AsyncGenerator[NotificationCard, None]:
         yield card("evt_1")
 
-    sent = [chunk async for chunk in server_sent(over())]
+    sent = [chunk async for chunk in server_sent(over(), 3)]
     assert [chunk.partition(b":")[0] for chunk in sent] == [b"retry", b"id"]

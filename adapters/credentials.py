@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,6 @@ from typing import Protocol
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from attrs import evolve, field, frozen
-from joserfc import jwt
-from joserfc.jwk import KeyParameters, RSAKey
 
 from application.ports import Account, Code, Mail, NewId, Tokens
 from domain.access import Role
@@ -34,8 +31,6 @@ NOT_CONFIRMED = "not_confirmed"
 OWASP_LEAST = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """The least that OWASP's password storage cheat sheet asks of argon2id: about 25 ms and 19 MiB a sign-in."""
 
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
-_SIGNING: KeyParameters = {"use": "sig", "alg": "RS256"}
 _FAMILY_BYTES, _SECRET_BYTES, _PEPPER_BYTES = 16, 32, 32
 
 
@@ -59,40 +54,6 @@ def digest(secret: str) -> str:
 def _bytes(text: str) -> bytes:
     """Of any text: JSON may hold halves of surrogate pairs."""
     return text.encode("utf-8", "surrogatepass")
-
-
-# --- keys
-
-KeyPair = Mapping[str, RSAKey]
-"""A key for access tokens and one for ID tokens, by ``token_use``; each is named (kid) by its thumbprint, RFC 7638."""
-
-
-def new_pems() -> str:
-    """Two private keys. Takes tenths of a second."""
-    return "".join(RSAKey.generate_key(2048).as_pem(private=True).decode("ascii") for _ in range(2))
-
-
-def key_pair(pems: str) -> KeyPair:
-    """The keys of two PEM blocks, access first. Raises ValueError for anything else."""
-    found = _PEM.findall(pems)
-    if len(found) != 2:
-        raise ValueError(f"there must be two private keys in PEM, not {len(found)}")
-    access, id_ = (RSAKey.import_key(pem, _SIGNING) for pem in found)
-    access.ensure_kid()
-    id_.ensure_kid()
-    return {"access": access, "id": id_}
-
-
-def published(keys: KeyPair) -> Mapping[str, object]:
-    """Their public halves as a JWKS document."""
-    return {"keys": [key.as_dict(private=False) for key in keys.values()]}
-
-
-def signed(keys: KeyPair, claims: Mapping[str, object]) -> str:
-    """A JWT of the claims, by the key for their ``token_use``."""
-    key = keys[str(claims["token_use"])]
-    header = {"kid": key.kid, "alg": "RS256"}
-    return jwt.encode(header, dict(claims), key, algorithms=["RS256"], default_type=None)
 
 
 # --- passwords

@@ -1050,20 +1050,25 @@ class Answer:
     body: bytes
 
 
+ANSWER_MOST = 256 * 1024
+"""Bytes of a body that is kept (DynamoDB takes 400 KB an item, AWS.md 6.1, and this grows by a third on its way)."""
+
+
 class Idempotency(Protocol):
     """What was answered to requests with an ``Idempotency-Key``, kept for 24 hours."""
 
     async def begin(self, key: str, fingerprint: str, now: datetime) -> Answer | None:
         """The answer that was given; None makes the caller the one who answers (for a minute, should it die).
         Raises Invalid (``idempotency_key_reused``) for another fingerprint, Conflict
-        (``idempotency_in_flight``) while someone is at it. Raises Conflict (``idempotency_answer_lost``) when whoever
-        was to answer died after the effect.
+        (``idempotency_in_flight``) while someone is at it. Raises Conflict (``idempotency_answer_lost``) when the
+        request had its effect and there is no answer: whoever was to give it died or failed, or it was too long.
         """
 
-    async def finish(self, key: str, answer: Answer, now: datetime) -> None: ...
+    async def finish(self, key: str, answer: Answer, now: datetime) -> None:
+        """That of a body above ``ANSWER_MOST`` is as good as lost."""
 
     async def abandon(self, key: str) -> None:
-        """The request came to nothing that must be remembered."""
+        """The request failed. Unless it had an effect, it may come again."""
 
 
 # --- moving house --------------------------------------------------------------------------------
@@ -1156,13 +1161,19 @@ class Archive(Protocol):
 
     Sign-ins, mails, answers to idempotency keys, signing keys, transcode jobs and files do not move. Counts follow
     from what is loaded, and so does search: the events that index it are added.
+
+    Passwords and codes move between identity providers of our own. Cognito neither takes nor tells them: whoever moves
+    there or back asks for a new password (the hash that it tells matches none), and who waited for a code for another.
+    It names everyone itself, too, so users have other ids there, in every record that says them.
     """
 
     def dump(self) -> AsyncIterator[Record]:
-        """As of one moment, whatever is stored meanwhile; boxes before the notifications in them."""
+        """As of one moment, whatever is stored meanwhile; accounts before the records of their owners, boxes before the
+        notifications in them. The moment is a little ago on AWS, and accounts may be newer.
+        """
 
     async def load(self, records: AsyncIterator[Record]) -> int:
-        """How many there were. What had begun to be transcoded begins again, and no stream is live
+        """How many there were, in the order of a dump. What had begun to be transcoded begins again, and no stream is live
         (``application.moving``).
 
         Raises Conflict (``not_empty``) where anything is kept already. Raises Conflict (``inconsistent_archive``)

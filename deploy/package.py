@@ -24,8 +24,8 @@ PLATFORMS = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28
 OURS = ("domain", "application", "adapters", "entrypoints")
 NOT_OURS = frozenset(
     {
-        "adapters/inmemory", "adapters/local", "adapters/archives.py", "entrypoints/cli.py", "entrypoints/demo.py",
-        "entrypoints/worker.py", "entrypoints/http/serve.py", "entrypoints/http/workers.py", "entrypoints/http/web",
+        "adapters/inmemory", "adapters/local", "adapters/archives.py", "adapters/signing.py", "entrypoints/cli.py",
+        "entrypoints/demo.py", "entrypoints/worker.py", "entrypoints/http/serve.py", "entrypoints/http/workers.py", "entrypoints/http/web",
     }
 )  # fmt: skip
 """Of other profiles, and of servers."""

@@ -43,6 +43,8 @@ def cost(asked: Pattern) -> tuple[float, float]:
             units = ceil(asked.item_bytes / WRITE_UNIT)
             own = units * (2 if asked.transaction else 1)
             return 0, asked.items * (own + units * len(asked.indices))
+        case Operation.EXPORT:
+            return 0, 0
 
 
 def _table(table: Table) -> Iterator[str]:

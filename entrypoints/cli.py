@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -60,6 +60,11 @@ class _Told:
             raise Invalid(message, code="wrong_use")
         return settings
 
+    def lasting(self) -> "Settings":
+        """Of a profile that keeps something anywhere. Raises Invalid."""
+        settings = self.settings()
+        return settings if settings.profile == "aws" else self.local()
+
 
 class _Commands(click.Group):
     """Says what went wrong in one line."""
@@ -74,6 +79,8 @@ class _Commands(click.Group):
                 raise
             raise _failed(f"{error.filename}: {error.strerror}" if error.filename else error, 1) from error
         except Exception as error:
+            if _of_aws(error):
+                raise _failed(error, 1) from error
             if not _of_what_is_kept(error):
                 raise
             raise _failed(f"what is kept cannot be read: {error}", 1) from error
@@ -92,9 +99,15 @@ def _of_what_is_kept(error: Exception) -> bool:
     )
 
 
+def _of_aws(error: Exception) -> bool:
+    """Whether AWS refused, or was not reached: for want of credentials or permissions, say."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return botocore is not None and isinstance(error, (botocore.BotoCoreError, botocore.ClientError))
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--data", type=click.Path(path_type=Path), help="The folder for all that is kept (HEXCAST_DATA).")
-@click.option("--profile", metavar="NAME", help="local or memory (HEXCAST_PROFILE).")
+@click.option("--profile", metavar="NAME", help="local, memory or aws (HEXCAST_PROFILE).")
 @click.pass_context
 def cli(context: click.Context, data: Path | None, profile: str | None) -> None:
     """A video platform on this machine.
@@ -273,8 +286,13 @@ AUDITS: Sequence[Callable[["Database", "Settings"], Awaitable[Sequence["Finding"
 @click.pass_obj
 def export(told: _Told, file: Path, *, as_json: bool) -> None:
     """Write all records to FILE (or standard output), a line of JSON each."""
-    with _database(told.local()) as database:
-        count = asyncio.run(_export(_archive(database), file))
+    settings = told.lasting()
+
+    async def write() -> int:
+        async with _archive(settings) as archive:
+            return await _export(archive, file)
+
+    count = asyncio.run(write())
     if str(file) == "-":
         click.echo(f"{count} records", err=True)
     else:
@@ -287,32 +305,49 @@ def export(told: _Told, file: Path, *, as_json: bool) -> None:
 @click.pass_obj
 def import_(told: _Told, file: Path, *, as_json: bool) -> None:
     """Take in what `export` wrote, from FILE (or standard input), where nothing is kept yet."""
-    settings = told.local()
+    settings = told.lasting()
+    cloud = settings.profile == "aws"
+    place = "the cloud" if cloud else str(settings.data)
     with _rereadable(file) as lines:
         _verify(lines)
         lines.seek(0)
+
+        async def load() -> int:
+            async with _archive(settings, fresh=True) as archive:
+                with _Progress() as progress:
+                    try:
+                        return await archive.load(_counted(_records(lines), progress))
+                    except DomainError as error:
+                        if error.code == "not_empty":
+                            raise Conflict(f"{place} is not empty; nothing was imported", code=error.code) from error
+                        again = "import into another stack" if cloud else "remove that folder, then import again"
+                        message = f"{error}; a part may be in {place} now: {again}"
+                        raise Conflict(message, code=error.code) from error
+
         from entrypoints.container import held
 
         # Alone: what a server would store meanwhile, or deliver of what is half there, must not be mixed in.
-        with _database(settings, fresh=True) as database, held(settings), _Progress() as progress:
-            try:
-                count = asyncio.run(_archive(database).load(_counted(_records(lines), progress)))
-            except DomainError as error:
-                if error.code == "not_empty":
-                    message = f"{settings.data} is not empty; nothing was imported"
-                    raise Conflict(message, code=error.code) from error
-                message = f"{error}; a part is in {settings.data} now: remove that folder, then import again"
-                raise Conflict(message, code=error.code) from error
-    _sum_up(f"{settings.data}: {count} records", {"data": str(settings.data), "records": count}, as_json=as_json)
+        with held(settings):
+            count = asyncio.run(load())
+    _sum_up(f"{place}: {count} records", {"data": place, "records": count}, as_json=as_json)
 
 
-def _archive(database: "Database") -> "Archive":
+@asynccontextmanager
+async def _archive(settings: "Settings", *, fresh: bool = False) -> "AsyncIterator[Archive]":
+    """Of what the profile keeps; ``fresh``: it may be made."""
+    if settings.profile == "aws":
+        from entrypoints.container import open_app
+
+        async with open_app(settings) as core:
+            yield core.adapters.archive()
+        return
     from adapters.local.archive import SqliteArchive
     from adapters.local.outbox import SqliteOutbox
     from adapters.system import Clock, Ulids
 
     now = Clock().now
-    return SqliteArchive(database, SqliteOutbox(database, Ulids(now)), now)
+    with _database(settings, fresh=fresh) as database:
+        yield SqliteArchive(database, SqliteOutbox(database, Ulids(now)), now)
 
 
 def _verify(lines: Iterable[bytes]) -> None:

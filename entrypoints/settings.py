@@ -50,6 +50,8 @@ class Settings:
     limits: Limits = field(factory=Limits)
     rate_limit: int = 1200
     """Requests a minute that one client may make; writes take ten each, guesses at passwords and codes sixty. 0: no limit."""
+    stream_retry_s: int = 3
+    """After how many seconds a client asks again for a stream of events that ended."""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "console"
     secret: str | None = None
@@ -112,6 +114,7 @@ class Settings:
             | get("ADMINS", _founders(Role.ADMIN), nobody),
             limits=limits,
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
+            stream_retry_s=get("STREAM_RETRY_S", _between(1, 3600), _DEFAULT.stream_retry_s),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
             log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
             secret=get("SECRET", _secret, None, shown=False),

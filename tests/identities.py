@@ -12,12 +12,13 @@ from attrs import frozen
 
 from adapters.aws.cognito import CognitoAccounts
 from adapters.aws.tokens import CognitoKeys
-from adapters.credentials import Passwords, SignIn, new_pems
+from adapters.credentials import Passwords, SignIn
 from adapters.inmemory.identity import InMemoryAccounts, InMemoryKeys, InMemoryMailbox
 from adapters.local.database import Database
 from adapters.local.identity import KEYS, SqliteAccounts, SqliteKeys, SqliteMailbox
 from adapters.local.settings import settled
 from adapters.rows import value_of
+from adapters.signing import new_pems
 from adapters.system import Ulids
 from application.ports import Account, Accounts, Keys, Mailbox
 from tests.cloud.pools import pool

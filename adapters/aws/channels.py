@@ -81,6 +81,14 @@ class DynamoChannels:
         before = await _CHANNELS.before(self._tables, channel)
         await self._written(channel, _CHANNELS.removing(channel), before, None, events)
 
+    def kept(self, item: Item) -> Channel | None:
+        return _CHANNELS.kept(item)
+
+    async def admit(self, channel: Channel) -> None:
+        """One from an archive. Raises Refused."""
+        names, members = _HANDLES.moving(channel.id, None, channel.handle), moving(_ENROLL, {}, _memberships(channel))
+        await self._tables.write(_CHANNELS.admitting(channel), *names, *members)
+
     async def _written(
         self, channel: Channel, write: Write, before: Channel | None, after: Channel | None, events: Sequence[Event]
     ) -> None:

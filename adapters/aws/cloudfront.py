@@ -23,7 +23,7 @@ from attrs import field, frozen
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from adapters.aws.errors import asking
+from adapters.aws.errors import CACHES, asking
 from adapters.links import Links
 from application.ports import Link, LinkMode, NewId, Now
 from domain.ids import VideoId
@@ -184,7 +184,7 @@ class Invalidations:
         if not shown or not self._distribution:
             return
         path = f"/{quote(prefix)}*"
-        with asking("CloudFront"):
+        with asking(CACHES):
             await self._client.create_invalidation(
                 DistributionId=self._distribution,
                 InvalidationBatch={

@@ -9,17 +9,19 @@ Codes, their number of tries and their lifetimes are Cognito's: 24 hours for a s
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from attrs import field, frozen
-from botocore.exceptions import ChecksumError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  (the SDK's own)
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from adapters import credentials
+from adapters.aws.errors import ACCOUNTS, asking, code_of
 from adapters.credentials import SIGN_UP_CODE, Passwords, stored
-from application.ports import NewId, Now, Tokens
+from adapters.system import secret
+from application.ports import Account, Code, NewId, Now, Tokens
 from domain.access import Role
 from domain.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from domain.identity import PASSWORD_LEAST, PASSWORD_MOST
@@ -94,22 +96,17 @@ ACTIONS: Sequence[str] = (
 )  # fmt: skip
 """What our credentials must allow on the pool; all other calls need none (AWS.md 5)."""
 
+MOVING: Sequence[str] = ("AdminCreateUser", "AdminSetUserPassword", "ListUsersInGroup")
+"""What whoever moves people in or out must be allowed besides."""
+
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""
 LIST_MOST = 60
-_BUSY = frozenset(
-    {
-        "TooManyRequestsException", "LimitExceededException", "ThrottlingException", "InternalErrorException",
-        "InternalFailure", "ServiceUnavailable", "CodeDeliveryFailureException", "500", "503",
-    }
-)  # fmt: skip
 _TRIGGER_FAILED = frozenset(
     {"UnexpectedLambdaException", "UserLambdaValidationException", "InvalidLambdaResponseException"}
 )
 _CODE_OVER = frozenset({"ExpiredCodeException", "TooManyFailedAttemptsException"})
 _CODE_REFUSED = _CODE_OVER | {"CodeMismatchException", "UserNotFoundException", "NotAuthorizedException"}
-_CUT_OFF = (HTTPClientError, ConnectionError, ChecksumError, ResponseParserError)
-"""No answer, or none that is whole."""
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]+")
 _CODE = re.compile(r"[0-9]+")
 
@@ -126,6 +123,9 @@ class Client(Protocol):
     async def forgot_password(self, **given: Any) -> Any: ...
     async def confirm_forgot_password(self, **given: Any) -> Any: ...
     async def list_users(self, **given: Any) -> Any: ...
+    async def list_users_in_group(self, **given: Any) -> Any: ...
+    async def admin_create_user(self, **given: Any) -> Any: ...
+    async def admin_set_user_password(self, **given: Any) -> Any: ...
     async def admin_get_user(self, **given: Any) -> Any: ...
     async def admin_delete_user(self, **given: Any) -> Any: ...
     async def admin_confirm_sign_up(self, **given: Any) -> Any: ...
@@ -184,7 +184,7 @@ class CognitoAccounts:
                 UserAttributes=_listed({"email": email, HANDLE: handle, ATTEMPT: attempt, PROOF: proof}),
             )  # fmt: skip
         except ClientError as error:
-            match _code(error):
+            match code_of(error):
                 case "UsernameExistsException":
                     return await self._of_attempt(email, attempt)
                 case "InvalidPasswordException":
@@ -201,7 +201,7 @@ class CognitoAccounts:
         """
         there = await self._account(email)
         if there is None:
-            raise _busy()  # closed in this moment: the next try finds the address free
+            raise ACCOUNTS.busy()  # closed in this moment: the next try finds the address free
         if there.attributes.get(ATTEMPT) != attempt:
             raise credentials.taken(confirmed=there.confirmed)
         return there.user
@@ -233,7 +233,7 @@ class CognitoAccounts:
                 self.client.confirm_sign_up, ClientId=self.client_id, Username=email, ConfirmationCode=code
             )  # fmt: skip
         except ClientError as error:
-            refused = _code(error)
+            refused = code_of(error)
             if refused not in _CODE_REFUSED | _TRIGGER_FAILED:
                 raise
             there = await self._account(email)
@@ -255,7 +255,10 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.resend_confirmation_code, ClientId=self.client_id, Username=stored(email))
         except ClientError as error:
-            if _code(error) not in {"UserNotFoundException", "InvalidParameterException"}:  # gone, or confirmed, by now
+            if code_of(error) not in {
+                "UserNotFoundException",
+                "InvalidParameterException",
+            }:  # gone, or confirmed, by now
                 raise
 
     async def sign_in(self, email: str, password: str) -> Tokens:
@@ -268,7 +271,7 @@ class CognitoAccounts:
                 AuthParameters={"USERNAME": email, "PASSWORD": secret_of(password)},
             )  # fmt: skip
         except ClientError as error:
-            match _code(error):
+            match code_of(error):
                 case "NotAuthorizedException" if "attempts exceeded" in str(error).lower():
                     raise Unavailable("too many wrong passwords; wait a little", code="too_many_tries") from error
                 case "NotAuthorizedException" | "UserNotFoundException" | "PasswordResetRequiredException":
@@ -295,7 +298,7 @@ class CognitoAccounts:
                 self.client.get_tokens_from_refresh_token, ClientId=self.client_id, RefreshToken=token
             )  # fmt: skip
         except ClientError as error:
-            match _code(error):
+            match code_of(error):
                 case "RefreshTokenReuseException":
                     await self._revoke(token)
                 case "NotAuthorizedException" | "InvalidParameterException" | "UserNotFoundException":
@@ -319,7 +322,7 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.forgot_password, ClientId=self.client_id, Username=stored(email))
         except ClientError as error:
-            if _code(error) not in {"UserNotFoundException", "NotAuthorizedException"}:  # gone by now, or disabled
+            if code_of(error) not in {"UserNotFoundException", "NotAuthorizedException"}:  # gone by now, or disabled
                 raise
 
     async def reset_password(self, email: str, code: str, password: str) -> None:
@@ -333,7 +336,7 @@ class CognitoAccounts:
                 Password=secret_of(password),
             )  # fmt: skip
         except ClientError as error:
-            refused = _code(error)
+            refused = code_of(error)
             if refused == "InvalidPasswordException":
                 raise _no_password() from error
             if refused == "UserNotConfirmedException":
@@ -362,7 +365,7 @@ class CognitoAccounts:
                 elif group in held and group not in roles:
                     await self._ask(self.client.admin_remove_user_from_group, **whose, GroupName=group)
         except ClientError as error:
-            if _code(error) == "UserNotFoundException":
+            if code_of(error) == "UserNotFoundException":
                 raise NotFound("there is no such account") from error
             raise
 
@@ -370,8 +373,70 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.admin_delete_user, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) != "UserNotFoundException":
+            if code_of(error) != "UserNotFoundException":
                 raise
+
+    # --- moving house
+
+    async def any(self) -> bool:
+        """Whether anybody has an account."""
+        listed = await self._ask(self.client.list_users, UserPoolId=self.pool_id, Limit=1)
+        return bool(listed["Users"])
+
+    async def kept(self, until: datetime) -> AsyncIterator[Account]:
+        """Whose account was made up to then. Cognito tells neither passwords nor codes: the hash is one that no password
+        matches, the code of an account that waits one that nobody was sent, and is over when that is.
+        """
+        roles: dict[str, set[Role]] = defaultdict(set)
+        for group in GROUPS:
+            async for each in self._listed(self.client.list_users_in_group, "NextToken", GroupName=group):
+                roles[each["Username"]].add(Role(group))
+        async for each in self._listed(self.client.list_users, "PaginationToken"):
+            there = _read(each, each["Attributes"])
+            if there.made_at.replace(microsecond=0) > until:  # which is told in whole seconds
+                continue
+            yield Account(
+                user=there.user, email=there.attributes["email"], password=self.passwords.nobodys,
+                handle=there.attributes.get(HANDLE, ""), confirmed=there.confirmed,
+                roles=frozenset(roles[each["Username"]]),
+                sign_up_code=None if there.confirmed else Code("", there.code_until),
+            )  # fmt: skip
+
+    async def admit(self, account: Account) -> UserId:
+        """One from an archive, and who that is here: Cognito names everyone itself, and takes no hash of a password. It
+        has one that nobody knows, so its owner asks for another; one that waits for a code is sent a new one.
+
+        Raises Taken, and Invalid (``invalid_email``).
+        """
+        password = secret().hex()
+        if account.confirmed:
+            user = await self._made(account)
+            whose = {"UserPoolId": self.pool_id, "Username": user}
+            await self._ask(self.client.admin_set_user_password, **whose, Password=password, Permanent=True)
+        else:
+            user = await self.sign_up(account.email, password, account.handle)
+        if account.roles:
+            await self.grant(user, account.roles)
+        return user
+
+    async def _made(self, account: Account) -> UserId:
+        attempt = self.new_id("att")
+        attributes = {
+            "email": account.email, "email_verified": "true", HANDLE: account.handle, ATTEMPT: attempt,
+            CONFIRMED_BY: RESET,
+        }  # fmt: skip
+        if not _may_be_named(account.email):
+            raise _no_address()
+        try:
+            answer = await self._ask(
+                self.client.admin_create_user, UserPoolId=self.pool_id, Username=account.email,
+                UserAttributes=_listed(attributes), MessageAction="SUPPRESS",
+            )  # fmt: skip
+        except ClientError as error:
+            if code_of(error) != "UsernameExistsException":
+                raise
+            return await self._of_attempt(account.email, attempt)
+        return _read(answer["User"], answer["User"]["Attributes"]).user
 
     # --- what Cognito keeps
 
@@ -382,22 +447,30 @@ class CognitoAccounts:
         try:
             answer = await self._ask(self.client.admin_get_user, UserPoolId=self.pool_id, Username=name)
         except ClientError as error:
-            if _code(error) == "UserNotFoundException":
+            if code_of(error) == "UserNotFoundException":
                 return None
             raise
         return _read(answer, answer["UserAttributes"])
 
     async def _listed_unconfirmed(self) -> AsyncIterator[_Account]:
-        request = {"UserPoolId": self.pool_id, "Filter": 'cognito:user_status = "UNCONFIRMED"', "Limit": LIST_MOST}
+        waiting = 'cognito:user_status = "UNCONFIRMED"'
+        async for each in self._listed(self.client.list_users, "PaginationToken", Filter=waiting):
+            there = _read(each, each["Attributes"])
+            if not there.confirmed:
+                yield there
+
+    async def _listed(
+        self, call: Callable[..., Awaitable[Any]], token: str, **given: Any
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """People, page by page; ``token`` is what the call names where to go on."""
+        request = {"UserPoolId": self.pool_id, "Limit": LIST_MOST, **given}
         while True:
-            answer = await self._ask(self.client.list_users, **request)
+            answer = await self._ask(call, **request)
             for each in answer["Users"]:
-                there = _read(each, each["Attributes"])
-                if not there.confirmed:
-                    yield there
-            if "PaginationToken" not in answer:
+                yield each
+            if token not in answer:
                 return
-            request["PaginationToken"] = answer["PaginationToken"]
+            request[token] = answer[token]
 
     async def _note(self, name: str, attributes: Mapping[str, str]) -> None:
         """Nothing for one who is gone."""
@@ -407,21 +480,21 @@ class CognitoAccounts:
                 UserAttributes=_listed(attributes),
             )  # fmt: skip
         except ClientError as error:
-            if _code(error) != "UserNotFoundException":
+            if code_of(error) != "UserNotFoundException":
                 raise
 
     async def _confirmed(self, user: UserId) -> None:
         try:
             await self._ask(self.client.admin_confirm_sign_up, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) not in _TRIGGER_FAILED | {"NotAuthorizedException", "UserNotFoundException"}:
+            if code_of(error) not in _TRIGGER_FAILED | {"NotAuthorizedException", "UserNotFoundException"}:
                 raise  # of those, it is confirmed already, or was all the same, or is gone
 
     async def _end_sign_ins(self, user: UserId) -> None:
         try:
             await self._ask(self.client.admin_user_global_sign_out, UserPoolId=self.pool_id, Username=user)
         except ClientError as error:
-            if _code(error) != "UserNotFoundException":
+            if code_of(error) != "UserNotFoundException":
                 raise
 
     async def _opens(self, email: str, password: str) -> bool:
@@ -437,7 +510,7 @@ class CognitoAccounts:
         try:
             await self._ask(self.client.revoke_token, ClientId=self.client_id, Token=token)
         except ClientError as error:
-            if _code(error) not in {
+            if code_of(error) not in {
                 "UnsupportedTokenTypeException", "UnauthorizedException", "NotAuthorizedException",
                 "InvalidParameterException",
             }:  # fmt: skip
@@ -445,14 +518,8 @@ class CognitoAccounts:
 
     async def _ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
         """What the SDK could not get done in its own tries is for later. Raises Unavailable (``identity_busy``)."""
-        try:
+        with asking(ACCOUNTS):
             return await call(**given)
-        except ClientError as error:
-            if _code(error) in _BUSY:
-                raise _busy() from error
-            raise
-        except _CUT_OFF as error:
-            raise _busy() from error
 
 
 def _read(user: Mapping[str, Any], listed: Sequence[Mapping[str, str]]) -> _Account:
@@ -487,13 +554,8 @@ def _refusal(refused: str, there: _Account | None) -> Invalid | Unavailable:
     "Managing user existence error responses").
     """
     if refused in _TRIGGER_FAILED:
-        return _busy()
+        return ACCOUNTS.busy()
     return credentials.code_over() if refused in _CODE_OVER and there is not None else credentials.mismatch()
-
-
-def _code(error: ClientError) -> str:
-    code: str = error.response["Error"]["Code"]
-    return code
 
 
 def _sent_again(error: ClientError) -> bool:
@@ -507,7 +569,3 @@ def _no_address() -> Invalid:
 
 def _no_password() -> Invalid:
     return Invalid("this password is not accepted", code="invalid_password", field="password")
-
-
-def _busy() -> Unavailable:
-    return Unavailable("accounts cannot be reached now; try again", code="identity_busy")

@@ -10,16 +10,30 @@ their own, so the author sees at once what is held, and nothing is left behind.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from attrs import evolve
 
 from adapters.aws.counters import Counters
-from adapters.aws.dynamo import NEW, Item, Key, Refused, Tables, Value, Write, delete, number, put, text, update
+from adapters.aws.dynamo import (
+    NEW,
+    Item,
+    Key,
+    Refused,
+    Tables,
+    Value,
+    Write,
+    delete,
+    key_of,
+    number,
+    put,
+    text,
+    update,
+)
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import DOC, VERSION, page, tail
-from adapters.aws.tables import G1, G2, SOCIAL, Operation, pattern
+from adapters.aws.tables import G1, G2, PK, SOCIAL, Operation, pattern
 from adapters.cursors import encoded
 from adapters.rows import text_of, value_of
 from adapters.versions import next_version
@@ -43,13 +57,21 @@ _ON_VIDEO = pattern(
     "<comment>",
     index=G1,
     items=22,
+    shown=(PK, DOC),
 )
 _REPLIES = pattern(
-    "visible replies, oldest first", Operation.QUERY, SOCIAL, "REPLIES#<comment>", "<reply>", index=G1, items=21
+    "visible replies, oldest first",
+    Operation.QUERY,
+    SOCIAL,
+    "REPLIES#<comment>",
+    "<reply>",
+    index=G1,
+    items=21,
+    shown=(DOC, G1.sk),
 )
 _OF_CHANNEL = pattern(
     "a channel's comments but the removed, newest first", Operation.QUERY, SOCIAL, "CHANNEL#<channel>", "<comment>",
-    index=G2, items=21,
+    index=G2, items=21, shown=(DOC, G2.sk),
 )  # fmt: skip
 _HELD = pattern(
     "a channel's held comments, oldest first", Operation.QUERY, SOCIAL, "HELD#<channel>", "<comment>",
@@ -108,16 +130,36 @@ class DynamoComments:
         return found
 
     async def save(self, comment: Comment, *events: Event) -> Comment:
-        storing = self._outbox.storing(events)
         saved = next_version(comment)
+        await self._save(saved, comment.version, self._outbox.storing(events), self._pinning)
+        return saved
+
+    def kept(self, item: Item) -> Comment | None:
+        return _stored(item) if key_of(item).sk == "COMMENT" else None
+
+    async def admit(self, comment: Comment) -> None:
+        """One from an archive. Raises Stale, also for a second that is pinned."""
+
+        async def pinning(_: Comment | None, saved: Comment) -> Sequence[Write]:
+            if saved.pinned and await self._tables.get(_PINNED, _pin(saved.video)) is not None:
+                raise Stale("the pinned comment")
+            return await self._pinning(None, saved)
+
+        await self._save(comment, 0, (), pinning)
+
+    async def _save(
+        self, saved: Comment, was: int, storing: Sequence[Write],
+        pinning: Callable[[Comment | None, Comment], Awaitable[Sequence[Write]]],
+    ) -> None:  # fmt: skip
+        """In the place of the version ``was``. Raises Stale."""
 
         async def work() -> None:
-            items = await self._tables.many(_SOME, map(_at, filter(None, (comment.id, comment.parent))))
-            item = items.get(_at(comment.id), {})
+            items = await self._tables.many(_SOME, map(_at, filter(None, (saved.id, saved.parent))))
+            item = items.get(_at(saved.id), {})
             before = _stored(item)
-            if comment.version != (before.version if before else 0):
+            if was != (before.version if before else 0):
                 raise Stale("the comment")
-            writes = [_saving(saved, _answers(item)), *_placing(before, saved), *await self._pinning(before, saved)]
+            writes = [_saving(saved, was, _answers(item)), *_placing(before, saved), *await pinning(before, saved)]
             shown = int(saved.shown) - int(before is not None and before.shown)
             if shown:
                 writes.append(_showing(saved.channel, saved.author, shown))
@@ -126,7 +168,6 @@ class DynamoComments:
             await self._carry_out([*writes, *storing], saved.video, shown)
 
         await self._tables.anew(work)
-        return saved
 
     async def on_video(self, video: VideoId, *, cursor: str | None = None, limit: int = 20) -> Page[Comment]:
         """A cursor begins with what was pinned on the first page: it is not shown again where its id stands."""
@@ -306,15 +347,15 @@ def _answers(item: Item) -> int:
 # --- writes --------------------------------------------------------------------------------------
 
 
-def _saving(saved: Comment, answers: int) -> Write:
+def _saving(saved: Comment, was: int, answers: int) -> Write:
     """The comment itself, refused when it is stale, or when on its own it could not say whether it is listed."""
     values: dict[str, Value] = {
         DOC: text(text_of(saved)), VERSION: number(saved.version), _STATUS: text(saved.status.value)
     }  # fmt: skip
     if saved.status is not CommentStatus.REMOVED:
         values |= {G2.pk: text(f"CHANNEL#{saved.channel}"), G2.sk: text(saved.id)}
-    conditions = [f"attribute_not_exists(#{VERSION})" if saved.version == 1 else f"#{VERSION} = :was"]
-    beside = {"was": number(saved.version - 1), "none": number(0)}
+    conditions = [f"#{VERSION} = :was" if was else f"attribute_not_exists(#{VERSION})"]
+    beside = {"was": number(was), "none": number(0)}
     if saved.parent is not None:
         if saved.shown:
             values |= {G1.pk: text(f"REPLIES#{saved.parent}"), G1.sk: text(saved.id)}

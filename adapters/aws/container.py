@@ -79,6 +79,11 @@ def _webvtt() -> Any:
     return import_module("adapters.formats").tidy_webvtt
 
 
+# No function moves house.
+def _archive(**parts: Any) -> Any:
+    return import_module("adapters.aws.archive").DynamoArchive(**parts)
+
+
 def _client(make: Make, service: str) -> Lazy:
     return make(service)
 
@@ -153,8 +158,12 @@ class Aws(DeclarativeContainer):
     live = Singleton(InProcessLive)
     search = Singleton(DynamoSearch, tables)
     idempotency = Singleton(DynamoIdempotency, tables)
-    archive: Provider[Any] = Object(None)
-    """Nothing moves from or to here: tables are restored, not loaded."""
+    archive = Singleton(
+        _archive, tables=tables, store=s3, bucket=settings.provided.raw_bucket, accounts=accounts, users=users,
+        channels=channels, videos=videos, uploads=uploads, processings=processings, comments=comments,
+        reactions=reactions, subscriptions=subscriptions, sessions=sessions, history=history, inbox=inbox,
+        streams=streams, broadcasts=broadcasts, outbox=outbox, now=now,
+    )  # fmt: skip
 
     door = Singleton(Links, key, public_url, now)
     links = Singleton(_cloud_links, settings, pems, door, now)

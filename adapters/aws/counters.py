@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import field, frozen
 
-from adapters.aws.dynamo import Conflicted, Item, Key, Tables, Write, delete, number, update
+from adapters.aws.dynamo import NEW, Conflicted, Item, Key, Tables, Write, delete, key_of, number, put, update
 from adapters.aws.tables import Operation, Pattern, Table, pattern
 
 SHARDS = 8
-_SHARDS = "shards"
+_SHARDS, SORT = "shards", "COUNT"
 
 
 @frozen(kw_only=True)
@@ -39,7 +39,7 @@ class Counters:
             ("_spread", f"spread {counted} over shards", Operation.WRITE, {}),
             ("_forget", f"forget {counted}", Operation.BATCH, {"items": SHARDS}),
         ):
-            declared = pattern(purpose, operation, self.table, partition, "COUNT", item_bytes=100, **more)
+            declared = pattern(purpose, operation, self.table, partition, SORT, item_bytes=100, **more)
             object.__setattr__(self, name, declared)
 
     async def of(self, tables: Tables, subjects: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
@@ -74,14 +74,22 @@ class Counters:
 
         await tables.attempt(writes, conflicted)
 
-    async def there(self, tables: Tables, subject: str) -> bool:
-        """Whether anything was ever counted and is not forgotten."""
-        return await tables.get(self._one, self._at(subject, 0)) is not None
+    def beginning(self, subject: str, **counts: int) -> Write:
+        """What was counted elsewhere, refused when anything was counted here."""
+        return put(self._add, self._at(subject, 0), {name: number(count) for name, count in counts.items()}, NEW)
+
+    def kept(self, item: Item) -> tuple[str, Mapping[str, int]] | None:
+        """Of which subject an item counts how many, on one of its shards; None if it counts something else."""
+        key = key_of(item)
+        if key.sk != SORT or not key.pk.startswith(self.prefix):
+            return None
+        subject, _, _ = key.pk.removeprefix(self.prefix).rpartition("#")
+        return subject, self._sum(subject, {self._at(subject, 0): item})
 
     async def shards(self, tables: Tables, subject: str) -> int:
-        """Over how many it is counted now."""
+        """Over how many it is counted now; none when nothing was ever counted, or it was forgotten."""
         first = await tables.get(self._one, self._at(subject, 0))
-        return SHARDS if first is not None and _SHARDS in first else 1
+        return 0 if first is None else SHARDS if _SHARDS in first else 1
 
     def _adding(self, subject: str, shard: int, by: Mapping[str, int]) -> Write:
         steps = ", ".join(f"#{name} :{name}" for name in by)
@@ -92,17 +100,16 @@ class Counters:
         """From now on there are more items, and readers know of it before anything is in them. Whoever comes later only
         reads that: the item is in demand enough.
         """
-        if await self.shards(tables, subject) == 1:
+        if await self.shards(tables, subject) < SHARDS:
             await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
 
-    async def forget(self, tables: Tables, subject: str) -> None:
-        """The first goes last, which says whether there are others."""
-        others = range(1, await self.shards(tables, subject))
-        await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in others])
+    async def forget(self, tables: Tables, subject: str, shards: int) -> None:
+        """All that it is counted over. The first goes last, which says whether there are others."""
+        await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in range(1, shards)])
         await tables.write_many([delete(self._forget, self._at(subject, 0))])
 
     def _at(self, subject: str, shard: int) -> Key:
-        return Key(f"{self.prefix}{subject}#{shard}", "COUNT")
+        return Key(f"{self.prefix}{subject}#{shard}", SORT)
 
     def _sum(self, subject: str, items: Mapping[Key, Item]) -> Mapping[str, int]:
         shards = [items[key] for shard in range(SHARDS) if (key := self._at(subject, shard)) in items]

@@ -19,11 +19,10 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from attrs import define, evolve, field, frozen
-from botocore.exceptions import ChecksumError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  (the SDK's own)
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
+from adapters.aws.errors import DATABASE, asking, code_of
 from adapters.aws.tables import EXPIRES, PK, SK, Operation, Pattern, Table
-from domain.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -39,16 +38,8 @@ PK_BYTES, SK_BYTES = 2048, 1024
 """What keys take (AWS.md 6.1)."""
 TRIES = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
-_BUSY = frozenset(
-    {
-        "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException",
-        "InternalServerError", "InternalFailure", "ServiceUnavailable", "TransactionInProgressException", "500", "503",
-    }
-)  # fmt: skip
 _CONFLICTS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Why a transaction is cancelled although nothing is wrong with it: the SDK does not send it again (AWS.md 6.1)."""
-_CUT_OFF = (HTTPClientError, ConnectionError, ChecksumError, ResponseParserError)
-"""No answer, or none that is whole."""
 _NAME = re.compile(r"#(\w+)")
 _VALUE = re.compile(r":\w+")
 
@@ -235,7 +226,7 @@ class Tables:
         _expect(asked, Operation.GET)
         if not key.possible:
             return None
-        answer = await self._ask(
+        answer = await self.ask(
             self.client.get_item, TableName=self.name(asked.table), Key=key.attributes, ConsistentRead=asked.strong
         )
         item: Item | None = answer.get("Item")
@@ -255,15 +246,19 @@ class Tables:
 
     async def _some(self, asked: Pattern, keys: Sequence[Key]) -> Mapping[Key, Item]:
         name, found = self.name(asked.table), dict[Key, Item]()
-        left: Any = {name: {"Keys": [key.attributes for key in keys], "ConsistentRead": asked.strong}}
+        request: dict[str, Any] = {"Keys": [key.attributes for key in keys], "ConsistentRead": asked.strong}
+        if asked.shown:
+            names = _names(PK, SK, *asked.shown)
+            request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        left: Any = {name: request}
         for tried in range(TRIES):
-            answer = await self._ask(self.client.batch_get_item, RequestItems=left)
+            answer = await self.ask(self.client.batch_get_item, RequestItems=left)
             found.update((key_of(item), item) for item in answer["Responses"].get(name, ()))
             left = answer.get("UnprocessedKeys")
             if not left:
                 return found
             await self.pause(_jitter(tried))
-        raise _busy()
+        raise DATABASE.busy()
 
     async def query(
         self, asked: Pattern, partition: str, *, above: str | None = None, below: str | None = None,
@@ -274,25 +269,28 @@ class Tables:
         """
         _expect(asked, Operation.QUERY)
         pk, sk = (asked.index.pk, asked.index.sk) if asked.index else (PK, SK)
-        condition, values = _bounds(_cut(above), _cut(below))
+        condition, values = _bounds(sk, _cut(above), _cut(below))
         ends = [str(value["S"]) for value in values.values()]
         if below == "" or not _fits(partition, PK_BYTES) or ends != sorted(ends):
             return []  # AWS refuses no text, and a BETWEEN whose ends are the wrong way round
+        names = _names(pk, *([sk] if condition else []), *asked.shown)
         request: dict[str, Any] = {
             "TableName": self.name(asked.table),
             "KeyConditionExpression": f"#{pk} = :pk{condition}",
-            "ExpressionAttributeNames": {f"#{pk}": pk, **({"#sk": sk} if condition else {})},
+            "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": {":pk": text(partition), **values},
             "ScanIndexForward": not descending,
             "ConsistentRead": asked.strong,
         }
         if asked.index:
             request["IndexName"] = asked.index.index_name
+        if asked.shown:
+            request["ProjectionExpression"] = ", ".join(_names(*asked.shown))
         found: list[Item] = []
         while limit is None or len(found) < limit:  # a page ends after 1 MB, too
             if limit is not None:
                 request["Limit"] = limit - len(found)
-            answer = await self._ask(self.client.query, **request)
+            answer = await self.ask(self.client.query, **request)
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 break
@@ -347,7 +345,7 @@ class Tables:
                 if request is not None:
                     request.over = True
                 return
-        raise _busy()
+        raise DATABASE.busy()
 
     async def anew(self, work: Callable[[], Awaitable[T]]) -> T:
         """What ``work`` gives, which reads and then writes what rests on that: from the start again when it is refused,
@@ -358,7 +356,7 @@ class Tables:
                 return await work()
             except Refused:
                 await self.pause(_jitter(tried))
-        raise _busy()
+        raise DATABASE.busy()
 
     async def _carry_out(self, writes: Sequence[Write], token: str) -> None:
         if len(writes) == 1 and _may_be_alone(writes[0]):
@@ -376,9 +374,9 @@ class Tables:
             write = evolve(write, update=marked, values={**write.values, f":{WRITTEN}": mark})
         call = {"Put": self.client.put_item, "Update": self.client.update_item, "Delete": self.client.delete_item}
         try:
-            await self._ask(call[write.kind], TableName=self.name(write.pattern.table), **write.request)
+            await self.ask(call[write.kind], TableName=self.name(write.pattern.table), **write.request)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code = code_of(error)
             if code == "TransactionConflictException":
                 raise Conflicted(frozenset({0})) from error
             if code != "ConditionalCheckFailedException":
@@ -392,9 +390,9 @@ class Tables:
         assert len(writes) <= TRANSACTION_MOST + 1, f"{len(writes)} writes in one transaction"  # noqa: S101  (AWS's limit)
         steps = [{each.kind: {"TableName": self.name(each.pattern.table), **each.request}} for each in writes]
         try:
-            await self._ask(self.client.transact_write_items, TransactItems=steps, ClientRequestToken=token)
+            await self.ask(self.client.transact_write_items, TransactItems=steps, ClientRequestToken=token)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
+            if code_of(error) != "TransactionCanceledException":
                 raise
             reasons: Sequence[Any] = error.response.get("CancellationReasons", ())
             codes = [each.get("Code") for each in reasons]
@@ -426,33 +424,34 @@ class Tables:
             step = {"Item": each.request["Item"]} if each.kind == "Put" else {"Key": each.key.attributes}
             left.setdefault(self.name(each.pattern.table), []).append({f"{each.kind}Request": step})
         for tried in range(TRIES):
-            answer = await self._ask(self.client.batch_write_item, RequestItems=left)
+            answer = await self.ask(self.client.batch_write_item, RequestItems=left)
             left = answer.get("UnprocessedItems")
             if not left:
                 return
             await self.pause(_jitter(tried))
-        raise _busy()
+        raise DATABASE.busy()
 
-    async def _ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
-        """What the SDK could not get done in its own tries is for later."""
-        try:
+    async def ask(self, call: Callable[..., Awaitable[Any]], **given: Any) -> Any:
+        """An operation of the client. What the SDK could not get done in its own tries is for later: raises Unavailable
+        (``database_busy``), and ClientError for what was refused.
+        """
+        with asking(DATABASE):
             return await call(**given)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _BUSY:
-                raise _busy() from error
-            raise
-        except _CUT_OFF as error:
-            raise _busy() from error
 
 
-def _bounds(above: str | None, below: str | None) -> tuple[str, Mapping[str, Value]]:
+def _names(*attributes: str) -> Mapping[str, str]:
+    return {f"#{name}": name for name in attributes}
+
+
+def _bounds(sk: str, above: str | None, below: str | None) -> tuple[str, Mapping[str, Value]]:
     if above and below:
         # There is one condition for the sort key, and BETWEEN includes both ends.
-        return " AND #sk BETWEEN :low AND :high", {":low": text(above + "\0"), ":high": text(_just_below(below))}
+        ends = {":low": text(above + "\0"), ":high": text(_just_below(below))}
+        return f" AND #{sk} BETWEEN :low AND :high", ends
     if above:
-        return " AND #sk > :low", {":low": text(above)}
+        return f" AND #{sk} > :low", {":low": text(above)}
     if below:
-        return " AND #sk < :high", {":high": text(below)}
+        return f" AND #{sk} < :high", {":high": text(below)}
     return "", {}
 
 
@@ -488,7 +487,3 @@ def _expect(asked: Pattern, operation: Operation) -> None:
 def _jitter(tried: int) -> float:
     """Seconds, at random, so that those who met do not meet again."""
     return random.uniform(0, min(FIRST_PAUSE_S * 2**tried, LONGEST_PAUSE_S))  # noqa: S311  (nothing secret)
-
-
-def _busy() -> Unavailable:
-    return Unavailable("the database is busy", code="database_busy")

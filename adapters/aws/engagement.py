@@ -27,7 +27,7 @@ from adapters.aws.dynamo import (
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import page, tail
 from adapters.aws.tables import G1, G2, SOCIAL, Operation, pattern
-from application.ports import Event, Page, ReactionTally
+from application.ports import Event, Page, Reacted, ReactionTally
 from domain.engagement import Notify, Reaction, Subscription
 from domain.ids import ChannelId, UserId
 
@@ -101,9 +101,22 @@ class DynamoReactions:
 
     async def forget(self, subject: str) -> None:
         """What was never counted has no reactions. The tally goes last, so that one who gave up midway begins anew."""
-        if await _TALLIES.there(self._tables, subject):
+        over = await _TALLIES.shards(self._tables, subject)
+        if over:
             await asyncio.gather(*(self._forget(f"REACTION#{subject}#{shard}") for shard in range(SHARDS)))
-            await _TALLIES.forget(self._tables, subject)
+            await _TALLIES.forget(self._tables, subject, over)
+
+    def kept(self, item: Item) -> Reacted | None:
+        key = key_of(item)
+        if not key.pk.startswith("REACTION#"):
+            return None
+        return Reacted(key.pk.removeprefix("REACTION#").rpartition("#")[0], UserId(key.sk), _reaction(item))
+
+    async def admit(self, reacted: Reacted) -> None:
+        """One from an archive. Raises Refused."""
+        name = reacted.reaction.value
+        write = put(_REACT, _reacted(reacted.subject, reacted.user), {"reaction": text(name)}, NEW)
+        await _TALLIES.write(self._tables, reacted.subject, lambda _: [write], **{name: 1})
 
     async def _given(self, subject: str, user: UserId) -> Reaction | None:
         item = await self._tables.get(_GIVEN, _reacted(subject, user))
@@ -206,6 +219,9 @@ class DynamoSubscriptions:
                 gone += await self._drop(channel, keys[start : start + most])
             below = items[-1][G1.sk]["S"]
         return gone
+
+    def kept(self, item: Item) -> Subscription | None:
+        return _subscription(item) if key_of(item).pk.startswith("SUBSCRIPTION#") else None
 
     async def _listed(self, channel: ChannelId, below: str | None, limit: int) -> Sequence[Item]:
         shards = await asyncio.gather(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import aiohttp
+from attrs import frozen
 from botocore.exceptions import (
     ChecksumError,
     ClientError,
@@ -18,10 +19,12 @@ from domain.errors import Unavailable
 
 _BUSY = frozenset(
     {
-        "InternalError", "InternalServerErrorException", "OperationAborted", "RequestThrottled", "RequestTimeout",
-        "ServiceQuotaExceededException",
-        "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyInvalidationsInProgress",
-        "TooManyRequestsException", "500", "502", "503", "504",
+        "CodeDeliveryFailureException", "InternalError", "InternalErrorException", "InternalFailure", "InternalServerError",
+        "InternalServerErrorException", "LimitExceededException", "OperationAborted",
+        "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestTimeout",
+        "ServiceQuotaExceededException", "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException",
+        "TooManyInvalidationsInProgress", "TooManyRequestsException", "TransactionInProgressException",
+        "500", "502", "503", "504",
     }
 )  # fmt: skip
 _CUT_OFF = (
@@ -41,8 +44,27 @@ def missing(error: ClientError) -> bool:
     return code_of(error) in {"404", "NoSuchKey", "NoSuchUpload", "NotFound", "NotFoundException"}
 
 
+@frozen
+class Service:
+    """One of AWS's, as our clients hear of it: ``code`` says that it is for later."""
+
+    name: str
+    code: str
+
+    def busy(self) -> Unavailable:
+        return Unavailable(f"{self.name} cannot be reached now; try again", code=self.code)
+
+
+DATABASE = Service("the database", "database_busy")
+ACCOUNTS = Service("accounts", "identity_busy")
+FILES = Service("the store of files", "store_busy")
+TRANSCODER = Service("the transcoder", "transcoder_busy")
+QUEUE = Service("a queue", "queue_busy")
+CACHES = Service("the caches", "cache_busy")
+
+
 @contextmanager
-def asking(service: str) -> Iterator[None]:
+def asking(service: Service) -> Iterator[None]:
     """Around a call, after whose retries by the SDK the caller may still try again: raises Unavailable.
 
     What the service refuses for another reason is for the caller to understand, or a fault of ours: ClientError.
@@ -52,6 +74,6 @@ def asking(service: str) -> Iterator[None]:
     except ClientError as error:
         if code_of(error) not in _BUSY:
             raise
-        raise Unavailable(f"{service} is busy", code="busy") from error
+        raise service.busy() from error
     except _CUT_OFF as error:
-        raise Unavailable(f"{service} does not answer", code="no_answer") from error
+        raise service.busy() from error

@@ -24,13 +24,11 @@ from adapters.aws.dynamo import (
 )
 from adapters.aws.shelves import DOC
 from adapters.aws.tables import OPS, Operation, pattern
+from adapters.repeats import CLAIMED, KEPT, answer_lost, in_flight, reused
 from adapters.rows import read_once, text_of
-from application.ports import Answer
-from domain.errors import Conflict, Invalid, Unavailable
+from application.ports import ANSWER_MOST, Answer
+from domain.errors import Unavailable
 
-KEPT = timedelta(hours=24)
-CLAIMED = timedelta(minutes=1)
-"""Longer than an answer may take (AWS.md 7: API Gateway waits for 30 seconds), so whoever is silent then is dead."""
 _SPARE = timedelta(minutes=1)
 """Times say to the microsecond when a request is over; what removes the item counts in seconds."""
 
@@ -39,6 +37,8 @@ _MARK = pattern(
     "mark a request that had an effect", Operation.WRITE, OPS, "REQUEST#<key>", "REQUEST", transaction=True
 )  # fmt: skip
 
+_NOBODY = text("0")
+"""Until before any time."""
 _WAITS = f"attribute_exists(#pk) AND attribute_not_exists(#{DOC})"
 _FREE = (
     "attribute_not_exists(#pk) OR #at <= :over"
@@ -69,38 +69,44 @@ class DynamoIdempotency:
 
     async def finish(self, key: str, answer: Answer, now: datetime) -> None:
         """An answer that comes late counts, unless someone else gave one meanwhile."""
-        given = {"doc": text(text_of(answer)), "at": text(stamp(now)), **expiry(now + KEPT + _SPARE)}
+        given = {"at": text(stamp(now)), **expiry(now + KEPT + _SPARE)}
+        if len(answer.body) > ANSWER_MOST:
+            given |= {"effected": text(stamp(now)), "held": _NOBODY}
+        else:
+            given[DOC] = text(text_of(answer))
         setting = ", ".join(f"#{name} = :{name}" for name in given)
         await self._settle(key, update(_BEGIN, _at(key), f"SET {setting}", _WAITS, **given))
 
     async def abandon(self, key: str) -> None:
         """An answer that was given stays."""
-        await self._settle(key, delete(_BEGIN, _at(key), f"attribute_not_exists(#{DOC})"))
+        without_effect = f"attribute_not_exists(#{DOC}) AND attribute_not_exists(#effected)"
+        if not await self._settle(key, delete(_BEGIN, _at(key), without_effect)):
+            await self._settle(key, update(_BEGIN, _at(key), "SET #held = :nobody", _WAITS, nobody=_NOBODY))
 
-    async def _settle(self, key: str, write: Write) -> None:
-        """The answer is on its way already. If it cannot be kept, whoever asks again is told that it was lost, or has
-        the turn when there was no effect.
+    async def _settle(self, key: str, write: Write) -> bool:
+        """False when it is refused. The answer is on its way already: if it cannot be kept, whoever asks again is told
+        that it was lost, or has the turn when there was no effect.
         """
         request = current_request.get()
         if request is not None and request.key == key:
             request.over = True
-        with suppress(Refused, Unavailable):
-            await self._tables.write(write, effect=False)
+        with suppress(Unavailable):
+            try:
+                await self._tables.write(write, effect=False)
+            except Refused:
+                return False
+        return True
 
 
 def _known(item: Item, fingerprint: str, now: datetime) -> Answer:
     """The answer that was given. Raises what ``Idempotency.begin`` does."""
     if item["fingerprint"]["S"] != fingerprint:
-        raise Invalid("this Idempotency-Key came with another request", code="idempotency_key_reused")
+        raise reused()
     if DOC in item:
         return read_once(item[DOC]["S"], Answer)
     if stamp(now) < item["held"]["S"]:
-        raise Conflict("the first request with this key is not answered yet", code="idempotency_in_flight")
-    message = (
-        "this request was carried out, but its answer was lost; look at what is there, and do not send it again with"
-        " another key unless it is not there"
-    )
-    raise Conflict(message, code="idempotency_answer_lost")
+        raise in_flight()
+    raise answer_lost()
 
 
 def _at(key: str) -> Key:

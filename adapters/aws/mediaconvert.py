@@ -15,7 +15,7 @@ from attrs import frozen
 from botocore.exceptions import ClientError
 
 from adapters.aws import job as jobs
-from adapters.aws.errors import asking, code_of, missing
+from adapters.aws.errors import FILES, TRANSCODER, asking, code_of, missing
 from adapters.playlists import Variant, duration_s, variants
 from application.ports import TranscodeOrder
 from domain.errors import Invalid, NotFound
@@ -111,7 +111,7 @@ class MediaConvertTranscoder:
             refusal = self._refusal(found, order.attempt, order.video)
             await self._tell(refusal)
             return refusal.job
-        with asking("MediaConvert"):
+        with asking(TRANSCODER):
             made = await self._client.create_job(**jobs.request(order, found, self._places))
         return JobId(made["Job"]["Id"])
 
@@ -130,7 +130,7 @@ class MediaConvertTranscoder:
         if found is None or said is None or said.status not in {"SUBMITTED", "PROGRESSING"}:
             return
         try:
-            with asking("MediaConvert"):
+            with asking(TRANSCODER):
                 await self._client.cancel_job(Id=job)
         except ClientError as error:
             if not (missing(error) or code_of(error) in _UNSURE):
@@ -164,7 +164,7 @@ class MediaConvertTranscoder:
 
     async def _job(self, job: JobId) -> Mapping[str, Any] | None:
         try:
-            with asking("MediaConvert"):
+            with asking(TRANSCODER):
                 found: Mapping[str, Any] = (await self._client.get_job(Id=job))["Job"]
         except ClientError as error:
             if not (missing(error) or code_of(error) in _UNSURE):
@@ -177,7 +177,7 @@ class MediaConvertTranscoder:
         found: list[JobId] = []
         token: Mapping[str, str] = {}
         while True:
-            with asking("MediaConvert"):
+            with asking(TRANSCODER):
                 page = await self._client.search_jobs(InputFile=source, Order="ASCENDING", MaxResults=20, **token)
             for each in page.get("Jobs", []):
                 said = self._of_job(each)
@@ -212,14 +212,14 @@ class MediaConvertTranscoder:
     async def _probed(self, order: TranscodeOrder) -> Source | str:
         """What is in the file, or why it is refused."""
         try:
-            with asking("S3"):
+            with asking(FILES):
                 await self._sources.head_object(Bucket=self._places.raw_bucket, Key=order.source)
         except ClientError as error:
             if not missing(error):
                 raise
             return "source_missing"
         try:
-            with asking("MediaConvert"):
+            with asking(TRANSCODER):
                 said = await self._client.probe(InputFiles=[{"FileUrl": self._places.source(order)}])
         except ClientError as error:
             if missing(error):

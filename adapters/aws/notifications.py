@@ -5,19 +5,33 @@ To tell a person something costs one write unit, and two reads of what is seldom
 and what they want to hear of. A page of 200 takes 12 calls.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from attrs import evolve
 
-from adapters.aws.dynamo import Item, Key, Refused, Tables, delete, expiry, key_of, live, put, text, update
+from adapters.aws.dynamo import (
+    NEW,
+    Item,
+    Key,
+    Refused,
+    Tables,
+    check,
+    delete,
+    expiry,
+    key_of,
+    live,
+    put,
+    text,
+    update,
+)
 from adapters.aws.shelves import DOC, tail
 from adapters.aws.tables import INBOX, SK, Operation, pattern
 from adapters.cursors import encoded
 from adapters.rows import text_of, value_of
-from application.ports import UNREAD_MOST, Now, Page, Unread
+from application.ports import UNREAD_MOST, Box, Now, Page, Unread
 from domain.ids import NotificationId, UserId
 from domain.notifications import Notification, Settings
 
@@ -25,6 +39,7 @@ KEPT = timedelta(days=60)
 """However many there are: to look whether a box is too full would be one more read for each who is told something."""
 ID_MOST = 100
 """Characters. Clients may say that they have read up to any text; no notification is beyond so many of them."""
+_MARKED = "#READ"
 PIECE = 500
 """Items that are forgotten at once."""
 
@@ -91,7 +106,7 @@ class DynamoInbox:
     async def mark_read(self, user: UserId, notifications: Sequence[NotificationId]) -> None:
         now = self._now()
         there = await self._tables.many(_KNOWN, (_told(user, each) for each in notifications if "#" not in each))
-        marks = [Key(key.pk, f"{key.sk}#READ") for key, item in there.items() if live(item, now)]
+        marks = [Key(key.pk, f"{key.sk}{_MARKED}") for key, item in there.items() if live(item, now)]
         await self._tables.write_many([put(_READ, mark, expiry(now + KEPT)) for mark in marks])
 
     async def mark_read_up_to(self, user: UserId, notification: NotificationId) -> None:
@@ -111,15 +126,49 @@ class DynamoInbox:
         keys = {user: _box(user, "SETTINGS") for user in users}
         chosen = await self._tables.many(_CHOSEN, keys.values())
         default = Settings()
-        return {
-            user: value_of(chosen[key][DOC]["S"], Settings) if key in chosen else default for user, key in keys.items()
-        }
+        return {user: _settings(chosen[key]) if key in chosen else default for user, key in keys.items()}
 
     async def forget(self, user: UserId) -> None:
         partition = _told(user, "").pk
         while items := await self._tables.query(_LIST, partition, limit=PIECE):
             await self._tables.write_many([delete(_FORGET, key_of(item)) for item in items])
         await self._tables.write_many([delete(_FORGET_BOX, _box(user, what)) for what in ("MARK", "SETTINGS")])
+
+    async def kept(self, items: Callable[[], AsyncIterator[Item]]) -> AsyncIterator[Box | Notification]:
+        """What the items of the table hold, for an archive. They are walked over twice; between the two is remembered
+        how far each has read, what they chose, and which notifications have a mark of their own.
+        """
+        now, boxes, marked = self._now(), dict[UserId, Box](), set[Key]()
+        async for item in items():
+            key = key_of(item)
+            if key.pk.startswith("BOX#"):
+                user = UserId(key.pk.removeprefix("BOX#"))
+                said = {"mark": item["mark"]["S"]} if key.sk == "MARK" else {"settings": _settings(item)}
+                boxes[user] = evolve(boxes.get(user, Box(user)), **said)
+            elif key.sk.endswith(_MARKED):
+                marked.add(Key(key.pk, key.sk.removesuffix(_MARKED)))
+        for box in boxes.values():
+            yield box
+        async for item in items():
+            if DOC in item and key_of(item).pk.startswith("TOLD#") and live(item, now):
+                told = value_of(item[DOC]["S"], Notification)
+                read = key_of(item) in marked or (told.user in boxes and told.id <= boxes[told.user].mark)
+                yield evolve(told, read=read)
+
+    async def admit(self, record: Box | Notification) -> None:
+        """One from an archive. Raises Refused."""
+        if isinstance(record, Box):
+            mark, chosen = _box(record.user, "MARK"), _box(record.user, "SETTINGS")
+            settings = None if record.settings is None else {DOC: text(text_of(record.settings))}
+            await self._tables.write(
+                put(_MOVE, mark, {"mark": text(record.mark)}, NEW) if record.mark else check(_MOVE, mark, NEW),
+                check(_CHOOSE, chosen, NEW) if settings is None else put(_CHOOSE, chosen, settings, NEW),
+            )
+            return
+        if not await self.deliver([evolve(record, read=False)]):
+            raise Refused({0: None})
+        if record.read and record.id > await self._mark(record.user):
+            await self.mark_read(record.user, [record.id])
 
     async def _mark(self, user: UserId) -> str:
         """All up to it are read."""
@@ -155,6 +204,10 @@ def _told(user: UserId, notification: str) -> Key:
 
 def _box(user: UserId, what: str) -> Key:
     return Key(f"BOX#{user}", what)
+
+
+def _settings(item: Item) -> Settings:
+    return value_of(item[DOC]["S"], Settings)
 
 
 def _id(item: Item) -> str:

@@ -21,6 +21,7 @@ from adapters.aws.dynamo import (
     Value,
     Write,
     expiry,
+    key_of,
     live,
     number,
     put,
@@ -32,7 +33,7 @@ from adapters.aws.shelves import DOC
 from adapters.aws.tables import G1, G2, OPS, Operation, Pattern, pattern
 from adapters.rows import event_of, kind_of, text_of
 from adapters.system import set_within
-from application.ports import Envelope, Event, NewId, Now
+from application.ports import Envelope, Event, NewId, Now, Waiting
 from domain.ids import EVENT, EventId
 
 HOLD = timedelta(minutes=1)
@@ -104,10 +105,32 @@ class DynamoOutbox:
     async def wait(self, timeout_s: float) -> None:
         await set_within(self._claimable, timeout_s)
 
-    def _storing(self, event: Event, id_: EventId) -> Write:
+    def kept(self, item: Item) -> Waiting | None:
+        """Raises ValueError for an event that this version does not know."""
+        if key_of(item).sk != SORT or DOC not in item:
+            return None
+        envelope = _envelope(item, int(item["attempts"]["N"]))
+        free_at = None if G1.sk not in item else datetime.fromisoformat(item[G1.sk]["S"].partition("#")[0])
+        return Waiting(
+            id=envelope.id, event=envelope.event, attempts=envelope.attempts,
+            again_at=None if free_at is None or free_at <= self._now() else free_at,
+            reason=item["reason"]["S"] if G2.pk in item else None,
+        )  # fmt: skip
+
+    async def admit(self, waiting: Waiting) -> None:
+        """One from an archive. Raises Refused."""
+        write = self._storing(waiting.event, waiting.id, waiting.attempts, waiting.again_at)
+        if waiting.reason is None:
+            await self._tables.write(evolve(write, condition=NEW))
+            return
+        letter = {name: value for name, value in write.item.items() if name not in (G1.pk, G1.sk)}
+        letter |= {"reason": text(waiting.reason), **entry(G2, "DEAD", waiting.id)}
+        await self._tables.write(put(_DIE, write.key, letter, NEW))
+
+    def _storing(self, event: Event, id_: EventId, attempts: int = 0, free_at: datetime | None = None) -> Write:
         item = {
-            "kind": text(kind_of(event)), DOC: text(text_of(event)), "attempts": number(0),
-            **entry(G1, sharded("DUE", id_), place(self._now(), id_)),
+            "kind": text(kind_of(event)), DOC: text(text_of(event)), "attempts": number(attempts),
+            **entry(G1, sharded("DUE", id_), place(free_at or self._now(), id_)),
         }  # fmt: skip
         return put(_PUT, _at(id_), item)
 

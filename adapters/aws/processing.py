@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from adapters.aws.dynamo import Tables, Value, stamp
+from adapters.aws.dynamo import Item, Tables, Value, stamp
 from adapters.aws.lists import entry, merged, place, sharded, shards, up_to
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import Shelf
@@ -53,6 +53,13 @@ class DynamoProcessings:
 
     async def ahead(self, after: datetime, limit: int = 100) -> Sequence[Processing]:
         return await self._undone(limit, above=up_to(after))
+
+    def kept(self, item: Item) -> Processing | None:
+        return _PROCESSINGS.kept(item)
+
+    async def admit(self, processing: Processing) -> None:
+        """One from an archive. Raises Refused."""
+        await self._tables.write(_PROCESSINGS.admitting(processing))
 
     async def _undone(self, limit: int, *, above: str | None = None, below: str | None = None) -> Sequence[Processing]:
         found = await merged(self._tables, _MOVED, shards(_UNDONE), above=above, below=below, limit=limit, step=limit)

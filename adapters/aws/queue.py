@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
-from domain.errors import Unavailable
+from adapters.aws.errors import QUEUE, asking
 from domain.ids import EventId
 
 AT_ONCE = 10
@@ -39,18 +38,12 @@ class SqsQueue:
                 {"Id": str(place), "MessageBody": msgspec.json.encode(Named(event)).decode()}
                 for place, event in enumerate(events[at : at + AT_ONCE])
             ]
-            try:
+            with asking(QUEUE):
                 answer = await self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-            except (ClientError, BotoCoreError) as error:
-                raise _busy() from error
             if answer.get("Failed"):
-                raise _busy()
+                raise QUEUE.busy()
 
 
 def named(body: str) -> EventId:
     """The event that a message names. Raises ValueError."""
     return EventId(msgspec.json.decode(body, type=Named).event)
-
-
-def _busy() -> Unavailable:
-    return Unavailable("the queue takes no messages now", code="queue_busy")

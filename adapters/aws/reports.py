@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from adapters.aws.errors import asking, code_of
+from adapters.aws.errors import QUEUE, asking, code_of
 from adapters.rows import text_of, value_of
 from domain.errors import Invalid
 from domain.processing import Report
@@ -40,7 +40,7 @@ class Messages:
 
     async def tell(self, report: Report) -> None:
         body = json.dumps({"detail-type": KIND, "detail": text_of(report)})
-        with asking("SQS"):
+        with asking(QUEUE):
             await self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)
 
 
@@ -76,11 +76,13 @@ class SqsReports:
         return self._fetched.popleft()
 
     async def settle(self, report: Report) -> None:
-        for receipt in self._receipts.pop(report, ()):
+        """They are known until they are removed, so that a second try removes them."""
+        for receipt in self._receipts.get(report, ()):
             await self._remove(receipt)
+        self._receipts.pop(report, None)
 
     async def _fetch(self) -> None:
-        with asking("SQS"):
+        with asking(QUEUE):
             said = await self._client.receive_message(
                 QueueUrl=self._queue_url, MaxNumberOfMessages=_AT_ONCE, WaitTimeSeconds=_WAIT_S
             )
@@ -99,7 +101,7 @@ class SqsReports:
 
     async def _remove(self, receipt: str) -> None:
         try:
-            with asking("SQS"):
+            with asking(QUEUE):
                 await self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
         except ClientError as error:
             if code_of(error) not in _GONE:

@@ -13,10 +13,10 @@ from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
 from adapters.aws.cloudfront import CloudFrontLinks
-from adapters.aws.errors import asking, code_of, missing
+from adapters.aws.errors import FILES, asking, code_of, missing
 from adapters.files import PUT_MOST, SMALL_LIFE, check_parts, checked
 from application.ports import Link, Now, Stored, Ticket
-from domain.errors import Invalid, NotFound, TooLarge, Unavailable
+from domain.errors import Invalid, NotFound, TooLarge
 from domain.ids import UploadId
 from domain.uploads import MIB, Part, Upload
 from domain.watching import Grant
@@ -60,7 +60,7 @@ class S3UploadStore:
         handles = await self._under_way(upload.id)
         if handles:
             return handles[0]
-        with asking("S3"):
+        with asking(FILES):
             made = await self._client.create_multipart_upload(
                 Bucket=self._bucket, Key=upload.source, ContentType=upload.content_type
             )
@@ -101,12 +101,12 @@ class S3UploadStore:
     async def discard_unknown(self, upload: UploadId) -> None:
         for handle in await self._under_way(upload):
             try:
-                with asking("S3"):
+                with asking(FILES):
                     await self._client.abort_multipart_upload(Bucket=self._bucket, Key=_source(upload), UploadId=handle)
             except ClientError as error:
                 if not missing(error):
                     raise
-        with asking("S3"):
+        with asking(FILES):
             await self._client.delete_object(Bucket=self._bucket, Key=_source(upload))
 
     async def held(self, *, after: str = "", limit: int = 1000) -> Sequence[UploadId]:
@@ -150,7 +150,7 @@ class S3UploadStore:
 
     async def _under_way(self, upload: UploadId) -> Sequence[str]:
         """The multipart uploads to the key, the oldest first: there may be two after an answer was lost."""
-        with asking("S3"):
+        with asking(FILES):
             found = await self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=_source(upload))
         begun = sorted(
             (each["Initiated"], each["UploadId"]) for each in found.get("Uploads", []) if each["Key"] == _source(upload)
@@ -164,7 +164,7 @@ class S3UploadStore:
             parts: list[Part] = []
             marker = 0
             while True:
-                with asking("S3"):
+                with asking(FILES):
                     page = await self._client.list_parts(
                         Bucket=self._bucket, Key=upload.source, UploadId=handle, PartNumberMarker=marker
                     )
@@ -187,7 +187,7 @@ class S3UploadStore:
         """
         said = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
         try:
-            with asking("S3"):
+            with asking(FILES):
                 await self._client.complete_multipart_upload(
                     Bucket=self._bucket, Key=upload.source, UploadId=await self._handle(upload),
                     MultipartUpload={"Parts": said},
@@ -202,7 +202,7 @@ class S3UploadStore:
 
     async def _whole(self, upload: Upload) -> Part | None:
         try:
-            with asking("S3"):
+            with asking(FILES):
                 head = await self._client.head_object(Bucket=self._bucket, Key=upload.source)
         except ClientError as error:
             if not missing(error):
@@ -214,7 +214,7 @@ class S3UploadStore:
         """The keys that are being uploaded, in order."""
         marker: Mapping[str, str] = {"KeyMarker": after}
         while True:
-            with asking("S3"):
+            with asking(FILES):
                 page = await self._client.list_multipart_uploads(Bucket=self._bucket, Prefix="raw/", **marker)
             for each in page.get("Uploads", []):
                 if each["Key"] > after:
@@ -248,7 +248,7 @@ class S3MediaStore:
     async def put(self, key: str, content: bytes, content_type: str) -> None:
         if len(content) > PUT_MOST:
             raise TooLarge(f"at most {PUT_MOST} bytes are put at once")
-        with asking("S3"):
+        with asking(FILES):
             await self._client.put_object(Bucket=self._bucket, Key=checked(key), Body=content, ContentType=content_type)
 
     async def read(self, key: str) -> bytes:
@@ -264,10 +264,10 @@ class S3MediaStore:
             keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]
             if not keys:
                 continue
-            with asking("S3"):
+            with asking(FILES):
                 said = await self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
             if said.get("Errors"):
-                raise Unavailable("S3 did not remove all", code="busy")
+                raise FILES.busy()
             removed += len(keys)
         await self._gone(prefix)
         return removed
@@ -296,7 +296,7 @@ class S3MediaStore:
     async def adopt(self, made: str, key: str) -> None:
         """Show a file that is here already under another key, too. Raises NotFound."""
         try:
-            with asking("S3"):
+            with asking(FILES):
                 await self._client.copy_object(
                     Bucket=self._bucket, Key=checked(key), CopySource={"Bucket": self._bucket, "Key": made}
                 )
@@ -323,7 +323,7 @@ def _plain(etag: str) -> str:
 async def _get(client: Any, bucket: str, key: str) -> tuple[bytes, datetime] | None:
     """What lies there, and since when; None for what is not there or could not be."""
     try:
-        with asking("S3"):
+        with asking(FILES):
             found = await client.get_object(Bucket=bucket, Key=checked(key))
             async with found["Body"] as body:
                 return await body.read(), found["LastModified"].astimezone(UTC)
@@ -339,7 +339,7 @@ async def _pages(client: Any, **asked: Any) -> AsyncIterator[Mapping[str, Any]]:
     """The pages of a list of objects."""
     token: Mapping[str, str] = {}
     while True:
-        with asking("S3"):
+        with asking(FILES):
             page = await client.list_objects_v2(**asked, MaxKeys=_PAGE, **token)
         yield page
         if not page.get("IsTruncated"):

@@ -9,7 +9,6 @@ import asyncio
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import attrgetter
@@ -20,7 +19,6 @@ from attrs import evolve, frozen
 from adapters.aws.dynamo import (
     NEW,
     TRANSACTION_MOST,
-    TRIES,
     Item,
     Key,
     Refused,
@@ -36,7 +34,6 @@ from adapters.cursors import count, encoded
 from adapters.rows import text_of, values_of
 from adapters.words import FINDS_MOST, spaced, words
 from application.ports import Document, Found, Page
-from domain.errors import Unavailable
 
 TITLE, TAGS, NAMES, TEXT = 10, 6, 4, 1
 """What a word weighs where it stands."""
@@ -164,10 +161,7 @@ class DynamoSearch:
 
     async def _index(self, id_: str, wanted: Sequence[Indexed]) -> None:
         """So that it is found by that, or (empty) by nothing."""
-        for _ in range(TRIES):
-            with suppress(Refused):  # someone else is at it, too
-                return await self._replace(id_, wanted)
-        raise Unavailable("the document is being indexed by others", code="database_busy")
+        await self._tables.anew(lambda: self._replace(id_, wanted))
 
     async def _replace(self, id_: str, wanted: Sequence[Indexed]) -> None:
         key = _document(id_)

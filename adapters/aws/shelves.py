@@ -5,7 +5,21 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from adapters.aws.dynamo import NEW, SK_BYTES, Item, Key, Refused, Tables, Value, Write, delete, number, put, text
+from adapters.aws.dynamo import (
+    NEW,
+    SK_BYTES,
+    Item,
+    Key,
+    Refused,
+    Tables,
+    Value,
+    Write,
+    delete,
+    key_of,
+    number,
+    put,
+    text,
+)
 from adapters.aws.tables import Index, Operation, Pattern, Table, pattern
 from adapters.cursors import decoded, encoded, garbled
 from adapters.rows import text_of, value_of
@@ -49,7 +63,7 @@ class Shelf(Generic[V]):
         partition = f"{self.prefix}<{self.key}>"
         for name, purpose, operation, more in (
             ("_get", f"{self.name} by id", Operation.GET, {"strong": True}),
-            ("_many", f"{self.name}s by id", Operation.MANY, {"items": 20, "strong": self.strong}),
+            ("_many", f"{self.name}s by id", Operation.MANY, {"items": 20, "strong": self.strong, "shown": (DOC,)}),
             ("_write", f"save or remove {self.name}", Operation.WRITE, {"indices": self.indices}),
         ):
             declared = pattern(purpose, operation, self.table, partition, self.sort, item_bytes=self.item_bytes, **more)
@@ -97,6 +111,16 @@ class Shelf(Generic[V]):
         if value.version == 0:
             return saved, put(self._write, key, item, NEW)
         return saved, put(self._write, key, item, f"#{VERSION} = :was", was=number(value.version))
+
+    def admitting(self, value: V) -> Write:
+        """The write that stores one from an archive, in the version that it has; refused when there is one already."""
+        item = {**self.place(value), VERSION: number(value.version), DOC: text(text_of(value))}
+        return put(self._write, self.at(getattr(value, self.key)), item, NEW)
+
+    def kept(self, item: Item) -> V | None:
+        """Whose item it is, for an archive; None if it is none of these."""
+        key = key_of(item)
+        return self.value(item) if key.sk == self.sort and key.pk.startswith(self.prefix) else None
 
     def removing(self, value: V) -> Write:
         """Refused when it is stale."""

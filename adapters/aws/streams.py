@@ -161,6 +161,13 @@ class DynamoStreams:
         items = await merged(self._tables, _ANNOUNCED, shards(_NEAR), below=up_to(now), limit=limit, step=limit)
         return [_STREAMS.value(item) for item in items]
 
+    def kept(self, item: Item) -> Stream | None:
+        return _STREAMS.kept(item)
+
+    async def admit(self, stream: Stream) -> None:
+        """One from an archive, which no ingest knows. Raises Refused."""
+        await self._tables.write(_STREAMS.admitting(stream))
+
     async def _written(
         self, id_: StreamId, write: Write, before: Stream | None, after: Stream | None, events: Sequence[Event]
     ) -> None:
@@ -213,9 +220,8 @@ class DynamoBroadcasts:
     async def log(self, events: Sequence[SessionEvent]) -> None:
         """Each by itself, so that it stays as it was told first."""
         for event in events:
-            item = {DOC: text(text_of(event)), **expiry(event.received_at + EVENTS_KEPT)}
             with suppress(Refused):
-                await self._tables.write(put(_LOG, Key(_happened(event.stream), place(event.at, event.id)), item, NEW))
+                await self._tables.write(_logging(event))
 
     async def events(
         self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
@@ -241,13 +247,39 @@ class DynamoBroadcasts:
             gone += 1
         return gone
 
+    def kept(self, item: Item) -> Timeline | Session | SessionEvent | None:
+        key = key_of(item)
+        if key.pk.startswith(_SESSION_OF):
+            return _value(item)
+        if key.pk.startswith(_STREAM_OF) and key.sk not in {"META", "TIMELINE"}:
+            return value_of(item[DOC]["S"], SessionEvent)
+        return _TIMELINES.kept(item)
+
+    async def admit(self, record: Timeline | Session | SessionEvent) -> None:
+        """One from an archive. Raises Refused."""
+        match record:
+            case Timeline():
+                await self._tables.write(_TIMELINES.admitting(record))
+            case Session():
+                await self._tables.write(put(_SAVE_SESSION, _at(record.id), _item(record), NEW))
+            case SessionEvent():
+                await self._tables.write(_logging(record))
+
     async def _session(self, id_: StreamSessionId) -> Session | None:
         item = await self._tables.get(_SESSION, _at(id_))
         return None if item is None else _value(item)
 
 
+_SESSION_OF, _STREAM_OF = "BROADCAST#", "STREAM#"
+
+
+def _logging(event: SessionEvent) -> Write:
+    item = {DOC: text(text_of(event)), **expiry(event.received_at + EVENTS_KEPT)}
+    return put(_LOG, Key(_happened(event.stream), place(event.at, event.id)), item, NEW)
+
+
 def _at(session: StreamSessionId) -> Key:
-    return Key(f"BROADCAST#{session}", "META")
+    return Key(f"{_SESSION_OF}{session}", "META")
 
 
 def _of(stream: StreamId, list_: str) -> str:
@@ -255,7 +287,7 @@ def _of(stream: StreamId, list_: str) -> str:
 
 
 def _happened(stream: StreamId) -> str:
-    return f"STREAM#{stream}"
+    return f"{_STREAM_OF}{stream}"
 
 
 def _item(session: Session) -> Item:

@@ -75,6 +75,8 @@ class Operation(StrEnum):
     WRITE = "Write"
     """PutItem, UpdateItem or DeleteItem, alone or in a transaction."""
     BATCH = "BatchWriteItem"
+    EXPORT = "ExportTableToPointInTime"
+    """Of no items: it is made of the table's log, and billed by the gigabyte."""
 
 
 @frozen(kw_only=True)
@@ -94,6 +96,10 @@ class Pattern:
     item_bytes: int = 1024
     indices: Sequence[Index] = field(default=())
     """Those that a write touches, too."""
+    shown: Sequence[str] = ()
+    """What is read of each item, beside the keys of one that is asked for by them; all if that is none. It is no cheaper
+    for DynamoDB, but for us: half of the work of a page is to take attributes out of an answer.
+    """
     transaction: bool = False
 
 

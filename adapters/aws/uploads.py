@@ -124,6 +124,13 @@ class DynamoUploads:
         items = await merged(self._tables, _EXPIRED, shards(_EXPIRING), below=up_to(now), limit=limit, step=limit)
         return [_UPLOADS.value(item) for item in items]
 
+    def kept(self, item: Item) -> Upload | None:
+        return _UPLOADS.kept(item)
+
+    async def admit(self, upload: Upload) -> None:
+        """One from an archive. Raises Refused."""
+        await self._tables.write(_UPLOADS.admitting(upload), *_beside(None, upload))
+
     async def _opened(self, user: UserId) -> Sequence[Item]:
         """Newest first. As many as may be open at once, so they are put in order here."""
         used = await self._tables.get(_USED, _usage(user))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from adapters.aws.dynamo import Refused, Tables, Write
+from adapters.aws.dynamo import Item, Refused, Tables, Write
 from adapters.aws.names import Names
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import Shelf
@@ -50,6 +50,13 @@ class DynamoUsers:
         before = await _USERS.before(self._tables, user)
         names = _HANDLES.moving(user.id, before.handle if before else None, None)
         await self._written(user, _USERS.removing(user), *names, *self._outbox.storing(events))
+
+    def kept(self, item: Item) -> User | None:
+        return _USERS.kept(item)
+
+    async def admit(self, user: User) -> None:
+        """One from an archive. Raises Refused."""
+        await self._tables.write(_USERS.admitting(user), *_HANDLES.moving(user.id, None, user.handle))
 
     async def _written(self, user: User, *writes: Write) -> None:
         """The profile's own write is the first, that of its handle the second."""

@@ -21,7 +21,7 @@ from typing import Any
 from adapters.aws.dynamo import Item, Key, Refused, Tables, Value, Write, number, text, update
 from adapters.aws.lists import entry, merged, place, sharded, shards, up_to
 from adapters.aws.outbox import DynamoOutbox
-from adapters.aws.shelves import Shelf, moving, page, tail
+from adapters.aws.shelves import DOC, Shelf, moving, page, tail
 from adapters.aws.tables import CORE, G1, G2, G3, PK, Operation, pattern
 from adapters.cursors import encoded
 from application.ports import Event, Order, Page
@@ -65,15 +65,15 @@ _VIDEOS = Shelf(
 )  # fmt: skip
 _MADE = pattern(
     "videos of a channel, in any state, by when they were made", Operation.QUERY, CORE, "CHAN#<channel>",
-    "<created at>#<video>", index=G1, items=_PAGE, item_bytes=_BYTES,
+    "<created at>#<video>", index=G1, items=_PAGE, item_bytes=_BYTES, shown=(DOC, G1.sk),
 )  # fmt: skip
 _LISTED = pattern(
     "listable videos, by when they were published; and those of a feed", Operation.QUERY, CORE, "PUB#<shard>",
-    "<published at>#<video>", index=G3, items=1 + _PAGE // 2, item_bytes=_BYTES,
+    "<published at>#<video>", index=G3, items=1 + _PAGE // 2, item_bytes=_BYTES, shown=(DOC, G3.sk),
 )  # fmt: skip
 _LISTED_IN = pattern(
     "listable videos of a channel, by when they were published", Operation.QUERY, CORE, "CHAN#<channel>",
-    "<published at>#<video>", index=G2, items=_PAGE, item_bytes=_BYTES,
+    "<published at>#<video>", index=G2, items=_PAGE, item_bytes=_BYTES, shown=(DOC, G2.sk),
 )  # fmt: skip
 _DUE = pattern(
     "scheduled videos, by their time", Operation.QUERY, CORE, "DUE#<shard>", "<publish at>#<video>", index=G3,
@@ -163,6 +163,13 @@ class DynamoVideos:
     async def due(self, now: datetime, limit: int = 100) -> Sequence[Video]:
         items = await merged(self._tables, _DUE, shards("DUE"), below=up_to(now), limit=limit, step=limit)
         return [_VIDEOS.value(item) for item in items]
+
+    def kept(self, item: Item) -> Video | None:
+        return _VIDEOS.kept(item)
+
+    async def admit(self, video: Video) -> None:
+        """One from an archive. Raises Stale."""
+        await self._written(_VIDEOS.admitting(video), None, video, ())
 
     async def _tagged(
         self, channel: ChannelId | None, tag: str, order: Order, cursor: str | None, limit: int

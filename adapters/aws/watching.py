@@ -8,6 +8,7 @@ from attrs import evolve
 from adapters.aws.counters import Counters
 from adapters.aws.dynamo import (
     BATCH_WRITE_MOST,
+    NEW,
     Item,
     Key,
     Refused,
@@ -25,7 +26,7 @@ from adapters.aws.dynamo import (
 from adapters.aws.shelves import DOC, VERSION, Shelf, page, tail
 from adapters.aws.tables import G1, SOCIAL, Operation, pattern
 from adapters.rows import text_of, value_of
-from application.ports import Now, Page
+from application.ports import Now, Page, Views
 from domain.errors import NotFound, Stale
 from domain.ids import SessionId, UserId, VideoId
 from domain.watching import SESSION_LIFE, PlaybackSession, Watched
@@ -80,6 +81,13 @@ class DynamoHistory:
         items = await self._tables.query(_LATEST, partition, below=below, descending=True, limit=limit + 1)
         return page(items, limit, _line, G1.sk)
 
+    def kept(self, item: Item) -> Watched | None:
+        return _line(item) if key_of(item).pk.startswith("HISTORY#") else None
+
+    async def admit(self, watched: Watched) -> None:
+        """One from an archive. Raises Refused."""
+        await self._tables.write(evolve(_watching(watched), condition=NEW))
+
     async def forget(self, user: UserId, video: VideoId | None = None) -> None:
         if video is not None:
             await self._tables.write(delete(_FORGET_ONE, _line_at(user, video)))
@@ -118,6 +126,20 @@ class DynamoSessions:
     async def views(self, videos: Sequence[VideoId]) -> Mapping[VideoId, int]:
         counted = await _VIEWS.of(self._tables, videos)
         return {video: counted[video]["views"] for video in videos}
+
+    def kept(self, item: Item) -> PlaybackSession | Views | None:
+        """Of views, how many one shard counts."""
+        if (counted := _VIEWS.kept(item)) is not None:
+            return Views(VideoId(counted[0]), counted[1]["views"])
+        session = _SESSIONS.kept(item)
+        return None if session is None or session.over(self._now()) else session
+
+    async def admit(self, record: PlaybackSession | Views) -> None:
+        """One from an archive; a session has been counted among the views. Raises Refused."""
+        if isinstance(record, Views):
+            await self._tables.write(_VIEWS.beginning(record.video, views=record.count))
+        else:
+            await self._tables.write(_SESSIONS.admitting(record))
 
     async def _saved_again(self, session: PlaybackSession, write: Write, beside: Sequence[Write]) -> bool:
         """Saved, if it was counted before, as it was with most beats. If not, the version that ``write`` asks for says

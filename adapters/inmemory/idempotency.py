@@ -1,15 +1,12 @@
 """What was answered to requests that may come twice."""
 
 from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from attrs import frozen
 
-from application.ports import Answer
-from domain.errors import Conflict, Invalid
-
-KEPT = timedelta(hours=24)
-CLAIMED = timedelta(minutes=1)
+from adapters.repeats import CLAIMED, KEPT, answer_lost, in_flight, reused
+from application.ports import ANSWER_MOST, Answer
 
 
 @frozen
@@ -17,10 +14,13 @@ class _Request:
     fingerprint: str
     at: datetime
     answer: Answer | None = None
+    lost: bool = False
 
 
 class InMemoryIdempotency:
-    """Requests by key, the least lately touched first, so that the expired are found without a search."""
+    """Requests by key, the least lately touched first, so that the expired are found without a search. What a request
+    brought about is gone with the process that would have answered, so no effect is noted.
+    """
 
     def __init__(self) -> None:
         self._requests: OrderedDict[str, _Request] = OrderedDict()
@@ -30,11 +30,13 @@ class InMemoryIdempotency:
         known = self._requests.get(key)
         if known is not None:
             if known.fingerprint != fingerprint:
-                raise Invalid("this Idempotency-Key came with another request", code="idempotency_key_reused")
+                raise reused()
             if known.answer is not None:
                 return known.answer
+            if known.lost:
+                raise answer_lost()
             if now < known.at + CLAIMED:
-                raise Conflict("the first request with this key is not answered yet", code="idempotency_in_flight")
+                raise in_flight()
         self._touch(key, _Request(fingerprint, now))
         return None
 
@@ -42,12 +44,13 @@ class InMemoryIdempotency:
         """An answer that comes late counts, unless someone else gave one meanwhile."""
         known = self._requests.get(key)
         if known is not None and known.answer is None:
-            self._touch(key, _Request(known.fingerprint, now, answer))
+            lost = len(answer.body) > ANSWER_MOST
+            self._touch(key, _Request(known.fingerprint, now, None if lost else answer, lost=lost))
 
     async def abandon(self, key: str) -> None:
         """An answer that was given stays."""
         known = self._requests.get(key)
-        if known is not None and known.answer is None:
+        if known is not None and known.answer is None and not known.lost:
             del self._requests[key]
 
     def _touch(self, key: str, request: _Request) -> None:

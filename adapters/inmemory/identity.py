@@ -14,8 +14,8 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from attrs import evolve
 
-from adapters import credentials
-from adapters.credentials import KeyPair, Mint, Passwords, SignIn, Tried, stored
+from adapters import credentials, signing
+from adapters.credentials import Mint, Passwords, SignIn, Tried, stored
 from application.ports import Account, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
 from domain.errors import NotFound
@@ -47,29 +47,29 @@ class InMemoryKeys:
 
     def __init__(self, keys_file: Path | None = None) -> None:
         self._file = keys_file
-        self._keys: KeyPair = {}
+        self._keys: signing.KeyPair = {}
         self._loading = asyncio.Lock()
 
     async def jwks(self) -> Mapping[str, object]:
-        return credentials.published(await self._loaded())
+        return signing.published(await self._loaded())
 
     async def sign(self, claims: Mapping[str, object]) -> str:
         """A JWT of the claims, by the key for their ``token_use``."""
-        return credentials.signed(await self._loaded(), claims)
+        return signing.signed(await self._loaded(), claims)
 
-    async def _loaded(self) -> KeyPair:
+    async def _loaded(self) -> signing.KeyPair:
         if not self._keys:
             async with self._loading:
                 self._keys = self._keys or await asyncio.to_thread(self._load)
         return self._keys
 
-    def _load(self) -> KeyPair:
+    def _load(self) -> signing.KeyPair:
         if self._file is None:
-            return credentials.key_pair(credentials.new_pems())
+            return signing.key_pair(signing.new_pems())
         if not self._file.exists():
-            _create(self._file, credentials.new_pems())
+            _create(self._file, signing.new_pems())
         try:
-            return credentials.key_pair(self._file.read_text("ascii"))
+            return signing.key_pair(self._file.read_text("ascii"))
         except ValueError as error:
             raise ValueError(f"{self._file}: {error}") from error
 

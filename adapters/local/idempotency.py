@@ -1,15 +1,15 @@
 """What was answered to requests that may come twice, beside what they brought about."""
 
 import json
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from adapters.local.database import Database, Request, Transaction, Values, current_request, micros, sql
-from application.ports import Answer
-from domain.errors import Conflict, Invalid, Unavailable
+from adapters.repeats import CLAIMED, KEPT, answer_lost, in_flight, reused
+from application.ports import ANSWER_MOST, Answer
+from domain.errors import Conflict, Unavailable
 
-KEPT = timedelta(hours=24)
-CLAIMED = timedelta(minutes=1)
 FORGET_MOST = 100
 """Each request that begins forgets so many that are over, which is more than it adds."""
 
@@ -26,7 +26,9 @@ _HOLD = sql("UPDATE request SET held_until = ? WHERE key = ?")
 _FINISH = sql(
     "UPDATE request SET at = ?, held_until = NULL, status = ?, headers = ?, body = ? WHERE key = ? AND status IS NULL"
 )
-_ABANDON = sql("DELETE FROM request WHERE key = ? AND status IS NULL")
+_LOSE = sql("UPDATE request SET at = ?, held_until = NULL, effected = 1 WHERE key = ? AND status IS NULL")
+_ABANDON = sql("DELETE FROM request WHERE key = ? AND status IS NULL AND effected = 0")
+_FREE = sql("UPDATE request SET held_until = NULL WHERE key = ? AND status IS NULL")
 _RELEASE = sql("UPDATE request SET held_until = NULL WHERE held_until > 0")
 
 
@@ -37,7 +39,7 @@ class SqliteIdempotency:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._late: dict[str, tuple[str, Values]] = {}
+        self._late: dict[str, Sequence[tuple[str, Values]]] = {}
         """How requests ended that could not be stored then: it is when the next one begins."""
 
     async def released(self) -> None:
@@ -56,15 +58,15 @@ class SqliteIdempotency:
             if known is not None:
                 before, held_until, effected, status, headers, body = known
                 if before != fingerprint:
-                    raise Invalid("this Idempotency-Key came with another request", code="idempotency_key_reused")
+                    raise reused()
                 if status is not None:
                     return Answer(status, json.loads(headers), body)
                 if held_until is not None and present < held_until:
                     if held_until > until:  # begun before the clock was set back
                         transaction.run(_HOLD, (until, key))
-                    return _in_flight()
+                    return in_flight()
                 if effected:
-                    raise _answer_lost()
+                    raise answer_lost()
             transaction.run(_BEGIN, (key, fingerprint, present, until))
             return None
 
@@ -77,24 +79,33 @@ class SqliteIdempotency:
 
     async def finish(self, key: str, answer: Answer, now: datetime) -> None:
         """An answer that comes late counts, unless someone else gave one meanwhile."""
+        if len(answer.body) > ANSWER_MOST:
+            await self._settle(key, (_LOSE, (micros(now), key)))
+            return
         row = (micros(now), answer.status, json.dumps(dict(answer.headers)), answer.body, key)
-        await self._settle(key, _FINISH, row)
+        await self._settle(key, (_FINISH, row))
 
     async def abandon(self, key: str) -> None:
         """An answer that was given stays."""
-        await self._settle(key, _ABANDON, (key,))
+        await self._settle(key, (_ABANDON, (key,)), (_FREE, (key,)))
 
-    async def _settle(self, key: str, statement: str, values: Values) -> None:
+    async def _settle(self, key: str, *steps: tuple[str, Values]) -> None:
         """The answer is on its way already: that the disk is full now can be told to nobody any more."""
         _end(key)
+
+        def work(transaction: Transaction) -> None:
+            for step in steps:
+                transaction.run(*step)
+
         try:
-            await self._database.write(lambda transaction: transaction.run(statement, values), effect=False)
+            await self._database.write(work, effect=False)
         except Unavailable:
-            self._late[key] = statement, values
+            self._late[key] = steps
 
     def _catch_up(self, transaction: Transaction) -> None:
         for key, late in tuple(self._late.items()):
-            transaction.run(*late)
+            for step in late:
+                transaction.run(*step)
             transaction.then(partial(self._late.pop, key, None))
 
 
@@ -102,15 +113,3 @@ def _end(key: str) -> None:
     request = current_request.get()
     if request is not None and request.key == key:
         request.over = True
-
-
-def _in_flight() -> Conflict:
-    return Conflict("the first request with this key is not answered yet", code="idempotency_in_flight")
-
-
-def _answer_lost() -> Conflict:
-    message = (
-        "this request was carried out, but its answer was lost; look at what is there, and do not send it again with"
-        " another key unless it is not there"
-    )
-    return Conflict(message, code="idempotency_answer_lost")

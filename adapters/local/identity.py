@@ -9,8 +9,8 @@ from typing import Protocol
 from argon2 import PasswordHasher
 from attrs import evolve, frozen
 
-from adapters import credentials
-from adapters.credentials import KeyPair, Mint, Passwords, SignIn, Tried, stored
+from adapters import credentials, signing
+from adapters.credentials import Mint, Passwords, SignIn, Tried, stored
 from adapters.local.database import Database, Row, Transaction, Values, micros, sql
 from adapters.local.settings import GET, PEPPER, settled
 from adapters.rows import text_of, value_of
@@ -74,20 +74,20 @@ class SqliteKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._keys: KeyPair = {}
+        self._keys: signing.KeyPair = {}
         self._loading = asyncio.Lock()
 
     async def jwks(self) -> Mapping[str, object]:
-        return credentials.published(await self._loaded())
+        return signing.published(await self._loaded())
 
     async def sign(self, claims: Mapping[str, object]) -> str:
         """A JWT of the claims, by the key for their ``token_use``."""
-        return credentials.signed(await self._loaded(), claims)
+        return signing.signed(await self._loaded(), claims)
 
-    async def _loaded(self) -> KeyPair:
+    async def _loaded(self) -> signing.KeyPair:
         if not self._keys:
             async with self._loading:
-                self._keys = self._keys or await asyncio.to_thread(credentials.key_pair, await self._pems())
+                self._keys = self._keys or await asyncio.to_thread(signing.key_pair, await self._pems())
         return self._keys
 
     async def _pems(self) -> str:
@@ -95,7 +95,7 @@ class SqliteKeys:
         if row is not None:
             pems: str = row[0]
             return pems
-        made = await asyncio.to_thread(credentials.new_pems)
+        made = await asyncio.to_thread(signing.new_pems)
         return await self._database.write(lambda transaction: settled(transaction, KEYS, lambda: made), effect=False)
 
 

@@ -69,6 +69,7 @@ def create_app(
         **cases,
         "cursors": cache(partial(Cursors, adapters.key())),
         "public_url": lambda: settings.public_url,
+        "stream_retry_s": lambda: settings.stream_retry_s,
     }
 
     async def check() -> None:

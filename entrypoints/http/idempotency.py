@@ -29,8 +29,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 class Repeats:
     """Keeps what was answered to a POST with a key, and answers the same again.
 
-    Covered are the routes with ``opt={"idempotent": True}``. Answers of 500 and above are not kept, since the same
-    request may work later.
+    Covered are the routes with ``opt={"idempotent": True}``. Answers of 500 and above are not kept: unless it had its
+    effect, the same request may work later.
     """
 
     def __init__(self, store: Idempotency, now: Now) -> None:

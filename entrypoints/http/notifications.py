@@ -32,7 +32,6 @@ from entrypoints.http.views_social import NotificationView, UnreadView, settings
 
 HEARTBEAT_S = 15.0
 """How long the stream may be silent: proxies hang up on connections that say nothing for 30 s to 60 s."""
-RETRY_MS = 3000
 EVENT_STREAM = "text/event-stream"
 
 
@@ -163,6 +162,8 @@ class NotificationController(Controller):
         self,
         actor: NamedDependency[Actor],
         follow_notifications: NamedDependency[FollowNotifications],
+        *,
+        stream_retry_s: NamedDependency[int],
         last_event_id: _LastEventId = None,
         missed_since: _LastEventIdQuery = None,
         access_token: _AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
@@ -174,23 +175,24 @@ class NotificationController(Controller):
         """
         told = follow_notifications(actor, last_event_id or missed_since)
         return Stream(
-            server_sent(told),
+            server_sent(told, stream_retry_s),
             media_type=EVENT_STREAM,
             headers={**NO_STORE, "x-accel-buffering": "no"},  # nginx: pass every event on at once
         )
 
 
 async def server_sent(
-    told: AsyncGenerator[NotificationCard, None], heartbeat_s: float = HEARTBEAT_S
+    told: AsyncGenerator[NotificationCard, None], retry_s: int, heartbeat_s: float = HEARTBEAT_S
 ) -> AsyncGenerator[bytes, None]:
-    """Notifications as server-sent events, with a comment whenever ``heartbeat_s`` pass in silence.
+    """Notifications as server-sent events, with a comment whenever ``heartbeat_s`` pass in silence. A client whose
+    connection ended is to come back after ``retry_s``.
 
     ``told`` is closed when this is, that is when the client goes away.
     """
     newest = ""
     coming = asyncio.ensure_future(anext(told))
     try:
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        yield f"retry: {retry_s * 1000}\n\n".encode()
         while True:
             await asyncio.wait({coming}, timeout=heartbeat_s)
             if not coming.done():

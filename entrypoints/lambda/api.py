@@ -8,7 +8,7 @@ from mangum import Mangum
 
 from entrypoints.http.app import create_app
 
-from .runtime import core, on_lambda
+from .runtime import begin, core
 
 TEXT = [
     "text/", "application/json", "application/problem+json", "application/atom+xml", "application/xml",
@@ -30,5 +30,4 @@ def handler(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
     return _gateway()(event, context)
 
 
-if on_lambda():
-    _gateway()
+begin(_gateway)

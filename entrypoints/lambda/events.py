@@ -21,7 +21,7 @@ from application.events import Delivered
 from domain.errors import Invalid
 from domain.ids import EventId
 
-from .runtime import core, on_lambda, run
+from .runtime import begin, core, run
 from .telemetry import Handler, count, log, told
 
 AT_ONCE = 10
@@ -246,5 +246,4 @@ def on_schedule(event: dict[str, Any], context: Any) -> dict[str, int | None]:
     return done
 
 
-if on_lambda():
-    core()
+begin(core)

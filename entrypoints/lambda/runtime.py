@@ -5,8 +5,9 @@ is open is never closed: an environment ends without a word.
 """
 
 import asyncio
+import gc
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import Any, TypeVar
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 from entrypoints.container import Core, open_app
 from entrypoints.log import configure
 from entrypoints.settings import Settings
+
+from . import on_lambda
 
 T = TypeVar("T")
 
@@ -44,8 +47,12 @@ def close() -> None:
     _runner.close()
 
 
-def on_lambda() -> bool:
-    """Whether this process is an environment of Lambda's: what it does before its first call is done at full speed, and
-    nobody waits for it.
+def begin(opening: Callable[[], object]) -> None:
+    """In an environment of Lambda's, open now what calls need: what is done before the first call is done at full speed.
+    Nothing of it is looked at again for garbage.
     """
-    return "AWS_LAMBDA_RUNTIME_API" in os.environ
+    if on_lambda():
+        opening()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1000)
+        gc.enable()

@@ -14,8 +14,13 @@ from attrs import frozen
 
 from adapters.aws.tables import DECLARED, PK, SK, TABLES, Operation, Pattern, Table
 
-PREPARING = frozenset({"CreateTable", "DescribeTable", "DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups"})
-"""What provisions tables, and asks nothing of them."""
+PREPARING = frozenset(
+    {
+        "CreateTable", "DescribeTable", "DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups",
+        "DescribeContinuousBackups", "DescribeExport",
+    }
+)  # fmt: skip
+"""What provisions tables or tells of them, and asks nothing of them."""
 
 _EXPRESSIONS = "KeyConditionExpression", "ConditionExpression", "UpdateExpression", "FilterExpression"
 _WORDS = frozenset(
@@ -95,6 +100,9 @@ class Guard:
                 kind = Operation.BATCH if operation == "BatchWriteItem" else Operation.WRITE
                 for name, request in _writes(operation, params):
                     yield _of_write(kind, ours[name], request)
+            case "ExportTableToPointInTime":
+                table = ours[params["TableArn"].rpartition("/")[2]]
+                yield _Asked(operation=Operation.EXPORT, table=table, partition="all of it")
             case _:
                 raise Undeclared(f"{operation} is never used")
 

@@ -56,7 +56,10 @@ class FaultyDynamo:
         assert len(keys) <= 100
         found = [self.items[_key(key)] for key in keys[: self.batch_most] if _key(key) in self.items]
         left = keys[self.batch_most :]
-        return {"Responses": {table: found}, "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+        return {
+            "Responses": {table: _shown(asked, found)},
+            "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {},
+        }
 
     async def query(self, **given: Any) -> Any:
         self._meet("Query")
@@ -70,9 +73,9 @@ class FaultyDynamo:
         )  # fmt: skip
         if "ExclusiveStartKey" in given:
             found = found[found.index(given["ExclusiveStartKey"][SK]["S"]) + 1 :]
-        page = [self.items[values[":pk"], sk] for sk in found[: min(given["Limit"], self.page_most)]]
+        page = [self.items[values[":pk"], sk] for sk in found[: min(given.get("Limit", len(found)), self.page_most)]]
         more = {"LastEvaluatedKey": {SK: page[-1][SK]}} if len(page) < len(found) else {}
-        return {"Items": page, **more}
+        return {"Items": _shown(given, page), **more}
 
     async def put_item(self, **given: Any) -> Any:
         return await self._write("PutItem", lambda: self._single(given, _put))
@@ -141,6 +144,13 @@ class FaultyDynamo:
         for (kind, asked), key, item in zip(steps, keys, there, strict=True):
             _store(self.items, key, CHANGES[kind](asked, item))
         self.tokens[ClientRequestToken] = TransactItems
+
+
+def _shown(asked: Mapping[str, Any], items: Sequence[Item]) -> Sequence[Item]:
+    if "ProjectionExpression" not in asked:
+        return items
+    names = [asked["ExpressionAttributeNames"][name] for name in asked["ProjectionExpression"].split(", ")]
+    return [{name: item[name] for name in names if name in item} for item in items]
 
 
 Change = Callable[[Mapping[str, Any], Item | None], Item | None]

@@ -29,10 +29,8 @@ class Service:
     get_secret_value = send_message_batch = _answered
 
 
-AWAY = (
-    ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "x"),
-    EndpointConnectionError(endpoint_url="https://x.test"),
-)
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "x")
+AWAY = EndpointConnectionError(endpoint_url="https://x.test")
 
 
 async def test_keys_are_read_from_one_secret() -> None:
@@ -46,7 +44,7 @@ async def test_keys_are_read_from_one_secret() -> None:
     assert "sss" not in repr(found)
 
 
-@pytest.mark.parametrize("answer", [*AWAY, {}, {"SecretString": "{"}, {"SecretString": "{}"}])
+@pytest.mark.parametrize("answer", [DENIED, AWAY, {}, {"SecretString": "{"}, {"SecretString": "{}"}])
 async def test_without_keys_nothing_starts(answer: object) -> None:
     """And nothing of the secret is said."""
     with pytest.raises(Unavailable, match="prod/keys cannot be read") as caught:
@@ -65,11 +63,16 @@ async def test_events_are_sent_by_name_ten_at_a_time() -> None:
     assert all(len({entry["Id"] for entry in each["Entries"]}) == len(each["Entries"]) for each in service.asked)
 
 
-@pytest.mark.parametrize("answer", [*AWAY, {"Failed": [{"Id": "0", "Code": "InternalError"}]}])
+@pytest.mark.parametrize("answer", [AWAY, {"Failed": [{"Id": "0", "Code": "InternalError"}]}])
 async def test_a_queue_that_takes_not_all_is_tried_again(answer: object) -> None:
     with pytest.raises(Unavailable) as caught:
         await SqsQueue(Service(answer), "https://sqs.test/pages").send([EventId("evt_1")])
     assert caught.value.code == "queue_busy"
+
+
+async def test_a_queue_that_may_not_be_written_to_is_a_fault_of_ours() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        await SqsQueue(Service(DENIED), "https://sqs.test/pages").send([EventId("evt_1")])
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"event": 1}', "[]"])

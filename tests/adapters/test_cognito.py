@@ -25,6 +25,7 @@ from domain.access import Actor, Role
 from domain.errors import DomainError, Forbidden, Unauthenticated, Unavailable
 from domain.ids import UserId
 from entrypoints.http.auth import TokenVerifier
+from tests.cloud.faults import RETRIES, Fault, failing, faults
 from tests.cloud.pools import Pool, pool
 from tests.cloud.world import endpoint
 from tests.identities import CHEAP
@@ -115,10 +116,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Scene]:
+async def opened(**config: Any) -> AsyncIterator[Scene]:
     clock = FakeClock()
     new_id = Ulids(clock.now)
-    async with pool(clock.now) as people:
+    async with pool(clock.now, **config) as people:
         unreliable: Any = Unreliable(people.cognito)
         accounts = CognitoAccounts(unreliable, people.id, people.client_id, clock.now, new_id, Passwords(CHEAP))
         yield Scene(people, unreliable, accounts, InMemoryUsers(InMemoryOutbox(new_id), Changes()), clock)
@@ -305,6 +306,33 @@ async def test_a_call_that_goes_wrong_strands_nobody(name: str, how: str) -> Non
             if len(unreliable.made) <= nth:
                 assert nth > 0
                 return
+
+
+ON_THE_WIRE = {
+    "SignUp": "sign_up", "ConfirmSignUp": "confirm", "ResendConfirmationCode": "resend", "InitiateAuth": "sign_in",
+    "GetTokensFromRefreshToken": "refresh", "RevokeToken": "sign_out", "ForgotPassword": "forgot",
+    "ConfirmForgotPassword": "reset", "ListUsers": "expire", "AdminGetUser": "resend", "AdminDeleteUser": "close",
+    "AdminConfirmSignUp": "reset_waiting", "AdminUpdateUserAttributes": "resend", "AdminUserGlobalSignOut": "reset",
+    "AdminListGroupsForUser": "grant", "AdminAddUserToGroup": "grant", "AdminRemoveUserFromGroup": "grant",
+}  # fmt: skip
+"""For every operation a case that calls it."""
+
+
+@faults("cognito-idp", *ON_THE_WIRE)
+async def test_a_call_that_fails_at_the_wire_strands_nobody(fault: Fault, operation: str) -> None:
+    """The same with the SDK's own tries, and faults as the service and the network have them."""
+    case = CASES[ON_THE_WIRE[operation]]
+    with failing() as at:
+        async with opened(url=at.url, retries=RETRIES) as scene:
+            prepared = await case.prepare(scene)
+            at.let_fail(fault.rule("cognito-idp", operation))
+            code = await said(case.act(scene, prepared))
+            at.let_fail()
+            if code:
+                assert code == "identity_busy"
+                assert await said(case.act(scene, prepared)) in {"", *case.accepted}
+            assert at.fired() == fault.seen("cognito-idp", operation)
+            await case.check(scene, prepared)
 
 
 async def test_a_sign_up_whose_answer_was_lost_is_found_by_the_one_that_is_sent_again(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from botocore.exceptions import (
     ChecksumError,
     ClientError,
@@ -308,6 +308,17 @@ async def test_many_are_read_to_the_last(world: World) -> None:
     found = await world.tables.many(MANY, [*keys, *keys, OTHER])
     assert {key: item["said"]["S"] for key, item in found.items()} == {key: key.sk for key in keys}
     assert await world.tables.many(MANY, []) == {}
+
+
+async def test_only_what_is_shown_is_read(world: World) -> None:
+    """By its key, or in a list, from one page to the next."""
+    for number_ in range(3):
+        await world.tables.write(put(WRITE, Key("P", str(number_)), {"said": text("a"), "beside": text("b")}))
+    world.dynamo.page_most = world.dynamo.batch_most = 1
+    listed = await world.tables.query(evolve(QUERY, shown=("said",)), "P", above="0", limit=None)
+    assert listed == [{"said": text("a")}] * 2
+    found = await world.tables.many(evolve(MANY, shown=("said",)), [Key("P", "0"), Key("P", "1"), OTHER])
+    assert found == {Key("P", sk): {**Key("P", sk).attributes, "said": text("a")} for sk in "01"}
 
 
 @pytest.mark.parametrize("page_most", [1, 7, 1000])

@@ -1,4 +1,4 @@
-"""A process may die between what a request brought about and its answer: the request is not carried out again."""
+"""What a file knows of requests whose answers were lost, beyond what every family does (``tests.contract``)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from attrs import frozen
 from adapters.local.database import Database, Transaction
 from adapters.local.idempotency import SqliteIdempotency
 from application.ports import Answer
-from domain.errors import Conflict, DomainError, Invalid
+from domain.errors import DomainError, Invalid
 from tests.strategies import START
 
 DAY, MINUTE, INSTANT = timedelta(hours=24), timedelta(minutes=1), timedelta(microseconds=1)
@@ -63,25 +63,13 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
     database.close()
 
 
-async def test_what_had_its_effect_is_not_carried_out_again(machine: Machine) -> None:
-    """Neither at once nor after a minute, whatever the file was closed for; a day later the key is as good as new."""
+async def test_what_had_its_effect_is_known_whatever_the_file_was_closed_for(machine: Machine) -> None:
     await machine.dies_after(lambda: machine.store("video"))
-    assert await machine.sent_again(MINUTE - INSTANT) == "idempotency_in_flight"
-    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
     machine.database.close()
     reopened = Database(machine.database.path, durable=False)
     after = Machine(reopened, SqliteIdempotency(reopened))
     assert await after.sent_again(DAY - INSTANT) == "idempotency_answer_lost"
-    assert await after.sent_again(MINUTE, fingerprint="b") == "idempotency_key_reused"
-    assert await after.sent_again(DAY) is None
-    assert await after.sent_again(DAY + MINUTE) is None, "what the key stood for a day ago is forgotten"
     reopened.close()
-
-
-async def test_the_refusal_says_what_to_do(machine: Machine) -> None:
-    await machine.dies_after(lambda: machine.store("video"))
-    with pytest.raises(Conflict, match="do not send it again with another key unless it is not there"):
-        await machine.idempotency.begin("key", "a", START + MINUTE)
 
 
 async def test_what_had_no_effect_is_carried_out_by_whoever_comes_next(machine: Machine) -> None:
@@ -111,68 +99,6 @@ async def test_nobody_waits_for_processes_that_are_known_to_be_dead(
     assert await machine.sent_again(INSTANT) == "idempotency_in_flight"
     await machine.idempotency.released()
     assert await machine.sent_again(INSTANT) == expected
-
-
-async def test_whoever_answers_late_is_heard(machine: Machine) -> None:
-    """They were slow, not dead."""
-    await machine.dies_after(lambda: machine.store("video"))
-    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
-    await machine.idempotency.finish("key", CREATED, START + MINUTE)
-    assert await machine.sent_again(MINUTE) == CREATED
-
-
-async def test_a_request_that_was_given_up_may_come_again(machine: Machine) -> None:
-    """Whatever it stored: its failure was answered."""
-    await machine.dies_after(lambda: machine.store("video"), lambda: machine.idempotency.abandon("key"))
-    assert await machine.sent_again(INSTANT) is None
-
-
-async def test_what_others_write_meanwhile_is_not_its_effect(machine: Machine) -> None:
-    """A worker that was there before, other requests, and the idempotency records themselves."""
-    due = asyncio.Event()
-
-    async def deliver() -> None:
-        await due.wait()
-        await machine.store("delivered")
-
-    worker = asyncio.create_task(deliver())
-
-    async def others() -> None:
-        due.set()
-        await worker
-
-    await asyncio.gather(
-        machine.dies_after(others, lambda: machine.idempotency.begin("nested", "a", START)),
-        machine.dies_after(lambda: machine.store("mine"), key="other"),
-        machine.store("nobody's"),
-    )
-    assert await machine.sent_again(MINUTE) is None
-    assert await machine.sent_again(MINUTE, "other") == "idempotency_answer_lost"
-
-
-async def test_what_a_request_leaves_running_is_its_effect_until_it_is_answered(machine: Machine) -> None:
-    """Not that of whoever has the key then."""
-    due, left = asyncio.Event(), list[asyncio.Task[None]]()
-
-    async def late() -> None:
-        await due.wait()
-        await machine.store("late")
-
-    async def leave() -> None:
-        left.append(asyncio.create_task(late()))
-
-    await machine.dies_after(
-        leave, lambda: asyncio.create_task(machine.store("at once")), lambda: machine.idempotency.abandon("key")
-    )
-    assert await machine.sent_again(INSTANT) is None
-    due.set()
-    await left[0]
-    assert await machine.sent_again(2 * MINUTE) is None
-
-
-async def test_a_part_that_runs_in_a_task_of_its_own_counts(machine: Machine) -> None:
-    await machine.dies_after(lambda: asyncio.gather(machine.store("one"), machine.store("other")))
-    assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
 
 
 async def test_requests_that_are_over_are_forgotten_some_at_a_time(machine: Machine) -> None:

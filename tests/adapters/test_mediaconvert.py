@@ -17,10 +17,11 @@ from adapters.aws.job import board as board_for
 from adapters.aws.mediaconvert import MediaConvertTranscoder, source_of
 from adapters.aws.reports import KIND, meaning
 from application.ports import TranscodeOrder
-from domain.errors import Invalid, NotFound, Unavailable
+from domain.errors import Invalid, Unavailable
 from domain.ids import JobId, VideoId
 from domain.media import MANIFEST, POSTER, STORYBOARD, Rendition, Source
 from domain.processing import Report, State
+from tests.adapters.converting import Service, Shelf, probed
 
 VIDEO = VideoId("vid_1")
 ORDER = TranscodeOrder(video=VIDEO, attempt=2, source="raw/upl_1/source")
@@ -132,12 +133,6 @@ def test_the_storyboard_is_described_in_the_metadata() -> None:
 # --- what is in a file -------------------------------------------------------------------------------
 
 
-def probed(**changes: Any) -> dict[str, Any]:
-    properties = {"Width": 854, "Height": 480, "FrameRate": {"Numerator": 30000, "Denominator": 1001}, **changes}
-    tracks = [{"Index": 1, "TrackType": "video", "VideoProperties": properties}, {"Index": 2, "TrackType": "audio"}]
-    return {"Container": {"Format": "mp4", "Duration": 4.5, "Tracks": tracks}}
-
-
 def test_a_probed_file_is_a_source() -> None:
     assert source_of(probed(), 10) == Source(854, 480, 4.5, 30000 / 1001, has_audio=True)
 
@@ -178,105 +173,6 @@ def test_a_file_may_not_know_how_long_it_lasts() -> None:
     source = source_of(found, 10)
     assert isinstance(source, Source)
     assert source.duration_s == 0
-
-
-# --- a fake of the service ---------------------------------------------------------------------------
-
-MASTER = """#EXTM3U
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="a",AUTOSELECT=YES,DEFAULT=YES,URI="master_audio.m3u8"
-#EXT-X-STREAM-INF:BANDWIDTH=900000,AVERAGE-BANDWIDTH=700000,CODECS="avc1.64001F,mp4a.40.2",RESOLUTION=854x480,AUDIO="audio"
-master_480p.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.64001E,mp4a.40.2",RESOLUTION=640x360,AUDIO="audio"
-master_360p.m3u8
-"""
-VARIANT = "#EXTM3U\n#EXTINF:3.00000,\nmaster_360p_00001.ts\n#EXTINF:1.50000,\nmaster_360p_00002.ts\n#EXT-X-ENDLIST\n"
-
-
-@define
-class Shelf:
-    """The bucket that jobs write to."""
-
-    files: dict[str, bytes] = field(factory=dict)
-
-    @classmethod
-    def of_a_finished_job(cls) -> "Shelf":
-        pictures = {f"{PREFIX}thumb/t_poster.000000{n}.jpg": b"x" * size for n, size in ((1, 5), (2, 9), (3, 7))}
-        board = {f"{PREFIX}thumb/t_board.000000{n}.jpg": b"b" for n in (1, 2)}
-        playlists = {
-            PREFIX + MANIFEST: MASTER.encode(), f"{PREFIX}hls/master_360p.m3u8": VARIANT.encode(),
-            f"{PREFIX}hls/master_480p.m3u8": VARIANT.encode(),
-        }  # fmt: skip
-        return cls({**pictures, **board, **playlists})
-
-    async def read(self, key: str) -> bytes:
-        if key not in self.files:
-            raise NotFound("there is no such file")
-        return self.files[key]
-
-    async def put(self, key: str, content: bytes, content_type: str) -> None:
-        del content_type
-        self.files[key] = content
-
-    async def remove_prefix(self, prefix: str) -> int:
-        gone = [key for key in self.files if key.startswith(prefix)]
-        for key in gone:
-            del self.files[key]
-        return len(gone)
-
-    async def adopt(self, made: str, key: str) -> None:
-        self.files[key] = await self.read(made)
-
-    async def sizes(self, prefix: str) -> Mapping[str, int]:
-        return {key: len(content) for key, content in sorted(self.files.items()) if key.startswith(prefix)}
-
-
-def refusal(code: str, status: int = 400) -> ClientError:
-    said: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(said, "Operation")
-
-
-@define
-class Service:
-    """MediaConvert and S3 as far as they are asked. ``failing`` says what an operation answers instead."""
-
-    jobs: dict[str, dict[str, Any]] = field(factory=dict)
-    failing: dict[str, str] = field(factory=dict)
-    page: int = 20
-
-    def _check(self, operation: str) -> None:
-        if operation in self.failing:
-            raise refusal(self.failing[operation])
-
-    async def head_object(self, **asked: Any) -> Any:
-        self._check("head_object")
-        return asked
-
-    async def probe(self, **asked: Any) -> Any:
-        self._check("probe")
-        return {"ProbeResults": [probed()]} if asked else {}
-
-    async def create_job(self, **asked: Any) -> Any:
-        self._check("create_job")
-        job = {"Id": f"job-{len(self.jobs)}", "Status": "SUBMITTED", **asked}
-        self.jobs[job["Id"]] = job
-        return {"Job": job}
-
-    async def get_job(self, *, Id: str) -> Any:  # noqa: N803  (the service's name)
-        self._check("get_job")
-        if Id not in self.jobs:
-            raise refusal("NotFoundException", 404)
-        return {"Job": self.jobs[Id]}
-
-    async def cancel_job(self, *, Id: str) -> Any:  # noqa: N803  (the service's name)
-        self._check("cancel_job")
-        self.jobs[Id]["Status"] = "CANCELED"
-
-    async def search_jobs(self, *, InputFile: str, NextToken: str = "0", **_: Any) -> Any:  # noqa: N803  (the service's names)
-        self._check("search_jobs")
-        start = int(NextToken)
-        found = [each for each in self.jobs.values() if each["Settings"]["Inputs"][0]["FileInput"] == InputFile]
-        more = {"NextToken": str(start + self.page)} if start + self.page < len(found) else {}
-        return {"Jobs": found[start : start + self.page], **more}
 
 
 @define
@@ -355,8 +251,9 @@ async def test_a_refusal_is_told_and_can_be_asked_after(operation: str, answer: 
 async def test_a_busy_service_is_asked_again_later(operation: str, answer: str) -> None:
     world = World()
     world.service.failing[operation] = answer
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as caught:
         await world.transcoder.start(ORDER)
+    assert caught.value.code == ("store_busy" if operation == "head_object" else "transcoder_busy")
     assert world.told == []
 
 
@@ -426,7 +323,7 @@ async def test_why_a_job_failed(error: int, code: str, transient: bool) -> None:
 
 async def test_what_is_played_is_read_off_the_files() -> None:
     """Smallest first, with the most telling picture as the poster."""
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     job = world.add("COMPLETE")
     report = await world.transcoder.status(job)
     assert report is not None
@@ -452,7 +349,7 @@ async def test_what_is_played_is_read_off_the_files() -> None:
 
 
 async def test_pictures_may_be_missing_but_no_rendition() -> None:
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     job = world.add("COMPLETE")
     await world.shelf.remove_prefix(f"{PREFIX}thumb/")
     report = await world.transcoder.status(job)
@@ -471,7 +368,7 @@ async def test_pictures_may_be_missing_but_no_rendition() -> None:
 
 
 async def test_a_cancelled_job_leaves_nothing() -> None:
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     world.shelf.files["v/vid_1/a1/x"] = b"another attempt's"
     job = world.add("PROGRESSING")
     await world.transcoder.cancel(job)
@@ -480,7 +377,7 @@ async def test_a_cancelled_job_leaves_nothing() -> None:
 
 
 async def test_the_second_job_of_an_attempt_goes_without_the_files_of_the_first() -> None:
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     world.add("PROGRESSING")
     files = dict(world.shelf.files)
     await world.transcoder.cancel(world.add("PROGRESSING"))
@@ -489,7 +386,7 @@ async def test_the_second_job_of_an_attempt_goes_without_the_files_of_the_first(
 
 @pytest.mark.parametrize("status", ["COMPLETE", "ERROR", "CANCELED"])
 async def test_what_is_over_is_let_be(status: str) -> None:
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     files = dict(world.shelf.files)
     job = world.add(status)
     await world.transcoder.cancel(job)
@@ -499,7 +396,7 @@ async def test_what_is_over_is_let_be(status: str) -> None:
 
 @pytest.mark.parametrize("answer", ["ConflictException", "BadRequestException", "NotFoundException"])
 async def test_a_job_that_ended_meanwhile_is_let_be(answer: str) -> None:
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     files = dict(world.shelf.files)
     world.service.failing["cancel_job"] = answer
     await world.transcoder.cancel(world.add("PROGRESSING"))
@@ -527,7 +424,7 @@ def event(name: str, **detail: Any) -> dict[str, Any]:
     ],
 )
 async def test_what_an_event_means(name: str, state: State, percent: int) -> None:
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     report = await world.transcoder.heard(event(name))
     assert report is not None
     assert (report.video, report.attempt, report.job) == (VIDEO, 2, JOB)
@@ -569,7 +466,7 @@ async def test_what_is_no_event_cannot_be_read(said: Mapping[str, Any]) -> None:
 
 async def test_an_event_says_what_asking_says() -> None:
     """Whichever of them comes first, the other changes nothing."""
-    world = World(shelf=Shelf.of_a_finished_job())
+    world = World(shelf=Shelf.of_a_finished_job(PREFIX))
     heard = await world.transcoder.heard(event("complete", jobId=world.add("COMPLETE")))
     assert heard is not None
     assert await world.transcoder.status(heard.job) == heard

@@ -191,8 +191,9 @@ async def test_a_busy_service_is_asked_again_later(clock: FakeClock, operation: 
         "create_multipart_upload": {"UploadId": "h"},
     }  # fmt: skip
     store = uploads(clock, **{**good, operation: answer})
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as caught:
         await sent(store)
+    assert caught.value.code == "store_busy"
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,23 @@
 """What comes from another place goes on here."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
-from attrs import evolve
+from attrs import evolve, fields, has
 from hypothesis import given
 
-from application.moving import arriving, names
+from application.moving import arriving, names, renamed
 from application.ports import Pepper, Record
 from domain.broadcasts import EndReason, Happening, Session, SessionEvent, SessionStatus, Timeline
 from domain.channels import Channel, ChannelEdited
 from domain.engagement import Comment
-from domain.ids import BroadcastId, JobId, StreamId, StreamSessionId, VideoId
+from domain.ids import BroadcastId, JobId, StreamId, StreamSessionId, UserId, VideoId
 from domain.processing import Processing, ProcessingMoved, State, TranscodeRequested
 from domain.streams import Stream, StreamStatus
 from tests.application.world import World
 from tests.contract.test_archive import PROCESSING, records
-from tests.strategies import START, channels, comments, streams
+from tests.strategies import START, USER_IDS, channels, comments, streams
 
 LATER = START + timedelta(days=1)
 
@@ -105,6 +107,30 @@ async def test_what_was_live_ends_as_lost(world: World) -> None:
     session = await world.raw.broadcasts().session(StreamSessionId("brc_1"))
     assert (session.status, session.ended_reason) == (SessionStatus.ENDED, EndReason.LOST)
     assert (await world.raw.streams().get(stream.id)).status is StreamStatus.IDLE
+
+
+@given(records())
+def test_users_are_renamed_wherever_a_record_says_one(record: Record) -> None:
+    """And nothing else is: the way back leads to the same record."""
+    there = {user: UserId(f"sub-of-{user}") for user in USER_IDS}
+    moved = renamed(record, there)
+    assert users_in(moved) == {there[user] for user in users_in(record)}
+    assert renamed(moved, {new: old for old, new in there.items()}) == record
+    assert renamed(record, {}) == record
+
+
+def users_in(value: Any) -> set[UserId]:
+    """Whatever looks like one, in whatever field."""
+    match value:
+        case str():
+            return {UserId(value)} if value.startswith(("usr_", "sub-of-")) else set()
+        case Mapping():
+            return users_in([*value.keys(), *value.values()])
+        case list() | tuple() | frozenset():
+            return {user for each in value for user in users_in(each)}
+        case _ if has(type(value)):
+            return users_in([getattr(value, each.name) for each in fields(type(value))])
+    return set()
 
 
 @given(records())

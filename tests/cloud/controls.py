@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import asdict, frozen
 
+from tests.cloud.access import Record
 from tests.cloud.cloudfront import Gate
-from tests.cloud.codes import Codes
+from tests.cloud.cognito import Cognito
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused
-from tests.cloud.signins import SignIns
 from tests.cloud.wire import App, Caller, Receive, Request, Scope, Send, read, reply, told
 
 PATH = "/_hexcast/"
@@ -30,9 +30,9 @@ class Controls:
     behind: App
     emulator: Emulator
     media: MediaConvert
-    codes: Codes
-    sign_ins: SignIns
+    cognito: Cognito
     gate: Gate
+    record: Record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PATH):
@@ -52,9 +52,9 @@ class Controls:
             case "GET", "health":
                 return {}
             case "GET", "mail":
-                return {"data": self.codes.mailed(request.one("to")), "next_cursor": None}
+                return {"data": self.cognito.mailed(request.one("to")), "next_cursor": None}
             case "POST", "codes", "expire":
-                return {"expired": self.codes.expire(request.json["to"])}
+                return {"expired": self.cognito.expire(request.json["to"])}
             case "POST", "events":
                 self.emulator.put_events(Caller.of(request.json["account"]), request.json["entries"])
             case "POST", "site":
@@ -63,11 +63,24 @@ class Controls:
                 self.emulator.wipe(request.json["account"])
             case "POST", "reset":
                 self.media.reset()
-                self.codes.reset()
-                self.sign_ins.reset()
+                self.cognito.reset()
                 await self.emulator.reset()
             case _, "jobs", *rest:
                 return await self._job_done(request, rest)
+            case _, "access", *rest:
+                return await self._access_shown(request, rest)
+            case _:
+                raise KeyError(request.path)
+        return {}
+
+    async def _access_shown(self, request: Request, parts: list[str]) -> Mapping[str, Any] | list[Any]:
+        match (request.method, *parts):
+            case "GET", "asked":
+                return [asdict(each) for each in sorted(self.record.asked)]
+            case "GET", "refused":
+                return asdict(await self.record.refused(request.one("action")))
+            case "POST", "forget":
+                self.record.asked.clear()
             case _:
                 raise KeyError(request.path)
         return {}

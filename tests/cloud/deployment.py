@@ -85,6 +85,7 @@ def deploy(
     )  # fmt: skip
     outputs = _outputs(formation, name)
     _put_key(aws(stack, "secretsmanager"), outputs["KeysSecret"], key)
+    _keep_the_past(aws(stack, "dynamodb"), outputs)
     stack.open_site(outputs["CdnDomain"].partition(".")[0])
     return Deployment(name, stack.site, outputs)
 
@@ -114,6 +115,14 @@ def _outputs(formation: Any, name: str) -> Mapping[str, str]:
         raise RuntimeError("the template was not deployed:\n" + "\n".join(why)) from error
     (made,) = formation.describe_stacks(StackName=name)["Stacks"]
     return {each["OutputKey"]: each["OutputValue"] for each in made["Outputs"]}
+
+
+def _keep_the_past(dynamodb: Any, outputs: Mapping[str, str]) -> None:
+    """The template says so, and the emulator's CloudFormation does not listen."""
+    for name in ("CoreTable", "SocialTable", "InboxTable", "OpsTable"):
+        dynamodb.update_continuous_backups(
+            TableName=outputs[name], PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
 
 
 def _put_key(secrets: Any, secret: str, key: rsa.RSAPrivateKey) -> None:

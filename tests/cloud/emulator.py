@@ -1,6 +1,7 @@
 """The one place that reaches into ministack (exactly 1.5.33, whose private names these are), and what stands before it."""
 
 import asyncio
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,23 +12,25 @@ from typing import Any
 from urllib.parse import quote
 
 import boto3
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from ministack import app as ministack
+from ministack.core import iam_evaluator
 from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import cloudfront, cognito, dynamodb, eventbridge, lambda_svc
+from ministack.services import cloudfront, cognito, dynamodb, eventbridge, iam, lambda_svc, sts
 
+from tests.cloud.access import Access, Everyone, Record
 from tests.cloud.cloudfront import Gate
-from tests.cloud.codes import Client, Codes, Person
+from tests.cloud.cognito import Client, Cognito, Person
 from tests.cloud.controls import Controls
 from tests.cloud.encoder import Failed, Place
+from tests.cloud.exports import Exports
 from tests.cloud.mediaconvert import MediaConvert
-from tests.cloud.models import Service
-from tests.cloud.signins import SignIns
+from tests.cloud.models import Refused, Service
 from tests.cloud.wire import (
     Answer,
     App,
@@ -223,6 +226,18 @@ class Distributions:
         return None
 
 
+class Records:
+    """The tables, as an export finds them."""
+
+    def past_kept(self, caller: Caller, table: str) -> bool:
+        with acting(caller):
+            return bool(dynamodb._pitr_settings.get(table))
+
+    def items(self, caller: Caller, table: str) -> Sequence[Mapping[str, Any]]:
+        with acting(caller):
+            return [item for some in dynamodb._tables[table]["items"].values() for item in some.values()]
+
+
 @define
 class Buckets:
     """S3 as MediaConvert reaches it: by a client like any other."""
@@ -231,13 +246,16 @@ class Buckets:
     clients: dict[str, Any] = field(factory=dict)
 
     def client(self, caller: Caller) -> Any:
-        if caller.key not in self.clients:
+        if caller.signer not in self.clients:
             config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
-            self.clients[caller.key] = boto3.session.Session().client(
-                "s3", region_name=caller.region, endpoint_url=self.endpoint, aws_access_key_id=caller.key,
-                aws_secret_access_key="test", config=config,
+            role = sts._sessions.get(caller.signer, {}) if ministack.AUTH else {}
+            self.clients[caller.signer] = boto3.session.Session().client(
+                "s3", region_name=caller.region, endpoint_url=self.endpoint,
+                aws_access_key_id=caller.signer if role else caller.key,
+                aws_secret_access_key=role.get("SecretAccessKey", "test"),
+                aws_session_token=role.get("SessionToken"), config=config,
             )  # fmt: skip
-        return self.clients[caller.key]
+        return self.clients[caller.signer]
 
     async def fetch(self, caller: Caller, source: Place, target: Path) -> Mapping[str, Any]:
         def fetched() -> Mapping[str, Any]:
@@ -261,10 +279,69 @@ class Buckets:
         except ClientError as error:
             raise _failed(error, target) from error
 
+    async def put(self, caller: Caller, bucket: str, key: str, content: bytes) -> None:
+        await asyncio.to_thread(self.client(caller).put_object, Bucket=bucket, Key=key, Body=content)
+
 
 def _failed(error: ClientError, place: Place) -> Failed:
     missing = error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket"}
     return Failed(1404 if missing else 1401, f"Unable to open {place}: {error}")
+
+
+@frozen
+class Roles:
+    """The emulator's IAM, asked as it asks itself, for services that it does not have."""
+
+    record: Record
+
+    def require(self, caller: Caller, action: str, resources: Sequence[str], **context: str) -> None:
+        with acting(caller):
+            who = iam_evaluator.resolve_principal(caller.signer, caller.account)
+        if isinstance(who, iam_evaluator.AuthError):
+            raise Refused("AccessDeniedException", who.message, 403)
+        if who.policies is None:  # the first account's own key
+            return
+        said = {name.replace("_", ":").lower(): value for name, value in context.items()}
+        for resource in resources:
+            asked = iam_evaluator.EvalContext(
+                principal_arn=who.arn, principal_type=who.type, principal_account=who.account, action=action,
+                resource_arn=resource, region=caller.region, service_context=said, principal_keys=who.keys,
+            )  # fmt: skip
+            allowed = iam_evaluator.evaluate(asked, who.policies, *who.limits).decision == "Allow"
+            self.record.add(who.arn, action, resource, allowed=allowed)
+            if not allowed:
+                message = f"User: {who.arn} is not authorized to perform: {action} on resource: {resource}"
+                raise Refused("AccessDeniedException", message, 403)
+
+    def assumed(self, caller: Caller, role: str, service: str) -> Caller:
+        name = role.rpartition("/")[2]
+        with acting(caller):
+            found = iam._roles.get(name)
+        said = json.loads(found["AssumeRolePolicyDocument"])["Statement"] if found else []
+        trusts = said if isinstance(said, list) else [said]
+        if not any(iam_evaluator._service_principal_matches(each["Principal"], service) for each in trusts):
+            raise Refused("BadRequestException", f"{role} is no role that {service} can assume", 400)
+        key = f"ASIA{hashlib.sha256(role.encode()).hexdigest()[:16].upper()}"
+        sts.register_session(key, {
+            "Arn": f"arn:aws:sts::{caller.account}:assumed-role/{name}/{service}", "UserId": f"{name}:{service}",
+            "SecretAccessKey": f"secret-{key}", "SessionToken": f"token-{key}",
+        })  # fmt: skip
+        return evolve(caller, signer=key)
+
+
+def _listen(record: Record) -> None:
+    """Whatever the emulator asks its IAM is noted. It has actions of SQS for batches, which on AWS are those for one."""
+    enforce = iam_evaluator.enforce
+
+    def noted(key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any) -> Any:
+        if action.startswith("sqs:"):
+            action = action.removesuffix("Batch")
+        refused = enforce(key, action, service, region, resource_arn=resource_arn, **more)
+        who = iam_evaluator.resolve_credential(key or "")
+        record.add(getattr(who, "principal_arn", ""), action, resource_arn, allowed=refused is None)
+        return refused
+
+    iam_evaluator.enforce = noted
 
 
 @frozen
@@ -307,10 +384,14 @@ def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     _share_keys()
     _count_in_numbers()
     emulator = Ministack(endpoint)
-    media = MediaConvert(ffmpeg, Buckets(endpoint), emulator.emit)
-    behind: App = Fakes(ministack.app, {"mediaconvert": Service("mediaconvert", media.operations)})
-    people = Directory()
-    codes = Codes(behind, people, emulator.invoke)
-    sign_ins = SignIns(codes, people)
-    gate = Gate(sign_ins, Distributions(), acting, site_port)
-    return Controls(gate, emulator, media, codes, sign_ins, gate)
+    record = Record()
+    _listen(record)
+    access: Access = Roles(record) if ministack.AUTH else Everyone()
+    buckets = Buckets(endpoint)
+    media = MediaConvert(ffmpeg, buckets, emulator.emit, access)
+    behind: App = Fakes(
+        Exports(ministack.app, Records(), buckets.put), {"mediaconvert": Service("mediaconvert", media.operations)}
+    )
+    people = Cognito(behind, Directory(), emulator.invoke)
+    gate = Gate(people, Distributions(), acting, site_port)
+    return Controls(gate, emulator, media, people, gate, record)

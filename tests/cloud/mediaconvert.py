@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from attrs import define, field
 
 from tests.cloud import encoder
+from tests.cloud.access import Access
 from tests.cloud.encoder import Failed, Found, Group, Made, Place
 from tests.cloud.models import Operation, Parameters, Refused
 from tests.cloud.wire import Caller
@@ -27,6 +28,8 @@ Emit = Callable[[Caller, str, str, Mapping[str, Any], Sequence[str]], None]
 """Puts an event on the bus of a caller: source, detail-type, detail, resources."""
 TOKEN_S = 60.0
 """How long a ClientRequestToken is remembered: one minute, no longer (AWS.md 0.1)."""
+SERVICE = "mediaconvert.amazonaws.com"
+"""To whom the role of a job is passed, and whom it has to trust."""
 AT_ONCE = 2
 UPDATE_PERCENT = 20
 """A job says so often how far it is. On AWS it is by time, every 10 s at most: no film here takes so long."""
@@ -37,7 +40,7 @@ _METADATA = re.compile(r"[\w .:/=+@-]*", re.ASCII)
 
 
 class Storage(Protocol):
-    """S3, as the job's role reaches it."""
+    """S3, as a caller reaches it: for a job, that is its role."""
 
     async def fetch(self, caller: Caller, source: Place, target: Path) -> Mapping[str, Any]:
         """What HeadObject says of it. Raises Failed (1401, 1404)."""
@@ -65,13 +68,11 @@ class Job:
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:mediaconvert:{self.caller.region}:{self.caller.account}:jobs/{self.id}"
+        return _arn(self.caller, "jobs", self.id)
 
     @property
     def queue(self) -> str:
-        named = self.asked.get("Queue", "Default")
-        prefix = f"arn:aws:mediaconvert:{self.caller.region}:{self.caller.account}:queues/"
-        return str(named) if named.startswith("arn:") else prefix + named
+        return _arn(self.caller, "queues", self.asked.get("Queue", "Default"))
 
     @property
     def source(self) -> Place:
@@ -92,6 +93,13 @@ class Job:
         }  # fmt: skip
 
 
+def _arn(caller: Caller, kind: str, named: str) -> str:
+    """What it is called everywhere, if that is not how it is named already."""
+    return (
+        named if named.startswith("arn:") else f"arn:aws:mediaconvert:{caller.region}:{caller.account}:{kind}/{named}"
+    )
+
+
 _ECHOED = (
     "Role", "Settings", "ClientRequestToken", "AccelerationSettings", "BillingTagsSource", "HopDestinations",
     "JobTemplate", "SimulateReservedQueue", "StatusUpdateInterval",
@@ -106,8 +114,8 @@ def _detail(made: Made) -> dict[str, Any]:
 class MediaConvert:
     """The jobs of all accounts."""
 
-    def __init__(self, ffmpeg: str, storage: Storage, emit: Emit) -> None:
-        self.ffmpeg, self.storage, self.emit = ffmpeg, storage, emit
+    def __init__(self, ffmpeg: str, storage: Storage, emit: Emit, access: Access) -> None:
+        self.ffmpeg, self.storage, self.emit, self.access = ffmpeg, storage, emit, access
         self.jobs: dict[str, Job] = {}
         self.tokens: dict[tuple[str, str], tuple[str, float]] = {}
         self.by_hand: set[str] = set()
@@ -125,6 +133,10 @@ class MediaConvert:
     # --- operations ------------------------------------------------------------------------------
 
     async def create_job(self, caller: Caller, asked: Parameters) -> Parameters:
+        queue, role = _arn(caller, "queues", asked.get("Queue", "Default")), asked["Role"]
+        self.access.require(caller, "mediaconvert:CreateJob", [queue])
+        self.access.require(caller, "iam:PassRole", [role], iam_PassedToService=SERVICE)
+        caller = self.access.assumed(caller, role, SERVICE)
         token = (caller.account, asked.get("ClientRequestToken", ""))
         known, until = self.tokens.get(token, ("", 0.0))
         if token[1] and monotonic() < until:
@@ -152,16 +164,20 @@ class MediaConvert:
         return {"Job": job.shown}
 
     async def get_job(self, caller: Caller, asked: Parameters) -> Parameters:
+        self.access.require(caller, "mediaconvert:GetJob", [_arn(caller, "jobs", asked["Id"])])
         return {"Job": self.found(asked["Id"], caller).shown}
 
     async def list_jobs(self, caller: Caller, asked: Parameters) -> Parameters:
+        self.access.require(caller, "mediaconvert:ListJobs", ["*"])
         return self._page(caller, asked, lambda _: True)
 
     async def search_jobs(self, caller: Caller, asked: Parameters) -> Parameters:
+        self.access.require(caller, "mediaconvert:SearchJobs", ["*"])
         wanted = asked.get("InputFile", "")
         return self._page(caller, asked, lambda job: wanted in str(job.source))
 
     async def cancel_job(self, caller: Caller, asked: Parameters) -> Parameters:
+        self.access.require(caller, "mediaconvert:CancelJob", [_arn(caller, "jobs", asked["Id"])])
         job = self.found(asked["Id"], caller)
         if job.status in OVER:
             raise Refused("ConflictException", f"The job is in the status {job.status} and cannot be canceled")
@@ -170,6 +186,7 @@ class MediaConvert:
         return {}
 
     async def probe(self, caller: Caller, asked: Parameters) -> Parameters:
+        self.access.require(caller, "mediaconvert:Probe", ["*"])
         return {"ProbeResults": [await self._probed(caller, each["FileUrl"]) for each in asked.get("InputFiles", [])]}
 
     def found(self, job_id: str, caller: Caller | None = None) -> Job:

@@ -14,6 +14,7 @@ def main() -> None:
     os.environ |= {
         "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(here.door.port), "MINISTACK_HOST": "localhost",
         "STATE_DIR": str(here.scratch), "TMPDIR": str(here.scratch), "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
+        "MINISTACK_DDB_EXPORT_COMPLETE_AFTER_SEC": "0",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }  # fmt: skip
     from hypercorn.asyncio import serve

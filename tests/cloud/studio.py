@@ -1,7 +1,7 @@
 """MediaConvert as our transcoder uses it: a queue that hears of all its jobs, and buckets to read from and write to."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,10 +55,10 @@ async def studio(*, max_duration_s: float = 12 * 3600) -> AsyncIterator[Studio]:
         yield Studio(here, media, sqs, url, places, transcoder, reports, Sent(here, clock.now))
 
 
-async def _queue(here: World, sqs: Any) -> tuple[str, str]:
-    """Whose messages come again after a minute; its address and its name."""
+async def _queue(here: World, sqs: Any, hold_s: int = 60) -> tuple[str, str]:
+    """Whose messages come again after so long; its address and its name."""
     name = here.name("reports")
-    made = await sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "60"})
+    made = await sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": str(hold_s)})
     return made["QueueUrl"], f"arn:aws:sqs:us-east-1:{here.account}:{name}"
 
 
@@ -69,6 +69,7 @@ async def _queue(here: World, sqs: Any) -> tuple[str, str]:
 class Mailbox:
     """The queue, with a time that can be moved on."""
 
+    account: str
     sqs: Any
     queue_url: str
     messages: Messages
@@ -86,14 +87,31 @@ class Mailbox:
                     QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
                 )
 
+    async def held(self) -> int:
+        """How many messages wait."""
+        name = "ApproximateNumberOfMessages"
+        said = await self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=[name])
+        return int(said["Attributes"][name])
+
+    async def taken(self) -> Sequence[str]:
+        """What the messages say that wait. They are gone then."""
+        said: list[str] = []
+        while messages := (await self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)).get(
+            "Messages"
+        ):
+            for each in messages:
+                said.append(each["Body"])
+                await self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=each["ReceiptHandle"])
+        return said
+
 
 async def _nothing(_: Any) -> None:
     """Where nobody says anything of MediaConvert."""
 
 
 @asynccontextmanager
-async def mailbox() -> AsyncIterator[Mailbox]:
+async def mailbox(hold_s: int = 60) -> AsyncIterator[Mailbox]:
     async with world() as here:
         sqs = await here.client("sqs")
-        url, _ = await _queue(here, sqs)
-        yield Mailbox(sqs, url, Messages(sqs, url), SqsReports(sqs, url, _nothing))
+        url, _ = await _queue(here, sqs, hold_s)
+        yield Mailbox(here.account, sqs, url, Messages(sqs, url), SqsReports(sqs, url, _nothing))

@@ -65,8 +65,30 @@ async def test_codes_are_still_the_ones_that_were_sent(guarded: Stack) -> None:
 
 async def test_jobs_reach_their_buckets(guarded: Stack) -> None:
     """A job without a source says so, and not that it may not look."""
-    async with client("mediaconvert", url=guarded.endpoint) as media, client("s3", url=guarded.endpoint) as s3:
+    async with AsyncExitStack() as opened:
+        media, s3, iam = [
+            await opened.enter_async_context(client(each, url=guarded.endpoint))
+            for each in ("mediaconvert", "s3", "iam")
+        ]
         await s3.create_bucket(Bucket=named("raw"))
-        made = await media.create_job(**job(f"s3://{named('raw')}/none", f"s3://{named('raw')}/v/"))
+        asked = job(f"s3://{named('raw')}/none", f"s3://{named('raw')}/v/", Role=await _transcoder(iam))
+        made = await media.create_job(**asked)
         assert await guarded.finished(made["Job"]["Id"]) == "ERROR"
         assert (await media.get_job(Id=made["Job"]["Id"]))["Job"]["ErrorCode"] == 1404
+        with pytest.raises(ClientError, match="no role that"):
+            await media.create_job(**{**asked, "Role": "arn:aws:iam::000000000000:role/nobody-s"})
+
+
+async def _transcoder(iam: Any) -> str:
+    """A role that MediaConvert can take, for a bucket."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "mediaconvert.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    made = await iam.create_role(
+        RoleName=named("transcoder"),
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}),
+    )
+    bucket = f"arn:aws:s3:::{named('raw')}"
+    may = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": [bucket, f"{bucket}/*"]}
+    said = json.dumps({"Version": "2012-10-17", "Statement": may})
+    await iam.put_role_policy(RoleName=named("transcoder"), PolicyName="files", PolicyDocument=said)
+    arn: str = made["Role"]["Arn"]
+    return arn

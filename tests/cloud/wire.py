@@ -27,10 +27,12 @@ class Caller:
     account: str = NOBODY
     region: str = "us-east-1"
     service: str = ""
+    signer: str = "test"
+    """The key itself. That of a role is good for something with AUTH alone."""
 
     @classmethod
     def of(cls, key: str, region: str = "us-east-1", service: str = "") -> "Caller":
-        return cls(key if re.fullmatch(r"\d{12}", key) else NOBODY, region, service)
+        return cls(key if re.fullmatch(r"\d{12}", key) else NOBODY, region, service, key)
 
     @property
     def key(self) -> str:

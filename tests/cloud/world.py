@@ -8,7 +8,7 @@ import asyncio
 import atexit
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any
@@ -73,6 +73,19 @@ class Stack(Process):
     def forget_tokens(self) -> None:
         """A minute has passed: MediaConvert knows no ClientRequestToken any more."""
         self.post("jobs/forget-tokens")
+
+    def asked(self) -> Sequence[Mapping[str, Any]]:
+        """What roles wanted to do, with AUTH: ``role, action, resource, allowed``."""
+        asked: Sequence[Mapping[str, Any]] = self.get("access/asked")
+        return asked
+
+    def refused(self, action: str) -> Mapping[str, Any]:
+        """Waits until a role was refused this; who, and of what. Blocks."""
+        asked: Mapping[str, Any] = self.get("access/refused", action=action)
+        return asked
+
+    def forget_asked(self) -> None:
+        self.post("access/forget")
 
     def reset(self) -> None:
         """Nothing is there any more. For whoever has the whole cloud to themselves."""
@@ -169,15 +182,28 @@ _wiped: list[str] = []
 
 
 @asynccontextmanager
-async def tables(*, url: str = "", **config: Any) -> AsyncIterator[Tables]:
-    """The four tables, empty, and nobody else's. They are made and emptied past ``url``, where things may fail."""
+async def emptied(*, url: str = "", **config: Any) -> AsyncIterator[tuple[Any, Callable[[], None]]]:
+    """A client of an account that has the four tables, empty, and is nobody else's; and what empties them again. They
+    are made and emptied past ``url``, where things may fail.
+    """
     known = bool(_wiped)
     account = _wiped.pop() if known else str(next(_accounts))
+
+    def wipe() -> None:
+        stack().post("wipe", {"account": account})
+
     async with client("dynamodb", account, url=url, **config) as opened:
         if not known:
             await asyncio.gather(*(opened.create_table(**definition(table, table.name)) for table in TABLES))
         try:
-            yield Tables(opened, {table.name: table.name for table in TABLES})
+            yield opened, wipe
         finally:
-            stack().post("wipe", {"account": account})
+            wipe()
             _wiped.append(account)
+
+
+@asynccontextmanager
+async def tables(*, url: str = "", **config: Any) -> AsyncIterator[Tables]:
+    """The four tables of such an account."""
+    async with emptied(url=url, **config) as (opened, _):
+        yield Tables(opened, {table.name: table.name for table in TABLES})

@@ -4,8 +4,9 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve, frozen
@@ -13,6 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.archives import KINDS, line_of, read, written
+from adapters.aws.archive import DynamoArchive
+from adapters.aws.channels import DynamoChannels
+from adapters.aws.cognito import CognitoAccounts
+from adapters.aws.comments import DynamoComments
+from adapters.aws.dynamo import Key, Tables
+from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
+from adapters.aws.notifications import DynamoInbox
+from adapters.aws.outbox import DynamoOutbox
+from adapters.aws.processing import DynamoProcessings
+from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
+from adapters.aws.uploads import DynamoUploads
+from adapters.aws.users import DynamoUsers
+from adapters.aws.videos import DynamoVideos
+from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.credentials import SIGN_UP_CODE, Passwords
 from adapters.inmemory.container import Memory
 from adapters.local.archive import SqliteArchive
 from adapters.local.channels import SqliteChannels
@@ -26,7 +42,7 @@ from adapters.local.settings import settled
 from adapters.local.videos import SqliteVideos
 from adapters.local.watching import SqliteSessions
 from adapters.system import Ulids
-from application.moving import arriving, names
+from application.moving import arriving, names, renamed
 from application.ports import (
     Account,
     Accounts,
@@ -48,8 +64,8 @@ from application.ports import (
 )  # fmt: skip
 from domain.access import Role
 from domain.channels import Channel, ChannelEdited
-from domain.engagement import Comment, Reaction, Subscription
-from domain.errors import Conflict, Forbidden, Invalid
+from domain.engagement import Comment, CommentStatus, Reaction, Subscription
+from domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from domain.identity import User
 from domain.ids import EventId, UploadId, UserId, VideoId
 from domain.notifications import Notification
@@ -58,6 +74,10 @@ from domain.streams import Stream
 from domain.uploads import OPEN, Upload
 from domain.videos import Video
 from tests import strategies as some
+from tests.adapters.declared import named
+from tests.cloud import direct
+from tests.cloud.pools import Pool, pool
+from tests.cloud.world import stack, world
 from tests.identities import CHEAP, over, pems, signing_keys
 from tests.strategies import START
 from tests.worlds import FakeClock
@@ -66,6 +86,11 @@ PROCESSING = Processing(
     video=VideoId("vid_0"), upload=UploadId("upl_0"), source="raw/upl_0/source", updated_at=START, version=3
 )
 Counts = Mapping[str, Mapping[Any, Any]]
+People = Mapping[UserId, UserId]
+
+
+async def themselves(_: Sequence[Record]) -> People:
+    return {}
 
 
 @frozen
@@ -74,7 +99,25 @@ class Place:
 
     archive: Archive
     outbox: Outbox
-    counts: Callable[[], Awaitable[Counts]]
+    count: Callable[[Sequence[UserId]], Awaitable[Counts]]
+    """``counts`` of these users."""
+    people: Callable[[Sequence[Record]], Awaitable[People]]
+    """Who of those that were loaded is who here: users have other ids in Cognito. All others keep theirs."""
+    kept: Callable[[Record], Record | None] = lambda record: record
+    """How a record is kept here; None if it is not."""
+
+    async def counts(self, people: People) -> Counts:
+        """By the users' ids as they were loaded."""
+        counts = dict(await self.count([people.get(each, each) for each in some.USER_IDS]))
+        former = {new: old for old, new in people.items()}
+        for what in ("usage", "memberships"):
+            counts[what] = {former.get(user, user): count for user, count in counts[what].items()}
+        return counts
+
+    async def settled(self, platform: Sequence[Record]) -> list[Record]:
+        """The platform as it is kept here, once it was loaded."""
+        people = await self.people(platform)
+        return [kept for each in arrived(platform) if (kept := self.kept(renamed(each, people))) is not None]
 
     async def dumped(self) -> list[Record]:
         return [record async for record in self.archive.dump()]
@@ -97,14 +140,14 @@ async def in_memory() -> AsyncIterator[Place]:
 
 
 def _in_memory(world: Memory) -> Place:
-    def usage() -> Mapping[str, tuple[int, int]]:
+    async def usage(_: Sequence[UserId]) -> Mapping[str, tuple[int, int]]:
         return {user: (each.bytes, each.open) for user, each in world.uploads()._usage.items()}
 
     ports = _Ports(
         world.channels(), world.videos(), world.comments(), world.reactions(), world.subscriptions(),
         world.sessions(), usage,
     )  # fmt: skip
-    return Place(world.archive(), world.outbox(), ports.counts)
+    return Place(world.archive(), world.outbox(), ports.counts, themselves)
 
 
 @asynccontextmanager
@@ -113,7 +156,7 @@ async def sqlite() -> AsyncIterator[Place]:
     with tempfile.TemporaryDirectory(prefix="hexcast-") as folder:
         database = Database(Path(folder) / "hexcast.db", durable=False)
 
-        def usage() -> Mapping[str, tuple[int, int]]:
+        async def usage(_: Sequence[UserId]) -> Mapping[str, tuple[int, int]]:
             assert not [row for each in COUNTERS for row in database.rows(each.wrong)]
             assert not database.rows(MISPLACED)
             assert not database.rows(MISTAGGED)
@@ -126,7 +169,7 @@ async def sqlite() -> AsyncIterator[Place]:
                 SqliteReactions(database, outbox), SqliteSubscriptions(database, outbox),
                 SqliteSessions(database, clock.now), usage,
             )  # fmt: skip
-            yield Place(SqliteArchive(database, outbox, clock.now), outbox, ports.counts)
+            yield Place(SqliteArchive(database, outbox, clock.now), outbox, ports.counts, themselves)
         finally:
             database.close()
 
@@ -141,10 +184,10 @@ class _Ports:
     reactions: Reactions
     subscriptions: Subscriptions
     sessions: Sessions
-    usage: Callable[[], Mapping[str, tuple[int, int]]]
+    usage: Callable[[Sequence[UserId]], Awaitable[Mapping[str, tuple[int, int]]]]
 
-    async def counts(self) -> Counts:
-        usage = self.usage()
+    async def counts(self, users: Sequence[UserId]) -> Counts:
+        usage = await self.usage(users)
         tallies = await self.reactions.tallies(SUBJECTS)
         return {
             "listed": {each: await self.videos.count(each) for each in some.CHANNEL_IDS},
@@ -153,7 +196,7 @@ class _Ports:
             "replies": await self.comments.reply_counts(some.COMMENT_IDS),
             "tallies": {subject: (tally.likes, tally.dislikes) for subject, tally in tallies.items()},
             "views": await self.sessions.views(some.VIDEO_IDS),
-            "usage": {user: usage.get(user, (0, 0)) for user in some.USER_IDS},
+            "usage": {user: usage.get(user, (0, 0)) for user in users},
             "on_video": {
                 video: {each.id for each in (await self.comments.on_video(video, limit=100)).items}
                 for video in some.VIDEO_IDS
@@ -161,12 +204,86 @@ class _Ports:
             "tagged": {
                 tag: {each.id for each in (await self.videos.listed(tag=tag, limit=100)).items} for tag in some.TAGS
             },
-            "memberships": {user: {each.id for each in await self.channels.of_member(user)} for user in some.USER_IDS},
+            "memberships": {user: {each.id for each in await self.channels.of_member(user)} for user in users},
         }
 
 
+def archive_of(clock: FakeClock, dynamodb: Any, store: Any, bucket: str, people: Pool) -> DynamoArchive:
+    """Over these clients, and never waiting."""
+
+    async def at_once(_: float) -> None: ...
+
+    tables, new_id, now = Tables(dynamodb, named(), at_once), Ulids(clock.now), clock.now
+    outbox = DynamoOutbox(tables, new_id, now)
+    return DynamoArchive(
+        tables=tables, store=store, bucket=bucket,
+        accounts=CognitoAccounts(people.cognito, people.id, people.client_id, now, new_id, Passwords(CHEAP)),
+        users=DynamoUsers(tables, outbox), channels=DynamoChannels(tables, outbox),
+        videos=DynamoVideos(tables, outbox), uploads=DynamoUploads(tables, outbox),
+        processings=DynamoProcessings(tables, outbox), comments=DynamoComments(tables, outbox),
+        reactions=DynamoReactions(tables, outbox), subscriptions=DynamoSubscriptions(tables, outbox),
+        sessions=DynamoSessions(tables, now), history=DynamoHistory(tables), inbox=DynamoInbox(tables, now),
+        streams=DynamoStreams(tables, outbox), broadcasts=DynamoBroadcasts(tables, outbox), outbox=outbox, now=now,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def cloud() -> AsyncIterator[Place]:
+    """DynamoDB in this process, Cognito and S3 in the emulated cloud."""
+    clock = FakeClock()
+    async with direct.tables() as tables, world() as place, pool(clock.now) as people:
+        client, s3, bucket = cast("direct.Direct", tables.client), await place.client("s3"), await place.bucket("raw")
+        for name in tables.names.values():
+            await client.update_continuous_backups(
+                TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            )
+
+        async def store(bucket: str, key: str, content: bytes) -> None:
+            await s3.put_object(Bucket=bucket, Key=key, Body=content)
+
+        client.store = store
+        archive = archive_of(clock, client, s3, bucket, people)
+        accounts, outbox = archive.accounts, archive.outbox
+
+        async def usage(users: Sequence[UserId]) -> Mapping[str, tuple[int, int]]:
+            """As it stands beside the uploads, and no other than the lists say."""
+            used: dict[str, tuple[int, int]] = {}
+            for user in users:
+                key = Key(f"USER#{user}", "USAGE")
+                item = (await client.get_item(TableName="ops", Key=key.attributes, ConsistentRead=True)).get("Item", {})
+                used[user] = int(item.get("bytes", {"N": 0})["N"]), len(item.get("open", {"SS": ()})["SS"])
+                assert used[user][1] == len((await archive.uploads.of_user(user, open_only=True)).items)
+            return used
+
+        async def who(platform: Sequence[Record]) -> People:
+            found = [(each, await accounts._account(each.email)) for each in platform if isinstance(each, Account)]
+            return {each.user: there.user for each, there in found if there is not None}
+
+        ports = _Ports(
+            archive.channels, archive.videos, archive.comments, archive.reactions, archive.subscriptions,
+            archive.sessions, usage,
+        )  # fmt: skip
+        yield Place(archive, outbox, ports.counts, who, partial(_in_cloud, accounts))
+
+
+def _in_cloud(accounts: CognitoAccounts, record: Record) -> Record | None:
+    """Cognito knows neither passwords nor codes; since when an event has been free is not told."""
+    match record:
+        case Pepper():
+            return None
+        case Account():
+            code = None if record.confirmed else Code("", START + SIGN_UP_CODE)
+            return evolve(
+                record, password=accounts.passwords.nobodys, roles=record.roles - {Role.USER}, sign_up_code=code,
+                reset_code=None,
+            )  # fmt: skip
+        case Waiting(again_at=at) if at is not None and at <= accounts.now():
+            return evolve(record, again_at=None)
+    return record
+
+
 Opener = Callable[[], AbstractAsyncContextManager[Place]]
-FAMILIES: list[tuple[str, Opener]] = [("in_memory", in_memory), ("sqlite", sqlite)]
+FAMILIES: list[tuple[str, Opener]] = [("in_memory", in_memory), ("sqlite", sqlite), ("cloud", cloud)]
 openers = pytest.mark.parametrize("opener", [opener for _, opener in FAMILIES], ids=[name for name, _ in FAMILIES])
 SUBJECTS = [*some.VIDEO_IDS[:2], *some.COMMENT_IDS[:2]]
 TOPS, REPLIES = some.COMMENT_IDS[:4], some.COMMENT_IDS[4:]
@@ -238,6 +355,11 @@ def records() -> st.SearchStrategy[Record]:
     )
 
 
+def _order(record: Record) -> int:
+    """As in a dump: people first, what they were told after how far they have read."""
+    return 2 if isinstance(record, Notification) else 0 if isinstance(record, (Pepper, Account)) else 1
+
+
 def platforms() -> st.SearchStrategy[list[Record]]:
     """Records that may be kept together, boxes before what is in them."""
 
@@ -250,7 +372,7 @@ def platforms() -> st.SearchStrategy[list[Record]]:
                 kept.append(record)
         if any(isinstance(record, Account) for record in kept):
             kept.insert(0, Pepper(b"spicy"))
-        return sorted(kept, key=lambda record: isinstance(record, Notification))
+        return sorted(kept, key=_order)
 
     return st.lists(records(), max_size=25).map(fit)
 
@@ -328,8 +450,8 @@ async def test_what_was_loaded_is_dumped(opener: Opener, platform: list[Record])
     """Value by value, and what is counted follows from it."""
     async with opener() as place:
         assert await place.archive.load(given_(platform)) == len(platform)
-        assert by_name(await place.dumped(), platform) == by_name(arrived(platform), platform)
-        assert await place.counts() == counted(platform)
+        assert by_name(await place.dumped(), platform) == by_name(await place.settled(platform), platform)
+        assert await place.counts(await place.people(platform)) == counted(platform)
 
 
 @given(platform=platforms())
@@ -343,7 +465,21 @@ async def test_it_goes_from_one_family_to_the_other_and_back(platform: list[Reco
         first = by_name(await here.dumped(), platform)
         assert by_name(await there.dumped(), platform) == first
         assert by_name(await back.dumped(), platform) == first
-        assert await here.counts() == await there.counts() == await back.counts()
+        assert await here.counts({}) == await there.counts({}) == await back.counts({})
+
+
+@given(platform=platforms())
+@settings(max_examples=15)
+async def test_it_goes_to_the_cloud_and_back(platform: list[Record]) -> None:
+    """As text: people have other names in it, which they keep, and all else is the same."""
+    async with sqlite() as here, cloud() as there, sqlite() as back:
+        await here.archive.load(given_(platform))
+        await there.archive.load(given_(list(read(await lines_of(here)))))
+        await back.archive.load(given_(list(read(await lines_of(there)))))
+        people = await there.people(platform)
+        settled = by_name(await there.settled(await here.dumped()), platform)
+        assert by_name(await back.dumped(), platform) == settled
+        assert await back.counts(people) == await there.counts(people) == await here.counts({})
 
 
 @openers
@@ -382,6 +518,30 @@ async def test_nothing_is_loaded_where_anything_is_kept(opener: Opener, record: 
             await place.archive.load(given_([some_channel()]))
         assert refused.value.code == "not_empty"
         assert await place.dumped() == before
+
+
+@openers
+@given(record=records())
+@settings(max_examples=15)
+async def test_nothing_is_loaded_twice(opener: Opener, record: Record) -> None:
+    """Two records of one name are none of one place."""
+    async with opener() as place:
+        with pytest.raises(Conflict) as refused:
+            await place.archive.load(given_([record, record]))
+        assert refused.value.code == "inconsistent_archive"
+
+
+@openers
+async def test_a_video_has_one_pinned_comment(opener: Opener) -> None:
+    """A second one in the archive takes the pin from nobody."""
+    pinned = Comment(
+        id=some.COMMENT_IDS[0], video=some.VIDEO_IDS[0], channel=some.CHANNEL_IDS[0], author=some.USER_IDS[0],
+        text="Fine", pinned=True, status=CommentStatus.VISIBLE, created_at=START, version=1,
+    )  # fmt: skip
+    async with opener() as place:
+        with pytest.raises(Conflict) as refused:
+            await place.archive.load(given_([pinned, evolve(pinned, id=some.COMMENT_IDS[1])]))
+        assert refused.value.code == "inconsistent_archive"
 
 
 @openers
@@ -432,10 +592,50 @@ async def test_people_keep_their_passwords_and_codes(clock: FakeClock) -> None:
             assert await accounts.expired(clock.now() + timedelta(days=2)) == [waiting]
 
 
+async def test_where_cognito_is_people_ask_for_new_passwords(clock: FakeClock) -> None:
+    """And who waited for a code is sent another one; so it is again when they leave. What they are, they stay."""
+    password, other = "correct horse battery", "another horse battery"
+    async with memory(clock) as here, cloud() as place, sqlite_identity() as back:
+        accounts, there = here.accounts(), cast("DynamoArchive", place.archive).accounts
+        ann = await accounts.sign_up("ann@example.com", password, "ann")
+        await accounts.confirm("ann@example.com", (await here.mailbox().sent_to("ann@example.com"))[0].code or "")
+        await accounts.grant(ann, frozenset({Role.USER, Role.MODERATOR}))
+        await accounts.sign_up("ben@example.com", password, "ben")
+        await place.archive.load(here.archive().dump())
+
+        assert await there.unconfirmed("ben@example.com")
+        await there.confirm("ben@example.com", sent(there, "ben@example.com"))
+        for email in ("ann@example.com", "ben@example.com"):
+            with pytest.raises(Unauthenticated):
+                await there.sign_in(email, password)
+            await there.forgot_password(email)
+            await there.reset_password(email, sent(there, email), other)
+            assert (await there.sign_in(email, other)).access
+
+        await back.archive.load(place.archive.dump())
+        with pytest.raises(Unauthenticated):
+            await back.accounts.sign_in("ann@example.com", other)
+        await back.accounts.forgot_password("ann@example.com")
+        await back.accounts.reset_password("ann@example.com", await back.code_for("ann@example.com") or "", password)
+        assert (await back.accounts.sign_in("ann@example.com", password)).access
+        moved = {each.handle: (each.confirmed, each.roles) for each in await accounts_of(back.archive)}
+        assert moved == {"ann": (True, {Role.MODERATOR}), "ben": (True, frozenset())}
+
+
+async def accounts_of(archive: Archive) -> list[Account]:
+    return [record async for record in archive.dump() if isinstance(record, Account)]
+
+
+def sent(accounts: CognitoAccounts, email: str) -> str:
+    """The code that Cognito sent last."""
+    return next(str(mail["code"]) for mail in stack().mail(email) if mail["pool"] == accounts.pool_id)
+
+
 @frozen
 class _Identity:
     archive: Archive
     accounts: Accounts
+    code_for: Callable[[str], Awaitable[str | None]]
 
 
 @asynccontextmanager
@@ -446,7 +646,8 @@ async def sqlite_identity() -> AsyncIterator[_Identity]:
         try:
             await database.write(lambda transaction: settled(transaction, KEYS, pems))
             outbox = SqliteOutbox(database, Ulids(clock.now))
-            yield _Identity(SqliteArchive(database, outbox, clock.now), over(database, clock).identity.accounts)
+            identity = over(database, clock).identity
+            yield _Identity(SqliteArchive(database, outbox, clock.now), identity.accounts, identity.code_for)
         finally:
             database.close()
 

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from application.ports import Answer, Idempotency
+from application.ports import ANSWER_MOST, Answer, Idempotency
 from domain.errors import Conflict, Invalid
 from tests.contract.machine import Machine, run
 from tests.worlds import IDEMPOTENCY, Opener
@@ -135,6 +135,24 @@ async def test_giving_up_takes_no_answer_back(opener: Opener[Idempotency]) -> No
         await opened.port.finish("key", CREATED, start)
         await opened.port.abandon("key")
         assert await opened.port.begin("key", "a", start) == CREATED
+
+
+@openers
+async def test_an_answer_that_is_too_long_to_keep_is_as_good_as_lost(opener: Opener[Idempotency]) -> None:
+    """The longest that is kept comes back whole; one of a byte more was given, and its request is not carried out again."""
+    async with opener() as opened:
+        start = opened.clock.now()
+        body = bytes(range(256)) * (ANSWER_MOST // 256)
+        for key, answer in (("kept", evolve(CREATED, body=body)), ("lost", evolve(CREATED, body=body + b"."))):
+            await opened.port.begin(key, "a", start)
+            await opened.port.finish(key, answer, start)
+        assert await opened.port.begin("kept", "a", start) == evolve(CREATED, body=body)
+        await opened.port.abandon("lost")
+        for at in (INSTANT, DAY - INSTANT):
+            with pytest.raises(Conflict) as lost:
+                await opened.port.begin("lost", "a", start + at)
+            assert lost.value.code == "idempotency_answer_lost"
+        assert await opened.port.begin("lost", "a", start + DAY) is None
 
 
 @openers

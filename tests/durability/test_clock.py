@@ -13,10 +13,11 @@ from dependency_injector.providers import Object
 from adapters.local import container as machine
 from adapters.local.container import held, opened
 from adapters.local.database import Database
-from adapters.local.idempotency import CLAIMED, SqliteIdempotency
+from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.jobs import AGAIN_AFTER, HOLD, JobQueue, SqliteReports
 from adapters.local.outbox import HOLD as EVENT_HOLD
 from adapters.local.outbox import SqliteOutbox
+from adapters.repeats import CLAIMED
 from adapters.system import Clock, Ulids
 from application.ports import Record, TranscodeOrder
 from domain.access import Actor

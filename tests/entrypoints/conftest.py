@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.entrypoints.functions import functions, unopened
 from tests.entrypoints.platform import Platform, open_platform
 from tests.entrypoints.scenes import Scene, opened
+
+__all__ = ["functions", "platform", "scene", "unopened"]
 
 
 @pytest.fixture

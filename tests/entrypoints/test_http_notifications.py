@@ -253,7 +253,7 @@ async def test_the_token_may_stand_in_the_query_and_is_never_logged(scene: Scene
             await source.block()
     assert [each["path"] for each in logs] == [STREAM]
     assert token not in repr(logs)
-    for garbled in ("x", "×}"):
+    for garbled in ("x", "\u00d7}"):
         assert problem(await scene.call("GET", STREAM, params={"access_token": garbled})) == (401, "invalid_token")
     for path in (INBOX, f"{INBOX}/unread-count", "/v1/me"):
         elsewhere = await scene.call("GET", path, params={"access_token": token})
@@ -271,7 +271,7 @@ def card(event: str) -> NotificationCard:
 
 async def test_a_silent_stream_sends_a_comment_now_and_then() -> None:
     coming: asyncio.Queue[NotificationCard] = asyncio.Queue()
-    stream = server_sent(cards(coming), heartbeat_s=0)
+    stream = server_sent(cards(coming), 3, heartbeat_s=0)
     assert await anext(stream) == b"retry: 3000\n\n"
     assert [await anext(stream) for _ in range(2)] == [b": still here\n\n"] * 2
     coming.put_nowait(card("evt_1"))
@@ -283,7 +283,7 @@ async def test_a_silent_stream_sends_a_comment_now_and_then() -> None:
 
 async def test_a_late_notification_does_not_move_the_clients_last_id_back() -> None:
     coming: asyncio.Queue[NotificationCard] = asyncio.Queue()
-    stream = server_sent(cards(coming))
+    stream = server_sent(cards(coming), 3)
     await anext(stream)
     for event in ("evt_2", "evt_1", "evt_3"):
         coming.put_nowait(card(event))
@@ -296,5 +296,5 @@ async def test_a_stream_that_is_over_ends() -> None:
     async def over() -> AsyncGenerator[NotificationCard, None]:
         yield card("evt_1")
 
-    sent = [chunk async for chunk in server_sent(over())]
+    sent = [chunk async for chunk in server_sent(over(), 3)]
     assert [chunk.partition(b":")[0] for chunk in sent] == [b"retry", b"id"]

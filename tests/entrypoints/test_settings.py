@@ -30,6 +30,7 @@ def test_everything_can_be_said() -> None:
             "HEXCAST_USER_QUOTA_BYTES": "20",
             "HEXCAST_MAX_OPEN_UPLOADS": "3",
             "HEXCAST_RATE_LIMIT": "0",
+            "HEXCAST_STREAM_RETRY_S": "30",
             "HEXCAST_CORS_ORIGINS": "https://a.test/, http://b.test",
             "HEXCAST_LOG_FORMAT": "json",
             "HEXCAST_SECRET": "s" * 32,
@@ -44,6 +45,7 @@ def test_everything_can_be_said() -> None:
     assert (settings.limits.file_bytes, settings.limits.user_bytes, settings.limits.open_uploads) == (10, 20, 3)
     assert settings.cors_origins == ("https://a.test", "http://b.test")
     assert (settings.rate_limit, settings.log_format, settings.secret) == (0, "json", "s" * 32)
+    assert settings.stream_retry_s == 30
     assert not settings.dev
 
 

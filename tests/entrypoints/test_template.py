@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from adapters.aws.clients import CONNECT_S, READ_S, TRIES
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
+from adapters.aws.exports import EXPORTS
 from adapters.aws.settings import PREFIX, AwsSettings
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
 from entrypoints.settings import Settings
@@ -50,10 +52,24 @@ def test_a_table_is_as_the_adapters_ask_it(table: Table) -> None:
     assert said.get("StreamSpecification", {}).get("StreamViewType") == stream.get("StreamViewType")
     expiry = {"AttributeName": EXPIRES, "Enabled": True} if table.expires else None
     assert said.get("TimeToLiveSpecification") == expiry
+    assert said["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_exports_of_the_tables_do_not_stay() -> None:
+    """They hold what people wrote, beside a file of their own that is whole."""
+    rules = resources("S3::Bucket")["RawBucket"]["LifecycleConfiguration"]["Rules"]
+    (rule,) = [each for each in rules if each.get("Prefix") == EXPORTS]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 1)
 
 
 def test_there_are_no_other_tables() -> None:
     assert set(resources("DynamoDB::Table")) == {f"{table.name.title()}Table" for table in TABLES}
+
+
+def test_a_call_that_hangs_ends_before_the_function_that_answers_does() -> None:
+    """Whoever asked is told so then, and a request with a key does not stand as if its process had died."""
+    pauses_s = sum(2**each for each in range(TRIES - 1))  # at most, as the SDK has them
+    assert (CONNECT_S + READ_S) * TRIES + pauses_s < FUNCTIONS["ApiFunction"]["Timeout"]
 
 
 def test_people_are_as_the_adapter_expects_them() -> None:

@@ -27,9 +27,7 @@ def test_it_walks_one_machine(tmp_path: Path, clips_folder: Path) -> None:
 
 
 def test_it_walks_what_is_deployed_on_the_cloud(clips_folder: Path) -> None:
-    """On Lambda, DynamoDB, S3, Cognito and CloudFront. Who is not signed in hears it from the API itself: a gateway that
-    looks first has no problem document.
-    """
+    """On Lambda, DynamoDB, S3, Cognito and CloudFront."""
     running = stack()
-    site = deploy(running, "hexcast-walked", Moderators="mod@example.org", GatewayChecksUploads="no")
+    site = deploy(running, "hexcast-walked", Moderators="mod@example.org")
     walk("aws", base_url=site.url, public_url=site.url, mail_url=running.endpoint, **film(clips.small(clips_folder)))

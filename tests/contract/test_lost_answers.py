@@ -1,5 +1,5 @@
-"""On the cloud, too, whoever answers a request may die between what it brought about and its answer: what was marked in
-the transaction of the effect is not carried out again.
+"""A process may die, or fail, between what a request brought about and its answer: on families whose records outlive a
+process, the request is not carried out again.
 """
 
 import asyncio
@@ -12,13 +12,16 @@ from attrs import frozen
 from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.users import DynamoUsers
-from application.ports import Answer
-from domain.errors import DomainError, Stale
+from adapters.local.idempotency import SqliteIdempotency
+from adapters.local.notifications import SqliteInbox
+from adapters.local.users import SqliteUsers
+from application.ports import Answer, Idempotency, Inbox, Users
+from domain.errors import Conflict, DomainError, Stale
 from domain.identity import User
 from domain.ids import NotificationId, UserId
 from domain.notifications import Kind, Notification, Subject
 from tests.strategies import START
-from tests.worlds import Cloud, dynamo
+from tests.worlds import Cloud, Opener, Sqlite, dynamo, sqlite
 
 DAY, MINUTE, INSTANT = timedelta(hours=24), timedelta(minutes=1), timedelta(microseconds=1)
 CREATED = Answer(201, {"etag": '"1"'}, b"\x00 not text \xff")
@@ -26,9 +29,9 @@ CREATED = Answer(201, {"etag": '"1"'}, b"\x00 not text \xff")
 
 @frozen
 class Machine:
-    idempotency: DynamoIdempotency
-    users: DynamoUsers
-    inbox: DynamoInbox
+    idempotency: Idempotency
+    users: Users
+    inbox: Inbox
 
     async def store(self, name: str) -> None:
         """Something a request brings about. Raises Stale if it is there."""
@@ -36,6 +39,7 @@ class Machine:
         await self.users.save(user)
 
     async def store_many(self) -> None:
+        """What no transaction takes all of."""
         told = [
             Notification(
                 id=NotificationId(f"ntf_{number}"), user=UserId("usr_ann"), kind=Kind.REPLY, actor=None,
@@ -44,6 +48,9 @@ class Machine:
             for number in range(30)
         ]  # fmt: skip
         assert len(await self.inbox.deliver(told)) == 30
+
+    async def abandon(self) -> None:
+        await self.idempotency.abandon("key")
 
     async def dies_after(self, *effects: Callable[[], Awaitable[object]], key: str = "key") -> None:
         """Somebody is at a request until then, and never answers."""
@@ -67,16 +74,26 @@ class Machine:
         return await asyncio.create_task(request())
 
 
-def build(world: Cloud) -> Machine:
+def _on_sqlite(world: Sqlite) -> Machine:
+    return Machine(
+        SqliteIdempotency(world.database), SqliteUsers(world.database, world.outbox), SqliteInbox(world.database)
+    )  # fmt: skip
+
+
+def _on_dynamo(world: Cloud) -> Machine:
     return Machine(
         DynamoIdempotency(world.tables), DynamoUsers(world.tables, world.outbox),
         DynamoInbox(world.tables, world.clock.now),
     )  # fmt: skip
 
 
-@pytest.fixture
-async def machine() -> AsyncIterator[Machine]:
-    async with dynamo(build)() as opened:
+OPENERS: dict[str, Opener[Machine]] = {"sqlite": sqlite(_on_sqlite), "dynamo": dynamo(_on_dynamo)}
+
+
+@pytest.fixture(params=OPENERS.values(), ids=list(OPENERS))
+async def machine(request: pytest.FixtureRequest) -> AsyncIterator[Machine]:
+    opener: Opener[Machine] = request.param
+    async with opener() as opened:
         yield opened.port
 
 
@@ -91,8 +108,13 @@ async def test_what_had_its_effect_is_not_carried_out_again(machine: Machine) ->
     assert await machine.sent_again(DAY + MINUTE) is None, "what the key stood for a day ago is forgotten"
 
 
+async def test_the_refusal_says_what_to_do(machine: Machine) -> None:
+    await machine.dies_after(lambda: machine.store("video"))
+    with pytest.raises(Conflict, match="do not send it again with another key unless it is not there"):
+        await machine.idempotency.begin("key", "a", START + MINUTE)
+
+
 async def test_what_is_written_in_no_transaction_counts(machine: Machine) -> None:
-    """It was announced, so nobody does it again unasked."""
     await machine.dies_after(machine.store_many)
     assert await machine.sent_again(MINUTE) == "idempotency_answer_lost"
 
@@ -116,17 +138,21 @@ async def test_whoever_answers_late_is_heard(machine: Machine) -> None:
     assert await machine.sent_again(MINUTE) == CREATED
 
 
-async def test_a_request_that_was_given_up_may_come_again(machine: Machine) -> None:
-    """Whatever it stored: its failure was answered."""
-    await machine.dies_after(lambda: machine.store("video"), lambda: machine.idempotency.abandon("key"))
+async def test_a_request_that_failed_after_its_effect_is_not_carried_out_again(machine: Machine) -> None:
+    """Nobody has to wait to hear that: it is known to be over."""
+    await machine.dies_after(lambda: machine.store("video"), machine.abandon)
+    assert await machine.sent_again(INSTANT) == "idempotency_answer_lost"
+    assert await machine.sent_again(DAY) is None
+
+
+async def test_a_request_that_failed_before_its_effect_may_come_again(machine: Machine) -> None:
+    await machine.dies_after(machine.abandon)
     assert await machine.sent_again(INSTANT) is None
 
 
 async def test_whoever_lost_its_turn_still_has_its_effect(machine: Machine) -> None:
     """Its request was given up by another, or answered: there is nothing left to mark."""
-    await machine.dies_after(
-        lambda: asyncio.create_task(machine.idempotency.abandon("key")), lambda: machine.store("video")
-    )
+    await machine.dies_after(lambda: asyncio.create_task(machine.abandon()), lambda: machine.store("video"))
     with pytest.raises(Stale):
         await machine.store("video")
 
@@ -165,7 +191,7 @@ async def test_what_a_request_leaves_running_is_its_effect_until_it_is_answered(
     async def leave() -> None:
         left.append(asyncio.create_task(late()))
 
-    await machine.dies_after(leave, lambda: machine.idempotency.abandon("key"))
+    await machine.dies_after(leave, machine.abandon)
     assert await machine.sent_again(INSTANT) is None
     due.set()
     await left[0]

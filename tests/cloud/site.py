@@ -1,0 +1,102 @@
+"""What is deployed, as people use it: by the API, and the addresses that it gives."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+from attrs import frozen
+
+from tests.cloud.deployment import Deployment, aws
+from tests.cloud.world import Stack
+
+PASSWORD = "correct horse battery"
+DEADLINE_CALLS = 1000
+"""So often is asked whether something has come about: each call takes its time."""
+
+
+@frozen
+class Site:
+    """As one person has it. ``http`` is of theirs alone."""
+
+    stack: Stack
+    deployed: Deployment
+    http: httpx.Client
+
+    def call(self, method: str, path: str, **given: Any) -> Any:
+        answer = self.http.request(method, path, **given)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}\n{self.stack.log()[-2000:]}"
+        return answer.json() if answer.content else {}
+
+    def sign_up(self, handle: str) -> str:
+        """The new user's id."""
+        email = f"{handle}@example.org"
+        body = {"email": email, "password": PASSWORD, "handle": handle, "display_name": handle.title()}
+        self.call("POST", "/v1/auth/sign-up", json=body)
+        code = self.stack.mail(email)[0]["code"]
+        self.call("POST", "/v1/auth/confirm", json={"email": email, "code": code})
+        tokens = self.call("POST", "/v1/auth/sign-in", json={"email": email, "password": PASSWORD})
+        self.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        user: str = self.call("GET", "/v1/me")["id"]
+        return user
+
+    def channel(self, handle: str) -> str:
+        channel: str = self.call("POST", "/v1/channels", json={"handle": handle, "name": handle.title()})["id"]
+        return channel
+
+    def announce(self, channel: str, size: int, **more: Any) -> Mapping[str, Any]:
+        body = {
+            "channel_id": channel, "filename": "film.mp4", "content_type": "video/mp4", "size_bytes": size,
+            "title": "First", "visibility": "private", **more,
+        }  # fmt: skip
+        upload: Mapping[str, Any] = self.call("POST", "/v1/uploads", json=body)
+        return upload
+
+    def upload(self, channel: str, content: bytes, *, complete: bool = True, **more: Any) -> Mapping[str, Any]:
+        """All of it, in as many parts as the API asks for. If the API is not to be told, its files are put together as if
+        it had died doing so: nobody but S3 says that it is whole.
+        """
+        upload = self.announce(channel, len(content), **more)
+        size = upload.get("part_size_bytes") or len(content)
+        for part in upload["parts"]:
+            start = (part["number"] - 1) * size
+            sent = httpx.put(part["url"], content=content[start : start + size], timeout=60)
+            assert sent.status_code == 200, sent.text
+        if complete:
+            self.call("POST", f"/v1/uploads/{upload['id']}/complete", json={"parts": []})
+        else:
+            self._put_together(f"raw/{upload['id']}/source")
+        return upload
+
+    def _put_together(self, key: str) -> None:
+        s3, bucket = aws(self.stack, "s3"), self.deployed.outputs["RawBucket"]
+        (begun,) = s3.list_multipart_uploads(Bucket=bucket, Prefix=key)["Uploads"]
+        which = {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]}
+        parts = [{name: part[name] for name in ("PartNumber", "ETag")} for part in s3.list_parts(**which)["Parts"]]
+        s3.complete_multipart_upload(**which, MultipartUpload={"Parts": parts})
+
+    def processed(self, upload: Mapping[str, Any]) -> str:
+        """Waits until an upload is a film, or known not to become one; which of them."""
+        video = f"/v1/videos/{upload['video_id']}"
+
+        def over() -> str:
+            state: str = self.call("GET", video)["processing"]["state"]
+            return state if state in {"ready", "failed"} else ""
+
+        state: str = until(over)
+        return state
+
+    def do(self, *tasks: str) -> Mapping[str, int | None]:
+        """What a schedule has done."""
+        function, event = self.deployed.outputs["OnSchedule"], json.dumps({"tasks": tasks})
+        answer = aws(self.stack, "lambda").invoke(FunctionName=function, Payload=event)
+        done: Mapping[str, int | None] = json.loads(answer["Payload"].read())
+        return done
+
+
+def until(look: Callable[[], Any], calls: int = DEADLINE_CALLS) -> Any:
+    """What it finds, once that is something."""
+    for _ in range(calls):
+        if found := look():
+            return found
+    raise AssertionError("it does not come about")

@@ -96,7 +96,7 @@ def names(record: Record) -> Sequence[tuple[str, ...]]:
     """What no two records of a place may share."""
     kind = type(record)
     named = [
-        (kind.__name__, *fields, *(getattr(record, field) for field in fields)) for fields in _NAMES[kind]
+        (kind.__name__, *fields, *(str(getattr(record, field)) for field in fields)) for fields in _NAMES[kind]
     ]  # fmt: skip
     if isinstance(record, Comment) and record.pinned:
         named.append(("Comment", "pinned", record.video))

@@ -20,7 +20,9 @@ from application.ports import (
 from application.retry import settled
 from domain.access import Actor
 from domain.broadcasts import (
+    LATE_MOST,
     UNLOGGED,
+    Detail,
     EndReason,
     Happening,
     Health,
@@ -32,7 +34,7 @@ from domain.broadcasts import (
     measured,
 )  # fmt: skip
 from domain.channels import Task
-from domain.errors import NotFound, Stale
+from domain.errors import NotFound, Stale, Unavailable
 from domain.ids import EVENT, STREAM_SESSION, VIDEO, BroadcastId, StreamId, StreamSessionId, UploadId, VideoId
 from domain.processing import State
 from domain.streams import LIFE_LONGEST, Stream
@@ -118,12 +120,12 @@ class CutOff:
     async def note(self, stream: Stream, reason: EndReason) -> bool:
         """The same, of what the ingest has cut off already."""
         timeline = (await self.broadcasts.timelines([stream.id])).get(stream.id)
-        current = timeline.current if timeline else None
-        if current is None:
+        last = timeline.last if timeline and timeline.current else None
+        if last is None:
             return False
         now = self.now()
         event = SessionEvent(
-            id=self.new_id(EVENT), stream=stream.id, broadcast=current.broadcasts[-1], kind=Happening.STOPPED, at=now,
+            id=self.new_id(EVENT), stream=stream.id, broadcast=last.id, kind=Happening.STOPPED, at=now,
             received_at=now, detail={"reason": reason.value},
         )  # fmt: skip
         await self.hear(stream, event)
@@ -144,23 +146,28 @@ class SweepBroadcasts:
     hear: Hear
     cut_off: CutOff
     now: Now
+    new_id: NewId
 
     async def __call__(self) -> int:
-        """How many had not been heard of when they should have. Raises Unavailable when the ingest does not answer: nothing is concluded."""
+        """How many were due to be looked at. Raises Unavailable when the ingest does not say who is live: nothing is
+        concluded.
+        """
         sightings = await self.ingest.live()
-        seen = set()
+        seen = frozenset(each.broadcast for each in sightings)
         for sighting in sightings:
             try:
-                stream = await self.streams.by_ingest(sighting.ingest)
+                await self._seen(await self.streams.by_ingest(sighting.ingest), sighting)
             except NotFound:  # made by someone else, or removed: closing it is under way
                 continue
-            seen.add(stream.id)
-            await self._seen(stream, sighting)
-        due = [each for each in await self.broadcasts.due(self.now()) if each.stream not in seen]
+            except (Stale, Unavailable):  # the next sweep looks again
+                continue
+        due = await self.broadcasts.due(self.now())
         known = await self.streams.many([each.stream for each in due])
         for timeline in due:
-            if timeline.stream in known:
-                await self._due(known[timeline.stream], timeline)
+            try:
+                await self._due(known.get(timeline.stream), timeline, seen)
+            except (Stale, Unavailable):
+                continue
         return len(due)
 
     async def _seen(self, stream: Stream, sighting: Sighting) -> None:
@@ -175,24 +182,30 @@ class SweepBroadcasts:
         elif current is not None and current.started_at + LIFE_LONGEST < now:
             await self.cut_off(stream, EndReason.TOO_LONG)
 
-    async def _due(self, stream: Stream, timeline: Timeline) -> None:
+    async def _due(self, stream: Stream | None, timeline: Timeline, seen: frozenset[BroadcastId]) -> None:
+        if stream is None:  # removed; what was heard while that went on is left over
+            while timeline.as_of + 2 * LATE_MOST < self.now() and await self.broadcasts.forget(timeline.stream):
+                pass
+            return
         events = []
-        on_air = timeline.on_air
-        if on_air is not None:
-            events.append(self._noted(stream, on_air.id, Happening.MISSED, {}))
+        last = timeline.last
+        if last is not None and last.live and last.id not in seen:
+            events.append(self._noted(stream, last.id, Happening.MISSED, {}))
         for recording in timeline.unsettled:
-            signal = await self.ingest.recorded(stream, recording.id, recording.source)
+            signal = await self.ingest.recorded(stream.ingest, recording.id, recording.source)
             if signal is not None:
                 events.append(told(signal, stream.id, self.now()))
+            else:
+                events.append(self._noted(stream, None, Happening.MISSED, {"recording": recording.id}))
         await self.hear(stream, *events)
 
     def _noted(
-        self, stream: Stream, broadcast: BroadcastId, kind: Happening, detail: dict[str, str | int]
-    ) -> SessionEvent:
+        self, stream: Stream, broadcast: BroadcastId | None, kind: Happening, detail: Detail
+    ) -> SessionEvent:  # fmt: skip
         now = self.now()
         return SessionEvent(
-            id=f"{kind}-{broadcast}-{now.timestamp()}", stream=stream.id, broadcast=broadcast, kind=kind, at=now,
-            received_at=now, detail=detail,
+            id=self.new_id(EVENT), stream=stream.id, broadcast=broadcast, kind=kind, at=now, received_at=now,
+            detail=detail,
         )  # fmt: skip
 
 

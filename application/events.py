@@ -18,12 +18,12 @@ from application.ports import Envelope, Event, Now, Outbox
 from application.processing import (
     ClearOldMedia,
     ClearOldSources,
-    NotYet,
     ReflectProcessing,
     RequestProcessing,
     StartTranscode,
     StopProcessing,
 )  # fmt: skip
+from application.retry import NotYet
 from application.streams import ClearStream, ReflectBroadcast, SettleIngest
 from application.uploads import ClearUpload
 from domain.broadcasts import BroadcastMoved, RecordingEnded, WentLive

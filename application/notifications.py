@@ -6,6 +6,7 @@ from attrs import frozen
 
 from application.identity import signed_in
 from application.ports import (
+    Broadcasts,
     Channels,
     Comments,
     Inbox,
@@ -24,7 +25,7 @@ from domain.channels import Channel
 from domain.engagement import CommentPosted, Notify, Subscribed
 from domain.errors import Invalid, NotFound
 from domain.identity import User
-from domain.ids import EventId, NotificationId, StreamId, UserId, VideoId
+from domain.ids import EventId, NotificationId, StreamId, StreamSessionId, UserId, VideoId
 from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
 from domain.streams import Stream, StreamNear
 from domain.videos import Audience, Video, VideoFailed, VideoPublished, VideoReady
@@ -55,6 +56,7 @@ class Tell:
     channels: Channels
     videos: Videos
     streams: Streams
+    broadcasts: Broadcasts
     comments: Comments
     outbox: Outbox
     deliver: Deliverer
@@ -126,7 +128,7 @@ class Tell:
     async def went_live(self, id_: EventId, event: WentLive) -> None:
         """To subscribers, unless it is over by now or was never for everyone."""
         stream, channel = await self._stream(event.stream)
-        if stream is not None and channel is not None and stream.session in {event.session, None}:
+        if stream is not None and channel is not None and stream.enabled and await self._goes_on(event.session):
             await self._fan_out(
                 Notice(
                     event=id_, kind=Kind.WENT_LIVE, actor=channel.owner, subject=Subject("stream", stream.id),
@@ -150,6 +152,12 @@ class Tell:
 
     async def _fan_out(self, notice: Notice, channel: Channel) -> None:
         await self.outbox.put(FanOut(notice, channel.id, 0, None), _page_id(notice, 0))
+
+    async def _goes_on(self, session: StreamSessionId) -> bool:
+        try:
+            return not (await self.broadcasts.session(session)).over
+        except NotFound:  # its stream was removed
+            return False
 
     async def _stream(self, stream: StreamId) -> tuple[Stream | None, Channel | None]:
         """The stream if everyone may see it, and its channel."""

@@ -632,8 +632,10 @@ class Ingest(Protocol):
     async def live(self) -> Sequence[Sighting]:
         """All that is live now. Raises Unavailable."""
 
-    async def recorded(self, stream: Stream, recording: RecordingId, source: str) -> Signal | None:
-        """What became of a recording of whose end nobody heard (``source`` as far as it is known); None: nothing yet."""
+    async def recorded(self, ingest: str, recording: RecordingId, source: str) -> Signal | None:
+        """What became of a recording of whose end nobody heard (``source`` as far as it is known), be it that the name
+        was closed since; None: nothing yet.
+        """
 
     async def playback(self, stream: Stream, audience: Audience, viewer: UserId | None, until: datetime) -> Link:
         """Where the manifest is, for whoever sees the stream so. Raises Conflict (``not_live``)."""

@@ -17,7 +17,7 @@ from application.ports import (
     UploadStore,
     Videos,
 )  # fmt: skip
-from application.retry import expect, settled
+from application.retry import NotYet, expect, settled
 from domain.access import Actor
 from domain.channels import Task
 from domain.errors import Conflict, NotFound, Stale, Unavailable
@@ -27,14 +27,6 @@ from domain.processing import LEASE, SKEW, Entry, Processing, ProcessingMoved, R
 from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
 from domain.watching import GRANT_LIFE
-
-
-class NotYet(Exception):
-    """The event is early; it should come again then."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__(f"not before {until}")
-        self.until = until
 
 
 async def _save_requested(processings: Processings, processing: Processing, now: datetime) -> Processing:

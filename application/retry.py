@@ -1,12 +1,21 @@
 """Read, decide, save, and again when someone else saved in between."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from domain.errors import Stale, VersionMismatch
 
 T = TypeVar("T")
 TRIES = 10
+
+
+class NotYet(Exception):
+    """An event is early; it should come again then."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"not before {until}")
+        self.until = until
 
 
 async def settled(step: Callable[[], Awaitable[T]]) -> T:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from application.broadcasts import CutOff
+from application.broadcasts import CutOff, KeepRecording, told
 from application.ports import (
     Broadcasts,
     Channels,
@@ -21,12 +21,12 @@ from application.ports import (
     Simulator,
     Streams,
 )  # fmt: skip
-from application.retry import expect, settled
+from application.retry import NotYet, expect, settled
 from domain.access import Actor
-from domain.broadcasts import EndReason, Session, Timeline
+from domain.broadcasts import ASK_AGAIN, LATE_MOST, EndReason, RecordingEnded, Session, Timeline
 from domain.channels import Channel, Task
 from domain.errors import Conflict, Invalid, NotFound
-from domain.ids import STREAM, ChannelId, StreamId
+from domain.ids import STREAM, ChannelId, StreamId, StreamSessionId
 from domain.streams import METADATA_MOST, IngestPoint, Latency, Stream, StreamEdited, StreamRemoved
 from domain.videos import Audience, Visibility
 
@@ -237,21 +237,43 @@ class RemoveStream:
 
 @frozen
 class ClearStream:
-    """After a stream was removed: nothing is taken for it any more, and what was heard of it goes."""
+    """After a stream was removed: nothing is taken for it any more, what it recorded last is kept, and what was heard of
+    it goes.
+    """
 
     ingest: Ingest
     broadcasts: Broadcasts
     chat: Chat
     log: ChatLog
+    keep: KeepRecording
+    now: Now
 
     async def __call__(self, event: StreamRemoved) -> None:
+        """Raises NotYet while a recording is not whole."""
         if event.ingest:
             await self.ingest.close(event.stream, event.ingest)
         await self.chat.close(event.stream)
+        timeline = (await self.broadcasts.timelines([event.stream])).get(event.stream)
+        if timeline is not None:
+            await self._keep(event, timeline)
         while await self.broadcasts.forget(event.stream):
             pass
         while await self.log.forget(event.stream):
             pass
+
+    async def _keep(self, event: StreamRemoved, timeline: Timeline) -> None:
+        now, heard = self.now(), timeline
+        for recording in timeline.recording:
+            signal = await self.ingest.recorded(event.ingest, recording.id, recording.source)
+            if signal is not None:
+                heard = heard.hear(
+                    told(signal, event.stream, now), window_s=0, name=StreamSessionId(""), video=recording.video
+                )  # fmt: skip
+        for each in timeline.looked_at(heard, now).events:
+            if isinstance(each, RecordingEnded):
+                await self.keep(each)
+        if heard.recording and now < event.at + LATE_MOST:
+            raise NotYet(now + ASK_AGAIN)
 
 
 @frozen

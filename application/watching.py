@@ -163,6 +163,6 @@ class OpenFile:
             stored = await self.videos.get(VideoId(owner))
         if not stored.admits(audience):
             if token is None:  # in the words for a video that is not there: a stranger learns nothing
-                raise NotFound("there is no such file")
+                raise NotFound("there is no such stream" if top == "l" else "there is no such video")
             raise Forbidden("this is not shown any more", code="link_void")
         return grant

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from domain import engagement, processing, uploads
+from domain import broadcasts, engagement, processing, uploads
 
 PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
 S = TypeVar("S", bound=StrEnum)
@@ -23,6 +23,7 @@ def drawn(table: Mapping[S, frozenset[S]], *first: S) -> str:
 DIAGRAMS = {
     "upload": drawn(uploads.NEXT, uploads.Status.WAITING),
     "processing": drawn(processing.NEXT, processing.State.PENDING),
+    "session": drawn(broadcasts.NEXT, broadcasts.SessionStatus.CREATED, broadcasts.SessionStatus.LIVE),
     "comment": drawn(engagement.NEXT, engagement.CommentStatus.VISIBLE, engagement.CommentStatus.HELD),
 }
 _PLACE = re.compile(r"(<!-- diagram: ([\w-]+) -->\n).*?(<!-- /diagram -->)", re.DOTALL)

@@ -3,15 +3,18 @@
 Each event only widens what is known of one broadcast: the earliest start, the earliest end, the last sighting, the most
 viewers. Widening is commutative, associative and idempotent, so events that come twice, late or out of order cannot
 matter (``Timeline.hear``); and one that never comes is made up for by asking the ingest who is live (``seen``,
-``missed``). Sessions are then read off: broadcasts that follow each other within the reconnect window are one.
+``missed``). Sessions are then read off: broadcasts that follow each other within the reconnect window are one. So what
+is known only grows, while what it comes to may be corrected by it, such as two sessions that turn out to be one.
 
 An ingest may leave out, delay and reorder its events (AWS.md 2.2); one broadcast id is one connection of an encoder,
 which, once over, does not come back.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
@@ -19,7 +22,8 @@ from attrs import evolve, field, frozen
 from domain.ids import BroadcastId, ChannelId, RecordingId, StreamId, StreamSessionId, VideoId
 
 LATE_MOST = timedelta(hours=24)
-"""Events that come later than this after the end of their session are kept, and change nothing any more."""
+"""Events that come later than this after the end of their session are kept, and change nothing any more. A recording
+of whose end nobody heard is waited for twice as long."""
 FRESH = timedelta(minutes=10)
 """A start that is older is no news, and nobody is told of it (AWS.md 2.2)."""
 START_WITHIN = timedelta(minutes=5)
@@ -31,7 +35,9 @@ MISSED_FOR = timedelta(seconds=30)
 BROADCASTS_MOST = 100
 """Of one session; the next one begins another."""
 SESSIONS_MOST = 20
-"""That a timeline keeps, once their events can no longer be late or there are more of them."""
+"""That a timeline keeps, and ..."""
+BROADCASTS_KEPT = 200
+"""... of how many broadcasts, so that it stays a small record however often an encoder comes and goes."""
 
 
 class Happening(StrEnum):
@@ -73,6 +79,11 @@ _RECORDS = frozenset({
     Happening.RECORDING_START, Happening.RECORDING_END, Happening.RECORDING_START_FAILURE,
     Happening.RECORDING_END_FAILURE,
 })  # fmt: skip
+_ASIDE = frozenset({
+    Happening.RECORDING_END, Happening.RECORDING_START_FAILURE, Happening.RECORDING_END_FAILURE,
+    Happening.STREAM_TAKEOVER_FAILURE, Happening.REFUSED,
+})  # fmt: skip
+"""What shows nothing of a broadcast: it may come long after it, or be of an encoder that was turned away."""
 UNLOGGED = frozenset({Happening.SEEN, Happening.MISSED})
 """What is noted without being kept as an event."""
 
@@ -87,7 +98,6 @@ class EndReason(StrEnum):
     DISABLED = "disabled"
     KEY_ROTATED = "key_rotated"
     TOO_LONG = "too_long"
-    REMOVED = "removed"
     LOST = "lost"
     """No word of an end came; its ingest, asked, did not know it."""
     NEVER_STARTED = "never_started"
@@ -144,14 +154,16 @@ class SessionEvent:
     detail: Detail = field(factory=dict)
 
 
-T = TypeVar("T")
+T = TypeVar(
+    "T", datetime, str, tuple[datetime, bool], tuple[datetime, int], tuple[datetime, str], tuple[datetime, EndReason]
+)
 
 
-def _least(a: datetime | None, b: datetime | None) -> datetime | None:
+def _least(a: T | None, b: T | None) -> T | None:
     return min((each for each in (a, b) if each is not None), default=None)
 
 
-def _most(a: datetime | None, b: datetime | None) -> datetime | None:
+def _most(a: T | None, b: T | None) -> T | None:
     return max((each for each in (a, b) if each is not None), default=None)
 
 
@@ -161,10 +173,13 @@ class Broadcast:
 
     id: BroadcastId
     name: StreamSessionId
-    window_s: int
-    """The reconnect window that applied when it was first heard of."""
+    window: tuple[datetime, int]
+    """When it was first heard of, and the reconnect window in seconds that applied then."""
     first_at: datetime
+    last_at: datetime
     """Of anything that was heard."""
+    ran: bool = False
+    """Whether it was ever live, be it that nobody heard since when."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     failed: bool = False
@@ -174,6 +189,8 @@ class Broadcast:
     """When the ingest, asked, did not know it, since it was last seen."""
     health: Health | None = None
     starving: tuple[datetime, bool] | None = None
+    breach: tuple[datetime, str] | None = None
+    viewers: tuple[datetime, int] | None = None
     viewers_most: int = 0
 
     def joined(self, other: "Broadcast") -> "Broadcast":
@@ -183,16 +200,20 @@ class Broadcast:
         return Broadcast(
             id=self.id,
             name=min(self.name, other.name),
-            window_s=max(self.window_s, other.window_s),
+            window=min(self.window, other.window),
             first_at=min(self.first_at, other.first_at),
+            last_at=max(self.last_at, other.last_at),
+            ran=self.ran or other.ran,
             started_at=_least(self.started_at, other.started_at),
             ended_at=_least(self.ended_at, other.ended_at),
             failed=self.failed or other.failed,
-            stopped=min((each for each in (self.stopped, other.stopped) if each), default=None),
+            stopped=_least(self.stopped, other.stopped),
             seen_at=seen_at,
             missed=tuple(missed),
-            health=max((each for each in (self.health, other.health) if each), key=_sample, default=None),
-            starving=max((each for each in (self.starving, other.starving) if each), default=None),
+            health=_newest((self.health, other.health)),
+            starving=_most(self.starving, other.starving),
+            breach=_most(self.breach, other.breach),
+            viewers=_most(self.viewers, other.viewers),
             viewers_most=max(self.viewers_most, other.viewers_most),
         )
 
@@ -212,7 +233,14 @@ class Broadcast:
 
     @property
     def live(self) -> bool:
-        return self.started_at is not None and self.over_at is None
+        return self.ran and self.over_at is None
+
+    @property
+    def back_by(self) -> datetime:
+        """Until when another may go on with its session. One that nobody heard the end of was over when it was last
+        heard of, once there is another: a stream has one encoder.
+        """
+        return (self.over_at or self.heard_at) + timedelta(seconds=self.window[1])
 
     @property
     def begun_at(self) -> datetime:
@@ -226,7 +254,7 @@ class Broadcast:
     @property
     def reason(self) -> EndReason:
         """Why it was over, if it is."""
-        if self.stopped is not None and (self.ended_at is None or self.stopped[0] <= self.ended_at + STOP_TAKES):
+        if self.stopped is not None and (self.ended_at is None or self.stopped[0] <= self.back_by + STOP_TAKES):
             return self.stopped[1]
         if self.failed:
             return EndReason.FAILED
@@ -236,19 +264,19 @@ class Broadcast:
 
 
 STOP_TAKES = timedelta(minutes=1)
-"""By how much the end that an ingest tells of may come before our note that we asked for it, clocks and all."""
+"""By how much the time in which an encoder may come back may be over before our note that we cut it off, clocks and all."""
 
 
-def _sample(health: Health) -> tuple[datetime, str]:
-    return health.at, repr(health)
+def _newest(samples: Iterable[Health | None]) -> Health | None:
+    return max((each for each in samples if each), key=lambda health: (health.at, repr(health)), default=None)
 
 
 def _told(event: SessionEvent, window_s: int, name: StreamSessionId) -> Broadcast | None:
-    """What one event says of its broadcast; None if it is of none."""
-    if event.broadcast is None:
-        return None
+    """What one event says of its broadcast; None if it says nothing of one."""
     kind, at = event.kind, event.at
-    viewers, started = event.detail.get("viewers"), event.detail.get("started_at")
+    if event.broadcast is None or kind in _ASIDE:
+        return None
+    viewers, started, breach = (event.detail.get(name) for name in ("viewers", "started_at", "breach"))
     runs = kind in _RUNS
     begun = at if runs else None
     if runs and isinstance(started, str):
@@ -257,8 +285,10 @@ def _told(event: SessionEvent, window_s: int, name: StreamSessionId) -> Broadcas
     return Broadcast(
         id=event.broadcast,
         name=name,
-        window_s=window_s,
+        window=(event.received_at, window_s),
         first_at=begun or at,
+        last_at=at,
+        ran=runs or kind is Happening.STREAM_END,
         started_at=begun,
         ended_at=at if kind in _ENDS else None,
         failed=kind is Happening.STREAM_FAILURE,
@@ -267,13 +297,15 @@ def _told(event: SessionEvent, window_s: int, name: StreamSessionId) -> Broadcas
         missed=(at,) if kind is Happening.MISSED else (),
         health=measured(event),
         starving=starving,
+        breach=(at, breach) if kind is Happening.LIMIT_BREACH and isinstance(breach, str) else None,
+        viewers=(at, viewers) if isinstance(viewers, int) else None,
         viewers_most=viewers if isinstance(viewers, int) else 0,
     )
 
 
 def measured(event: SessionEvent) -> Health | None:
     """What came in, as an event says it; None if it says nothing of that."""
-    if event.kind not in {Happening.HEALTH, Happening.SEEN}:
+    if event.kind is not Happening.HEALTH:
         return None
 
     def number(name: str) -> float | None:
@@ -301,11 +333,14 @@ class Recording:
     id: RecordingId
     video: VideoId
     first_at: datetime
+    last_at: datetime
     broadcasts: frozenset[BroadcastId] = frozenset()
     ended_at: datetime | None = None
     source: str = ""
     duration_s: float = 0.0
     failure: str | None = None
+    asked_at: datetime | None = None
+    """When the ingest, asked, last knew of no end."""
 
     def joined(self, other: "Recording") -> "Recording":
         """With what the other knows of the same recording. In any order and any number of times: the same."""
@@ -314,16 +349,18 @@ class Recording:
             id=self.id,
             video=min(self.video, other.video),
             first_at=min(self.first_at, other.first_at),
+            last_at=max(self.last_at, other.last_at),
             broadcasts=self.broadcasts | other.broadcasts,
             ended_at=_most(self.ended_at, other.ended_at),
             source=last.source or self.source or other.source,
             duration_s=last.duration_s,
-            failure=max((each for each in (self.failure, other.failure) if each), default=None),
+            failure=_most(self.failure, other.failure),
+            asked_at=_most(self.asked_at, other.asked_at),
         )
 
     @property
     def status(self) -> "RecordingStatus":
-        if self.ended_at is not None:
+        if self.ended_at is not None and self.source:
             return RecordingStatus.READY
         return RecordingStatus.PROCESSING if self.failure is None else RecordingStatus.FAILED
 
@@ -338,7 +375,8 @@ def _recorded(event: SessionEvent, video: VideoId) -> Recording | None:
     Its detail has ``recording``, and at the end ``source``, ``duration_s`` and ``broadcasts``; or ``reason``.
     """
     recording = event.detail.get("recording")
-    if event.kind not in _RECORDS or not isinstance(recording, str):
+    asked = event.kind is Happening.MISSED
+    if not (event.kind in _RECORDS or asked) or not isinstance(recording, str):
         return None
     ended = event.kind is Happening.RECORDING_END
     failed = event.kind in {Happening.RECORDING_START_FAILURE, Happening.RECORDING_END_FAILURE}
@@ -348,11 +386,13 @@ def _recorded(event: SessionEvent, video: VideoId) -> Recording | None:
         id=RecordingId(recording),
         video=video,
         first_at=event.at,
+        last_at=event.at,
         broadcasts=frozenset(own) | frozenset(map(BroadcastId, others if isinstance(others, (list, tuple)) else ())),
         ended_at=event.at if ended else None,
         source=str(event.detail.get("source", "")),
         duration_s=float(duration) if isinstance(duration, (int, float)) else 0.0,
         failure=str(event.detail.get("reason", "")) or "unknown" if failed else None,
+        asked_at=event.at if asked else None,
     )
 
 
@@ -426,113 +466,118 @@ class Timeline:
     version: int = 0
 
     def hear(self, event: SessionEvent, *, window_s: int, name: StreamSessionId, video: VideoId) -> "Timeline":
-        """Knowing of one more event. In whatever order events are heard, and however often: the same timeline.
-
-        ``window_s`` is the stream's reconnect window; ``name`` and ``video`` are for a session and a video that begin
-        with this event.
+        """Knowing of one more event. In whatever order events are heard, and however often: the same timeline, but for
+        names. ``name`` and ``video`` are those of a session and a video that begin with this event; ``window_s`` is the
+        stream's reconnect window.
         """
-        if self.closed_until is not None and event.at <= self.closed_until:
-            return self
+        if event.at > event.received_at:  # by the clock of an ingest that is ahead
+            event = evolve(event, at=event.received_at)
+        late = self.closed_until is not None and event.at <= self.closed_until
         heard = self
         if (told := _told(event, window_s, name)) is not None:
             known = self.broadcasts.get(told.id)
-            heard = evolve(heard, broadcasts={**self.broadcasts, told.id: known.joined(told) if known else told})
+            if known is not None:
+                told = known.joined(evolve(told, name=known.name))
+            if known is not None or not late:
+                heard = evolve(heard, broadcasts={**self.broadcasts, told.id: told})
         if (recorded := _recorded(event, video)) is not None:
             before = self.recordings.get(recorded.id)
-            recorded = before.joined(recorded) if before else recorded
-            heard = evolve(heard, recordings={**self.recordings, recorded.id: recorded})
+            if before is not None:
+                recorded = before.joined(evolve(recorded, video=before.video))
+            if before is not None or not late:
+                heard = evolve(heard, recordings={**self.recordings, recorded.id: recorded})
         return heard
 
     # --- what it comes to -----------------------------------------------------------------------
 
     def sessions(self) -> Sequence[Session]:
         """Oldest first."""
-        groups = self._groups()
-        return [self._session(group, latest=group is groups[-1]) for group in groups]
+        return [session for _, session in self._read]
+
+    @cached_property
+    def _read(self) -> Sequence[tuple[Sequence[Broadcast], Session]]:
+        """Each session, with the broadcasts that it was read off."""
+        groups, recordings = self._groups(), defaultdict(list)
+        for recording in self.recordings.values():
+            for id_ in recording.broadcasts:
+                recordings[id_].append(recording)
+        return [(group, self._session(group, recordings, latest=group is groups[-1])) for group in groups]
 
     @property
     def current(self) -> Session | None:
         """The one that is under way: live, or waiting for its encoder to come back."""
-        last = next(iter(reversed(self.sessions())), None)
+        last = self._read[-1][1] if self._read else None
         return last if last and last.status in {SessionStatus.LIVE, SessionStatus.RECONNECTING} else None
 
     @property
-    def on_air(self) -> Broadcast | None:
-        """The broadcast that is live now, if one is."""
-        groups = self._groups()
-        return groups[-1][-1] if groups and groups[-1][-1].live else None
+    def last(self) -> Broadcast | None:
+        """The latest broadcast that ran of the latest session, be it under way or not."""
+        return _counted(self._read[-1][0])[-1] if self._read else None
+
+    @property
+    def recording(self) -> Sequence[Recording]:
+        """Recordings of whose end nobody heard."""
+        return [each for each in self.recordings.values() if each.status is RecordingStatus.PROCESSING]
 
     @property
     def unsettled(self) -> Sequence[Recording]:
         """Recordings of sessions that are over, of whose end nobody heard."""
-        over = {id_ for session in self.sessions() if session.over for id_ in session.broadcasts}
-        waiting = (each for each in self.recordings.values() if each.status is RecordingStatus.PROCESSING)
-        return [each for each in waiting if each.broadcasts & over]
+        over = {id_ for _, session in self._read if session.over for id_ in session.broadcasts}
+        return [each for each in self.recording if each.broadcasts & over]
 
     @property
     def look_at(self) -> datetime | None:
         """When it has to be looked at though nothing may be heard; None: never."""
-        groups = self._groups()
-        if not groups:
-            return None
-        last, sessions = groups[-1][-1], self.sessions()
-        ends = [each.ended_at + LATE_MOST for each in sessions if each.ended_at]
-        if last.live:
-            ends.append(last.heard_at + UNSEEN_AFTER)
-        elif sessions[-1].status is SessionStatus.RECONNECTING and last.over_at:
-            ends.append(last.over_at + timedelta(seconds=last.window_s))
-        elif sessions[-1].status is SessionStatus.CREATED:
-            ends.append(last.first_at + START_WITHIN)
-        if self.unsettled:
-            ends.append(self.as_of + ASK_AGAIN)
-        return min(ends, default=None)
+        moments = [(each.asked_at or each.first_at) + ASK_AGAIN for each in self.unsettled]
+        if self._read and (closes_at := self._closes_at(self._read[0][1])) is not None:
+            moments.append(closes_at)
+        for group, session in self._read:
+            last = _counted(group)[-1]
+            if session.status is SessionStatus.CREATED:
+                moments.append(last.first_at + START_WITHIN)
+            elif session.status is SessionStatus.LIVE:
+                moments.append(last.heard_at + UNSEEN_AFTER)
+            elif session.status is SessionStatus.RECONNECTING:
+                moments.append(last.back_by)
+        return min(moments, default=None)
 
     def _groups(self) -> Sequence[Sequence[Broadcast]]:
-        """The broadcasts of each session, oldest first. One that has not started is in none while there is a session
-        that it may go on with, or something later.
+        """The broadcasts of each session, oldest first; each is in one of them. What has not started is in the one that
+        it may come to go on with.
         """
-        ordered = sorted(self.broadcasts.values(), key=lambda each: (each.begun_at, each.id))
         groups: list[list[Broadcast]] = []
-        for each in ordered:
-            follows = bool(groups) and self._follows(groups[-1], each)
-            if each.started_at is None and (follows or each is not ordered[-1]):
-                continue
-            if follows:
+        before: Broadcast | None = None
+        ran = 0
+        for each in sorted(self.broadcasts.values(), key=lambda each: (each.begun_at, each.id)):
+            if before is not None and _goes_on(before, each, full=ran >= BROADCASTS_MOST):
                 groups[-1].append(each)
             else:
                 groups.append([each])
+                before, ran = each, 0
+            if each.ran:
+                before, ran = each, ran + 1
         return groups
 
-    @staticmethod
-    def _follows(group: Sequence[Broadcast], each: Broadcast) -> bool:
-        """Whether the broadcast goes on with the session. One that nobody heard the end of was over when it was last
-        heard of, as a stream has one encoder.
-        """
-        before = group[-1]
-        if before.stopped is not None or len(group) >= BROADCASTS_MOST:
-            return False
-        return each.begun_at <= (before.over_at or before.heard_at) + timedelta(seconds=before.window_s)
-
-    def _session(self, group: Sequence[Broadcast], *, latest: bool) -> Session:
-        status, ended_at, reason = self._state(group[-1], latest=latest)
-        ids = tuple(each.id for each in group)
-        recordings = [each for each in self.recordings.values() if each.broadcasts & set(ids)]
-        first = min(recordings, key=lambda each: (each.first_at, each.id), default=None)
-        health = max((each.health for each in group if each.health), key=_sample, default=None)
-        starving = max((each.starving for each in group if each.starving), default=None)
-        if starving is not None:
-            health = evolve(health or Health(at=starving[0]), starving=starving[1])
+    def _session(
+        self, group: Sequence[Broadcast], recordings: Mapping[BroadcastId, Sequence[Recording]], *, latest: bool
+    ) -> Session:
+        counted = _counted(group)
+        status, ended_at, reason = self._state(counted[-1], latest=latest)
+        ids = tuple(each.id for each in counted)
+        own = (each for id_ in ids for each in recordings.get(id_, ()))
+        first = min(own, key=lambda each: (each.first_at, each.id), default=None)
+        viewers = max((each.viewers for each in counted if each.viewers), default=None)
         return Session(
-            id=min(each.name for each in group),
+            id=min(each.name for each in counted),
             stream=self.stream,
             status=status,
-            started_at=group[0].begun_at,
+            started_at=counted[0].begun_at,
             ended_at=ended_at,
             ended_reason=reason,
             broadcasts=ids,
-            viewers=health.viewers or 0 if health and ended_at is None else 0,
-            peak_viewers=max(each.viewers_most for each in group),
-            health=health,
+            viewers=viewers[1] if viewers and ended_at is None else 0,
+            peak_viewers=max(each.viewers_most for each in counted),
+            health=_health(counted),
             recording=first.status if first else RecordingStatus.NONE,
             video=first.video if first and first.id in self.taken else None,
         )
@@ -541,16 +586,22 @@ class Timeline:
         self, last: Broadcast, *, latest: bool
     ) -> tuple[SessionStatus, datetime | None, EndReason | None]:  # fmt: skip
         over_at = last.over_at
-        if last.started_at is None:
+        if not last.ran:
             if over_at is None and self.as_of < last.first_at + START_WITHIN:
                 return SessionStatus.CREATED, None, None
             return SessionStatus.ENDED, over_at or last.first_at, EndReason.NEVER_STARTED
         if over_at is None:
             return (SessionStatus.LIVE, None, None) if latest else (SessionStatus.ENDED, last.heard_at, EndReason.LOST)
-        back_by = over_at + timedelta(seconds=last.window_s)
-        if latest and last.stopped is None and self.as_of < back_by:
+        if latest and last.stopped is None and self.as_of < last.back_by:
             return SessionStatus.RECONNECTING, None, None
         return SessionStatus.ENDED, over_at, last.reason
+
+    def _closes_at(self, session: Session) -> datetime | None:
+        """When its events can no longer be late; None while it is not over."""
+        if session.ended_at is None:
+            return None
+        waits = any(not each.broadcasts.isdisjoint(session.broadcasts) for each in self.recording)
+        return session.ended_at + LATE_MOST * (2 if waits else 1)
 
     # --- looking at it --------------------------------------------------------------------------
 
@@ -562,7 +613,8 @@ class Timeline:
         known = {each.id: each for each in self.sessions()}
         sessions = after.sessions()
         changed = [each for each in sessions if known.pop(each.id, None) != each]
-        changed += [evolve(gone, joined=_holder(sessions, gone)) for gone in known.values()]
+        held = {each.id: session.id for group, session in after._read for each in group}  # noqa: SLF001
+        changed += [evolve(gone, joined=held[gone.broadcasts[0]]) for gone in known.values()]
         moved = _under_way(self) != _under_way(after)
         events = (BroadcastMoved(self.stream, self.channel, now),) if moved else ()
         return Look(after._closed(now), changed, (*events, *live, *taken))  # noqa: SLF001
@@ -573,9 +625,11 @@ class Timeline:
         if current is None or self.announced & set(current.broadcasts) or current.started_at + FRESH < now:
             return self, ()
         last = self.broadcasts[current.broadcasts[-1]]
+        if not last.live:
+            return self, ()
         before = [each for each in self.sessions() if each.id != current.id and self.announced & set(each.broadcasts)]
         told = evolve(self, announced=self.announced | {last.id})
-        soon = timedelta(seconds=last.window_s)
+        soon = timedelta(seconds=last.window[1])
         if any(each.ended_at and current.started_at <= each.ended_at + soon for each in before):
             return told, ()
         return told, (WentLive(self.stream, self.channel, current.id, now),)
@@ -589,32 +643,60 @@ class Timeline:
             RecordingEnded(self.stream, self.channel, each.id, each.video, each.source, each.first_at, now)
             for each in ended
         )
-        return evolve(self, taken=self.taken | {each.id for each in ended}), events
+        return evolve(self, taken=self.taken | {each.id for each in ended}) if ended else self, events
 
     def _closed(self, now: datetime) -> "Timeline":
-        """Without the sessions of which nothing is to be heard any more, and without what never came to be one."""
-        groups, sessions = self._groups(), self.sessions()
-        open_ids = {each.id for each in self.unsettled}
-        gone: set[BroadcastId] = set()
-        until = self.closed_until
-        for group, session in zip(groups, sessions, strict=True):
-            surplus = len(sessions) - SESSIONS_MOST > sessions.index(session)
-            if session.ended_at is None or not (surplus or session.ended_at + LATE_MOST < now):
+        """Without the oldest sessions, once their events can no longer be late or there are too many."""
+        kept = dict(self.broadcasts)
+        gone: dict[BroadcastId, Broadcast] = {}
+        for number, (group, session) in enumerate(self._read):
+            surplus = len(self._read) - number > SESSIONS_MOST or len(kept) > BROADCASTS_KEPT
+            closes_at = self._closes_at(session)
+            if closes_at is None or not (surplus or closes_at <= now):
                 break
-            gone |= {each.id for each in group}
-            until = _most(until, session.ended_at)
-        held = {each.id for group in groups for each in group} - gone
-        kept = {
-            id_: each for id_, each in self.broadcasts.items() if id_ in held or now < each.first_at + START_WITHIN
-        }  # fmt: skip
+            gone |= {each.id: kept.pop(each.id) for each in group}
+        # What never ran beside what did counts for nothing, and can be told anew.
+        if (surplus_of := len(kept) - BROADCASTS_KEPT) > 0:
+            counted = {id_ for _, session in self._read for id_ in session.broadcasts}
+            for id_ in [each for each in kept if each not in counted][:surplus_of]:
+                del kept[id_]
+        latest = sorted(self.recordings.values(), key=lambda each: each.last_at)[-BROADCASTS_KEPT:]
         recordings = {
-            id_: each for id_, each in self.recordings.items()
-            if not each.broadcasts <= gone or (id_ in open_ids and now < each.first_at + 2 * LATE_MOST)
+            each.id: each for each in latest
+            if each.broadcasts & kept.keys()
+            or (not each.broadcasts & gone.keys() and now < each.last_at + LATE_MOST)
         }  # fmt: skip
+        over = [each for id_, each in self.recordings.items() if id_ not in recordings]
+        last = [each.last_at for each in gone.values()] + [each.last_at for each in over]
         return evolve(
-            self, broadcasts=kept, recordings=recordings, announced=self.announced & set(kept),
-            taken=self.taken & set(recordings), closed_until=until,
+            self, broadcasts=kept, recordings=recordings, announced=self.announced.intersection(kept),
+            taken=self.taken.intersection(recordings),
+            closed_until=max([*last, *filter(None, [self.closed_until])], default=None),
         )  # fmt: skip
+
+
+def _goes_on(before: Broadcast, each: Broadcast, *, full: bool) -> bool:
+    """Whether a broadcast is of the same session as the last one before it that counts."""
+    if before.live and not each.ran:
+        return True
+    return before.ran and before.stopped is None and not full and each.begun_at < before.back_by
+
+
+def _counted(group: Sequence[Broadcast]) -> Sequence[Broadcast]:
+    """Those that make the session what it is: what never ran counts only by itself."""
+    return [each for each in group if each.ran] or group
+
+
+def _health(broadcasts: Sequence[Broadcast]) -> Health | None:
+    """The latest measurement, with what was said apart from it."""
+    health = _newest(each.health for each in broadcasts)
+    starving = max((each.starving for each in broadcasts if each.starving), default=None)
+    if starving is not None:
+        health = evolve(health or Health(at=starving[0]), starving=starving[1])
+    breach = max((each.breach for each in broadcasts if each.breach), default=None)
+    if breach is not None and (health is None or health.at <= breach[0]):
+        health = evolve(health or Health(at=breach[0]), breach=breach[1])
+    return health
 
 
 ASK_AGAIN = timedelta(minutes=5)
@@ -624,11 +706,6 @@ ASK_AGAIN = timedelta(minutes=5)
 def _under_way(timeline: Timeline) -> tuple[StreamSessionId, datetime] | None:
     current = timeline.current
     return (current.id, current.started_at) if current else None
-
-
-def _holder(sessions: Iterable[Session], gone: Session) -> StreamSessionId:
-    """The session that has its broadcasts now."""
-    return next((each.id for each in sessions if set(gone.broadcasts) & set(each.broadcasts)), gone.id)
 
 
 @frozen

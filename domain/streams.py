@@ -174,10 +174,11 @@ class Stream:
         return told, (StreamNear(self.id, self.channel, self.starts_at, now),) if now < self.starts_at else ()
 
     def reflect(self, session: StreamSessionId | None, live_since: datetime | None) -> "Stream":
-        """With the session that is under way (None: none). Once one is, nothing is announced any more."""
-        if session is None:
-            return evolve(self, session=None, live_since=None)
-        return evolve(self, session=session, live_since=live_since, starts_at=None)
+        """With the session that is under way (None: none). When one begins, it is what was announced."""
+        begins = session is not None and self.session is None
+        return evolve(
+            self, session=session, live_since=live_since, starts_at=None if begins else self.starts_at
+        )  # fmt: skip
 
 
 @frozen

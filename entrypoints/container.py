@@ -383,6 +383,7 @@ class Core(DeclarativeContainer):
         channels=adapters.channels,
         videos=adapters.videos,
         streams=adapters.streams,
+        broadcasts=adapters.broadcasts,
         comments=adapters.comments,
         outbox=adapters.outbox,
         deliver=deliverer,
@@ -422,9 +423,6 @@ class Core(DeclarativeContainer):
     list_streams = Singleton(ListStreams, streams=adapters.streams, channels=adapters.channels, cards=stream_cards)
     edit_stream = Singleton(EditStream, backstage=backstage, cards=stream_cards, now=adapters.now)
     remove_stream = Singleton(RemoveStream, streams=adapters.streams, backstage=backstage, now=adapters.now)
-    clear_stream = Singleton(
-        ClearStream, ingest=adapters.ingest, broadcasts=adapters.broadcasts, chat=adapters.chat, log=adapters.chat_log
-    )
     settle_ingest = Singleton(SettleIngest, streams=adapters.streams, ingest=adapters.ingest)
     show_ingest = Singleton(ShowIngest, streams=adapters.streams, backstage=backstage, ingest=adapters.ingest)
     reflect_broadcast = Singleton(ReflectBroadcast, streams=adapters.streams, broadcasts=adapters.broadcasts)
@@ -446,11 +444,15 @@ class Core(DeclarativeContainer):
     remind_due = Singleton(RemindDue, streams=adapters.streams, now=adapters.now)
     sweep_broadcasts = Singleton(
         SweepBroadcasts, streams=adapters.streams, broadcasts=adapters.broadcasts, ingest=adapters.ingest, hear=hear,
-        cut_off=cut_off, now=adapters.now,
+        cut_off=cut_off, now=adapters.now, new_id=adapters.new_id,
     )  # fmt: skip
     keep_recording = Singleton(
         KeepRecording, streams=adapters.streams, channels=adapters.channels, videos=adapters.videos,
         ingest=adapters.ingest, now=adapters.now,
+    )  # fmt: skip
+    clear_stream = Singleton(
+        ClearStream, ingest=adapters.ingest, broadcasts=adapters.broadcasts, chat=adapters.chat, log=adapters.chat_log,
+        keep=keep_recording, now=adapters.now,
     )  # fmt: skip
     session_cards = Singleton(SessionCards, videos=adapters.videos)
     show_sessions = Singleton(

@@ -96,9 +96,9 @@ class SimulatedIngest:
             if channel.live is not None
         ]
 
-    async def recorded(self, stream: Stream, recording: RecordingId, source: str) -> Signal | None:
+    async def recorded(self, ingest: str, recording: RecordingId, source: str) -> Signal | None:
         del source
-        channel = self._channels.get(stream.ingest)
+        channel = self._channels.get(ingest)
         if channel is not None and channel.recording == recording and channel.live is None:
             self._close_recording(channel)
         return self._ended.get(recording)

@@ -5,6 +5,8 @@ A person whose request failed asks again; events, reports and sweeps come again 
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.channels import Picture
+from application.ports import Pretence
 from domain.engagement import Notify, Reaction
+from domain.errors import Conflict
 from domain.ids import VideoId
 from domain.notifications import Kind
 from domain.processing import State
@@ -22,7 +26,7 @@ from domain.videos import Visibility
 from tests.application.world import CLIP, World, new_world, picture
 
 CUES = b"WEBVTT\n\n00:00.000 --> 00:02.000\nHello\n"
-_IMAGE = re.compile("img_[0-9A-Z]{26}")
+_MADE_UP = re.compile("(img_|str_|st-)[0-9A-Z]{26}")
 LONGER = b"hexcast-fake 320x240 90.0s\n"
 
 
@@ -127,6 +131,70 @@ async def close_account(world: World) -> None:
     await world.settle()
 
 
+async def on_stage(world: World) -> None:
+    """A stream that encoders may send to, and someone who wants to know."""
+    await followed(world)
+    await world.stream()
+
+
+async def on_air(world: World) -> None:
+    await on_stage(world)
+    await pretend(world, Pretence.START)
+    await world.settle()
+
+
+async def pretend(world: World, step: Pretence) -> None:
+    (stream,) = world.raw.streams()._streams.values()
+    await world.raw.ingest().simulate(stream, step)
+
+
+async def broadcast(world: World) -> None:
+    """Long enough for everyone to hear of it, with a reconnect; what it comes to is a video."""
+    await pretend(world, Pretence.START)
+    await world.settle()
+    await world.pass_time()
+    for step in (Pretence.DROP, Pretence.START, Pretence.STARVE, Pretence.END):
+        await pretend(world, step)
+        await world.settle()
+        world.clock.advance(timedelta(seconds=10))
+    await world.pass_time()
+
+
+async def open_stream(world: World) -> None:
+    """Made, given a key and another one, changed and announced."""
+    core = world.core
+    card = await world.persist(lambda: core.create_stream()(world.owner, world.channel, title="Live"))
+    assert card is not None
+    stream = min(world.raw.streams()._streams)  # one that was made by a request that failed is another
+    for spare in sorted(world.raw.streams()._streams)[1:]:
+        await world.persist(partial(core.remove_stream(), world.owner, spare))
+    await world.persist(partial(core.show_ingest(), world.owner, stream))
+    await world.persist(partial(core.rotate_key(), world.owner, stream))
+    await world.persist(partial(core.edit_stream(), world.owner, stream, title="Live again", record=False))
+    await world.persist(partial(core.enable_stream(), world.owner, stream, enabled=False))
+    await world.persist(partial(core.enable_stream(), world.owner, stream, enabled=True))
+    starts_at = world.clock.now() + timedelta(hours=1)
+    await world.persist(partial(core.schedule_stream(), world.owner, stream, starts_at))
+    await world.settle()
+    await world.pass_time(timedelta(minutes=46))
+
+
+async def cut_off(world: World, how: str) -> None:
+    (stream,) = world.raw.streams()._streams
+    core = world.core
+    with suppress(Conflict):  # asked again after it was done
+        if how == "stop":
+            await world.persist(partial(core.stop_stream(), world.owner, stream))
+        elif how == "disable":
+            await world.persist(partial(core.enable_stream(), world.owner, stream, enabled=False))
+        elif how == "remove":
+            await world.persist(partial(core.remove_stream(), world.owner, stream))
+        else:
+            await world.persist(partial(core.rotate_key(), world.owner, stream))
+    await world.settle()
+    await world.pass_time()
+
+
 async def end(world: World) -> Mapping[str, Any]:
     """All that matters of a world, without the names that differ from one to another."""
     videos = (await world.raw.videos().of_channel(world.channel, limit=100)).items
@@ -137,7 +205,7 @@ async def end(world: World) -> Mapping[str, Any]:
             text = text.replace(f"{video.id}/a{video.media.attempt if video.media else 0}/", f"{video.id}/now/")
         for id_, name in names.items():
             text = text.replace(id_, name)
-        return _IMAGE.sub("img", text)
+        return _MADE_UP.sub(lambda found: found[1].rstrip("_-"), text)
 
     uploads = (await world.raw.uploads().of_user(world.owner.require_user(), limit=100)).items
     found = (await world.raw.search().find("film")).items
@@ -170,6 +238,20 @@ async def end(world: World) -> Mapping[str, Any]:
         "subscriptions": (await world.raw.subscriptions().of_user(world.fan.require_user())).items,
         "liked": len(world.raw.reactions()._to),
         "people": sorted(await world.raw.users().many([world.owner.require_user(), world.fan.require_user()])),
+        "streams": [
+            (
+                stream.title, stream.status, stream.record, stream.reminded, stream.starts_at is None,
+                [
+                    (each.session.status, len(each.session.broadcasts), each.recording, each.video is None)
+                    for each in await world.sessions(stream.id)
+                ],
+            )
+            for stream in world.raw.streams()._streams.values()
+        ],
+        "ingest": [channel.stream.record for channel in world.raw.ingest()._channels.values()],
+        "live": await world.raw.ingest().live(),
+        "recordings": len(world.raw.media().recordings),
+        "timelines": [each.look_at for each in world.raw.broadcasts()._timelines.values()],
         "dead": await world.dead(),
     }  # fmt: skip
 
@@ -195,8 +277,10 @@ class Story:
             assert len(faults) > 1 or not media, "what one failure leaves goes without a sweep"
             assert world.files() == await world.named()
             ended = await end(world)
-            published = [each for each in ended["told"] if each[1] is Kind.VIDEO_PUBLISHED]
-            assert len(set(published)) == len(published), "someone was told twice that a video is there"
+            once = [
+                each for each in ended["told"] if each[1] in {Kind.VIDEO_PUBLISHED, Kind.WENT_LIVE, Kind.STREAM_NEAR}
+            ]
+            assert len(set(once)) == len(once), "someone was told twice of one thing"
             return {key: value for key, value in ended.items() if key not in self.timely}, world.faults.calls[:calls]
 
 
@@ -208,6 +292,13 @@ STORIES = {
     "remove": Story(busy, remove, frozenset({"told"})),
     "close_channel": Story(busy, close_channel, frozenset({"told"})),
     "close_account": Story(busy, close_account, frozenset({"told"})),
+    "broadcast": Story(on_stage, broadcast),
+    "open_stream": Story(followed, open_stream),
+    "stop": Story(on_air, partial(cut_off, how="stop")),
+    "disable": Story(on_air, partial(cut_off, how="disable")),
+    "rotate": Story(on_air, partial(cut_off, how="rotate")),
+    "remove_stream": Story(on_air, partial(cut_off, how="remove")),
+    "close_channel_live": Story(on_air, close_channel),
 }
 stories = pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
 
@@ -262,6 +353,13 @@ async def test_what_the_stories_come_to() -> None:
     ended, _ = await STORIES["illustrate"].run({})
     shown = [file for file in ended["files"] if "img" in file]
     assert shown == ["c/chn_cats/avatar-img-img.jpg", "v/video 0/thumb/img.jpg"]
+
+    ended, _ = await STORIES["broadcast"].run({})
+    (stream,) = ended["streams"]
+    assert stream[-1] == [("ended", 2, "ready", False)]
+    (video,) = ended["videos"]
+    assert video == ("Cats live", State.READY, Visibility.PUBLIC, True, True, 10.0)
+    assert [kind for who, kind, _ in ended["told"] if who == "usr_fay"] == ["video_published", "went_live"]
 
     for story in ("remove", "close_channel", "close_account"):
         ended, _ = await STORIES[story].run({})

@@ -18,9 +18,10 @@ from domain.access import ANONYMOUS, Actor, Role
 from domain.channels import CommentPolicy, Hold, Member
 from domain.engagement import Notify, Ruling, Subscribed, Subscription
 from domain.errors import Invalid, Unauthenticated
-from domain.ids import ChannelId, EventId, NotificationId, UserId, VideoId
+from domain.ids import ChannelId, EventId, NotificationId, StreamId, UserId, VideoId
 from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
 from domain.processing import Failure
+from domain.streams import Stream
 from domain.videos import VideoFailed, VideoPublished, VideoReady, VideoRemoved, Visibility
 from tests.application.stage import Stage, staged
 from tests.strategies import START
@@ -363,7 +364,10 @@ async def test_a_broadcast_is_told_to_those_who_want_all_or_only_that(stage: Sta
     people = [await stage.person(each) for each in ("ben", "cho", "dov")]
     for person, notify in zip(people, (Notify.ALL, Notify.LIVE, Notify.NONE), strict=True):
         await stage.follows(person, channel, notify)
-    await stage.core.tell_subscribers()(FanOut(notice("evt_live", Kind.WENT_LIVE), channel, 0, None))
+    stream = Stream(id=StreamId("str_1"), channel=channel, title="Live", created_at=START)
+    await stage.adapters.streams().save(stream)
+    live = evolve(notice("evt_live", Kind.WENT_LIVE), subject=Subject("stream", stream.id))
+    await stage.core.tell_subscribers()(FanOut(live, channel, 0, None))
     assert [len(await stage.told(each)) for each in people] == [1, 1, 0]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.ports import Event, TranscodeOrder
-from application.processing import NotYet
+from application.retry import NotYet
 from domain.access import ANONYMOUS
 from domain.engagement import Notify
 from domain.errors import (

@@ -9,9 +9,9 @@ import contextlib
 import inspect
 import io
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from attrs import define, field, frozen
@@ -22,8 +22,9 @@ from PIL import Image
 from adapters.inmemory.container import Memory
 from adapters.inmemory.identity import InMemoryAccounts
 from adapters.inmemory.told import AGAIN_AFTER
+from application.broadcasts import SessionCard
 from application.events import Delivered
-from application.ports import Event, Page
+from application.ports import Event, Page, Pretence
 from application.sweeping import REST, SweepOrphans, Swept
 from application.uploads import UploadCard
 from application.videos import VideoCard
@@ -31,10 +32,11 @@ from domain.access import Actor, Role
 from domain.channels import Channel, Member
 from domain.errors import NotFound, Unauthenticated
 from domain.identity import User
-from domain.ids import ChannelId, UserId, VideoId
+from domain.ids import ChannelId, StreamId, UserId, VideoId
 from domain.media import attempt_prefix
 from domain.notifications import Notification
 from domain.processing import Report
+from domain.streams import live_prefix
 from domain.uploads import MIB, Limits, Part, Upload
 from domain.videos import Visibility
 from entrypoints.container import Core
@@ -107,7 +109,7 @@ class _Port:
 PORTS = (
     "accounts", "users", "channels", "videos", "uploads", "processings", "comments", "reactions", "subscriptions",
     "history", "sessions", "inbox", "live", "search", "outbox", "media", "store", "delivery", "transcoder", "reports",
-    "images",
+    "images", "streams", "broadcasts", "ingest", "signals",
 )  # fmt: skip
 
 
@@ -198,6 +200,25 @@ class World:
         await self.settle()
         return upload.video
 
+    async def stream(self, **more: Any) -> StreamId:
+        """A stream of the channel that an encoder may send to."""
+        more.setdefault("title", "Cats live")
+        card = await self.core.create_stream()(self.owner, self.channel, **more)
+        await self.core.show_ingest()(self.owner, card.stream.id)
+        stream: StreamId = card.stream.id
+        return stream
+
+    async def pretend(self, stream: StreamId, *steps: Pretence) -> None:
+        """An encoder does this, and everyone hears of it."""
+        for step in steps:
+            await self.raw.ingest().simulate(await self.raw.streams().get(stream), step)
+            await self.settle()
+
+    async def sessions(self, stream: StreamId) -> Sequence[SessionCard]:
+        """Oldest first."""
+        page: Page[SessionCard] = await self.core.show_sessions().of_stream(self.owner, stream, limit=100)
+        return page.items[::-1]
+
     async def show(self, actor: Actor, video: VideoId) -> VideoCard:
         card: VideoCard = await self.core.show_video()(actor, video)
         return card
@@ -230,9 +251,21 @@ class World:
                 await self.core.adapters.reports().settle(report)
         return report is not None
 
+    async def listen(self) -> bool:
+        """Believe one signal of the ingest; whether there was one."""
+        if not self._waits(self.raw.signals()._given.values()):
+            return False
+        signal = await self.core.adapters.signals().next()
+        with contextlib.suppress(NotFound):
+            await self.core.take_signal()(signal)
+        await self.core.adapters.signals().settle(signal)
+        return True
+
+    def _waits(self, given: Iterable[datetime | None]) -> bool:
+        return any(each is None or each + AGAIN_AFTER <= self.clock.now() for each in given)
+
     async def told(self) -> Report | None:
-        waiting = self.raw.reports()._given.values()
-        if not any(given is None or given + AGAIN_AFTER <= self.clock.now() for given in waiting):
+        if not self._waits(self.raw.reports()._given.values()):
             return None
         report: Report = await self.core.adapters.reports().next()
         return report
@@ -250,6 +283,7 @@ class World:
             busy = await self._once(self._delivered)
             await self.transcode()
             busy = await self._once(self.hear) or busy
+            busy = await self._once(self.listen) or busy
 
     async def _delivered(self) -> bool:
         return bool(await self.deliver())
@@ -262,7 +296,10 @@ class World:
 
     async def sweep(self) -> None:
         core = self.core
-        for step in (core.publish_due(), core.expire_uploads(), core.expire_sign_ups(), core.sweep_processing()):
+        for step in (
+            core.publish_due(), core.expire_uploads(), core.expire_sign_ups(), core.sweep_processing(),
+            core.sweep_broadcasts(), core.remind_due(),
+        ):  # fmt: skip
             with contextlib.suppress(Crash):
                 await step()
 
@@ -308,6 +345,8 @@ class World:
         """The files here that some record names."""
         channels = await self.raw.channels().of_member(self.owner.require_user())
         files = {key for channel in channels for key in channel.files}
+        for stream in self.raw.streams()._streams:
+            files |= self.files(live_prefix(stream))
         for channel in channels:
             page = await self.raw.videos().of_channel(channel.id, limit=1000)
             processings = await self.raw.processings().many([video.id for video in page.items])

@@ -31,7 +31,8 @@ def test_a_notice_becomes_one_notification_a_person() -> None:
 def test_kinds_are_those_that_clients_know() -> None:
     """Their names are part of the API."""
     assert {str(kind) for kind in Kind} == {
-        "comment", "reply", "video_published", "video_failed", "video_ready", "went_live", "subscriber", "mention",
+        "comment", "reply", "video_published", "video_failed", "video_ready", "went_live", "stream_near", "subscriber",
+        "mention",
     }  # fmt: skip
 
 

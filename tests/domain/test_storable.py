@@ -14,7 +14,8 @@ from domain.channels import Channel, CommentPolicy
 from domain.engagement import Comment
 from domain.errors import Invalid
 from domain.identity import User
-from domain.ids import ChannelId, CommentId, UploadId, UserId, VideoId
+from domain.ids import ChannelId, CommentId, StreamId, UploadId, UserId, VideoId
+from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Chapter, Video, language, tag
 from tests.strategies import START
@@ -42,6 +43,9 @@ KEPT: dict[str, Callable[[str], object]] = {
     "upload": lambda text: Upload(
         id=UploadId("upl_1"), user=USER, channel=CHANNEL, video=VIDEO, filename=f"x{text}", content_type=f"x{text}",
         size_bytes=1, created_at=START, expires_at=START,
+    ),
+    "stream": lambda text: Stream(
+        id=StreamId("str_1"), channel=CHANNEL, title=f"x{text}", description=text, created_at=START
     ),
     "comment": lambda text: Comment(
         id=CommentId("cmt_1"), video=VIDEO, channel=CHANNEL, author=USER, text=text, created_at=START

@@ -63,13 +63,14 @@ class Polled:
     whole: dict[str, Signal] = field(factory=dict)
     down: bool = False
     stopped: list[str] = field(factory=list)
+    viewers: int | None = 3
 
     async def live(self) -> Sequence[Sighting]:
         if self.down:
             raise Unavailable("it does not answer", code="down")
         now = self.now()
         return [
-            Sighting(ingest=self.name, broadcast=BroadcastId(id_), started_at=began, viewers=3)
+            Sighting(ingest=self.name, broadcast=BroadcastId(id_), started_at=began, viewers=self.viewers)
             for id_, (began, over) in self.sightings.items()
             if began <= now < over
         ]
@@ -410,6 +411,9 @@ async def test_a_start_that_nobody_told_of(world: World) -> None:
     )  # fmt: skip
     assert (await world.core.show_stream()(world.fan, stream)).viewers == 3
     assert await told(world) == [1, 1, 0]
+    ingest.viewers = None
+    await world.core.sweep_broadcasts()()
+    assert (await world.core.show_stream()(world.fan, stream)).viewers == 3, "as many as were last known"
 
 
 async def test_an_end_that_nobody_told_of(world: World) -> None:
@@ -512,6 +516,28 @@ async def test_one_that_fails_keeps_nobody_waiting(world: World) -> None:
     await world.core.sweep_broadcasts()()
     seen = [(await world.raw.broadcasts().timeline(each)).last for each in (one, other)]
     assert [each.heard_at == world.clock.now() for each in seen if each] == [False, True]
+
+
+async def test_a_recording_that_cannot_be_asked_for_keeps_nobody_waiting(world: World) -> None:
+    one, other = await world.stream(), await world.stream()
+    for stream in (one, other):
+        await signal(world, stream, Happening.STREAM_START, f"of-{stream}")
+        await signal(world, stream, Happening.RECORDING_START, f"of-{stream}", recording=f"rec-{stream}")
+        await signal(world, stream, Happening.STREAM_END, f"of-{stream}")
+        world.clock.advance(timedelta(seconds=1))
+    ingest: Any = world.raw.ingest()
+    asked = []
+
+    async def away(_: str, recording: str, __: str) -> None:
+        asked.append(recording)
+        if recording == f"rec-{one}":
+            raise Unavailable("it does not answer", code="down")
+
+    ingest.recorded = away
+    for _ in range(4):
+        world.clock.advance(timedelta(minutes=6))
+        await world.core.sweep_broadcasts()()
+    assert asked.count(f"rec-{one}") == asked.count(f"rec-{other}") > 1
 
 
 async def test_what_is_left_of_a_stream_that_is_gone_goes(world: World) -> None:

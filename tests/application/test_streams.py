@@ -339,7 +339,7 @@ async def test_a_stream_goes_with_all_that_was_heard_of_it(world: World) -> None
 async def test_what_was_live_when_its_stream_was_removed_is_kept(world: World, whole: str) -> None:
     """As a video that is private, since nobody said otherwise."""
     stream = await world.stream()
-    await world.pretend(stream, Pretence.START)
+    await world.pretend(stream, Pretence.START, *([Pretence.DROP] if whole == "later" else []))
     ingest = world.raw.ingest()
     recorded = ingest.recorded
 

@@ -8,12 +8,13 @@ from attrs import evolve
 from adapters.aws.tables import CORE, G1, Operation, Pattern
 from docs import dynamodb
 from docs.diagrams import DIAGRAMS, PAGE, filled
-from domain import engagement, processing, uploads
+from domain import broadcasts, engagement, processing, uploads
 
 ARROW = re.compile(r"^    (\S+) --> (\S+)$", re.MULTILINE)
 TABLES = {
     "upload": {str(at): {str(each) for each in after} for at, after in uploads.NEXT.items()},
     "processing": {str(at): {str(each) for each in after} for at, after in processing.NEXT.items()},
+    "session": {str(at): {str(each) for each in after} for at, after in broadcasts.NEXT.items()},
     "comment": {str(at): {str(each) for each in after} for at, after in engagement.NEXT.items()},
 }
 

@@ -116,6 +116,9 @@ class SimulatedIngest:
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """Links are looked at whenever they are used, so nothing is left to end."""
 
+    def watched(self, stream: StreamId, viewer: str) -> None:
+        """Nobody is counted here."""
+
     async def annotate(self, stream: Stream, text: str) -> None:
         del text
         if self._channels[stream.ingest].live is None:

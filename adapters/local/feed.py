@@ -39,6 +39,8 @@ BREAKS_MOST = 5
 """Runs in a row that may break without a segment."""
 RUNGS_MOST = 2
 _END_S = 5.0
+_MOST_BPS = 6_000_000
+"""What an encoder is thought to send, where players choose by what they can fetch."""
 _TIMES = 1 << 32
 _PACKET = 188
 
@@ -106,10 +108,21 @@ class Shelf:
 
     def list(self, rung: str) -> None:
         """As the playlist stands, whole for whoever reads it meanwhile."""
-        path = self.folder / rung / INDEX
-        fresh = path.with_name("index.new")
-        fresh.write_text(self.rungs[rung].text())
+        self._put(self.folder / rung / INDEX, self.rungs[rung].text())
+
+    def _put(self, path: Path, text: str) -> None:
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text)
         fresh.rename(path)
+
+    def name_all(self, sizes: Sequence[Output]) -> None:
+        """The playlist of playlists: what the encoder sends, the first of them, and what is made of it."""
+        lines = ["#EXTM3U", "#EXT-X-VERSION:6"]
+        for output in sizes:
+            bandwidth = output.max_bitrate_bps + AUDIO_BITRATE_BPS
+            rung = f"{output.name}/{INDEX}" if output.name in self.rungs else INDEX
+            lines += [f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},RESOLUTION={output.width}x{output.height}", rung]
+        self._put(self.folder / MASTER, "\n".join((*lines, "")))
 
     def note(self, note: Note) -> None:
         """Timed metadata, for whoever reads any of the playlists."""
@@ -151,7 +164,7 @@ def _command(ffmpeg: str, shelf: Shelf, rungs: Mapping[int, _Rung], run: int, ki
     """``rungs`` by the file descriptor on which their segments are told."""
     command = [
         ffmpeg, "-v", "error", "-nostdin", "-nostats", "-protocol_whitelist", "pipe", "-probesize", "1000000",
-        "-analyzeduration", "0", "-fpsprobesize", "0", "-copyts", "-f", "flv", "-i", "pipe:0",
+        "-analyzeduration", "1", "-fpsprobesize", "0", "-copyts", "-f", "flv", "-i", "pipe:0",
     ]  # fmt: skip
     for told, rung in rungs.items():
         playlist = shelf.rungs[rung.name]
@@ -368,6 +381,13 @@ class Feed:
         for output in outputs:
             (self.shelf.folder / output.name).mkdir(exist_ok=True)
             self.shelf.rungs.setdefault(output.name, Playlist(self.shelf.main.window_s))
+            self.shelf.list(output.name)
+        if outputs and self.meter.size is not None:
+            width, height = self.meter.size
+            sent = Output(
+                "", width, height, outputs[-1].quality, max(_MOST_BPS, *(each.max_bitrate_bps for each in outputs))
+            )
+            self.shelf.name_all((sent, *reversed(outputs)))
         run = _Run(self.shelf, self.now, base_ms)
         self._runs += 1
         await run.begin(self.ffmpeg, self._runs, self._setups, outputs)

@@ -269,10 +269,14 @@ class SqliteIngest:
         transaction.run(_ADD_KEY, (digest(key), name, number, key))
 
     async def _ended(self, name: str) -> None:
-        """Returns when what was broadcast has ended, in whichever process. Raises Unavailable if it does not."""
+        """Returns when what was broadcast has ended, in whichever process, with its take. Raises Unavailable if it does
+        not.
+        """
         until = ticks() + CUT_S
         row = self._database.row(_TAKE, (name,))
-        while row is not None and row[1] is not None and self._database.row(_TAKE, (name,)) == row:
+        while row is not None and row[1] is not None and (now := self._database.row(_TAKE, (name,))) is not None:
+            if now[0] != row[0]:
+                return
             if ticks() > until:
                 raise Unavailable("what is broadcast has not ended yet", code="ingest_busy")
             await asyncio.sleep(LOOK_S)

@@ -157,14 +157,18 @@ def _encoded(value: Any) -> bytes:
     if value is None:
         return b"\x05"
     if isinstance(value, str):
-        text = value.encode()
-        return b"\x02" + len(text).to_bytes(2) + text
+        return b"\x02" + _sized(value)
     if isinstance(value, (int, float)):
         return b"\x00" + struct.pack(">d", value)
     if isinstance(value, list):
         return b"\x0a" + len(value).to_bytes(4) + encoded(*value)
-    pairs = (len(name).to_bytes(2) + name.encode() + _encoded(each) for name, each in value.items())
+    pairs = (_sized(name) + _encoded(each) for name, each in value.items())
     return b"\x03" + b"".join(pairs) + b"\x00\x00\x09"
+
+
+def _sized(text: str) -> bytes:
+    content = text.encode()
+    return len(content).to_bytes(2) + content
 
 
 # --- chunks: messages in pieces, so that sound need not wait for a picture ------------------------

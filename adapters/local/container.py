@@ -19,10 +19,7 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 from adapters.chatting import Rooms
 from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.container import CLIENT
-from adapters.inmemory.ingest import SimulatedIngest
-from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.outbox import Changes
-from adapters.inmemory.told import InMemorySignals
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
@@ -40,6 +37,7 @@ from adapters.local.outbox import SqliteOutbox
 from adapters.local.processing import SqliteProcessings
 from adapters.local.search import SqliteSearch
 from adapters.local.settings import GET, settled
+from adapters.local.simulated import RealEncoders
 from adapters.local.station import LOCK as RTMP_LOCK
 from adapters.local.station import Station
 from adapters.local.streams import SqliteBroadcasts, SqliteStreams
@@ -248,11 +246,11 @@ class Local(DeclarativeContainer):
     delivery = media
     reports = Singleton(SqliteReports, database, now)
     queue = Singleton(JobQueue, database, reports, now)
-    signals: Provider[Any] = Singleton(InMemorySignals, now)
-    ingest: Provider[Any] = Singleton(
-        SimulatedIngest, Singleton(InMemoryMedia, links, now), signals, links, now, new_id
-    )  # fmt: skip
-    simulator: Provider[Any] = ingest
+    signals = Singleton(SqliteSignals, database, now)
+    viewers = Singleton(Viewers, database, now)
+    ingest = Singleton(SqliteIngest, database, media, links, viewers, now, settings=rtmp)
+    simulator = Singleton(RealEncoders, database, ingest, signals, now=now, new_id=new_id)
+    station = Singleton(Station, database, media, signals, viewers, now=now, new_id=new_id, settings=rtmp, lock=lock)
     chat_log = Singleton(InMemoryChatLog, Singleton(Changes))
     chat: Provider[Any] = Singleton(Rooms, links, now, new_id)
     chat_door: Provider[Any] = chat
@@ -260,11 +258,6 @@ class Local(DeclarativeContainer):
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
     lookout = Singleton(Lookout, database, outbox, clock, live, new_id)
-    signals = Singleton(SqliteSignals, database, now)
-    viewers = Singleton(Viewers, database, now)
-    ingest = Singleton(SqliteIngest, database, media, links, viewers, now, settings=rtmp)
-    simulator: Provider[Any] = Object(None)
-    station = Singleton(Station, database, media, signals, viewers, now=now, new_id=new_id, settings=rtmp, lock=lock)
     background = Singleton(_background, transcoder, lookout, station)
 
 
@@ -354,5 +347,6 @@ async def opened(
             yield container
         finally:
             await container.transcoder().aclose()
+            await container.simulator().aclose()
     finally:
         database.close()

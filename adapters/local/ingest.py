@@ -64,7 +64,7 @@ class Viewers:
     now: Now
     process: str = field(factory=lambda: secret(12).hex())
     _seen: dict[str, dict[int, float]] = field(factory=dict)
-    _told: dict[str, int] = field(factory=dict)
+    _told: set[str] = field(factory=set)
 
     def fetched(self, stream: str, viewer: str) -> None:
         if stream not in self._seen and len(self._seen) >= _STREAMS_MOST:
@@ -78,19 +78,19 @@ class Viewers:
         since = ticks() - WATCHED_S
         for stream, viewers in list(self._seen.items()):
             self._seen[stream] = {viewer: at for viewer, at in viewers.items() if at > since}
-        counts = {stream: len(viewers) for stream, viewers in self._seen.items()}
         self._seen = {stream: viewers for stream, viewers in self._seen.items() if viewers}
-        if not counts and not self._told:
+        counts = dict.fromkeys(self._told, 0) | {stream: len(viewers) for stream, viewers in self._seen.items()}
+        if not counts:
             return
         at = self.now()
-        rows = [(stream, self.process, count, micros(at)) for stream, count in counts.items() if count]
+        rows = [(stream, self.process, count, micros(at)) for stream, count in counts.items()]
 
         def work(transaction: Transaction) -> None:
-            transaction.run(_FORGET_COUNTS, (micros(at - timedelta(seconds=3 * COUNTED_S)), self.process))
+            transaction.run(_FORGET_COUNTS, (micros(at - timedelta(seconds=3 * COUNTED_S)),))
             transaction.many(_COUNT, rows)
 
         await self.database.write(work)
-        self._told = {stream: count for stream, _, count, _ in rows}
+        self._told = {stream for stream, count in counts.items() if count}
 
     def count(self, stream: str) -> int:
         """In all processes."""
@@ -102,7 +102,7 @@ _COUNT = sql(
     "INSERT INTO viewers (name, process, count, at) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (name, process) DO UPDATE SET count = excluded.count, at = excluded.at"
 )
-_FORGET_COUNTS = sql("DELETE FROM viewers WHERE at < ?1 OR process = ?2")
+_FORGET_COUNTS = sql("DELETE FROM viewers WHERE at < ?")
 _WATCHING = sql("SELECT sum(count) FROM viewers WHERE name = ?")
 
 _KNOWN = sql("SELECT enabled FROM ingest WHERE name = ?")
@@ -116,10 +116,12 @@ _REPLACE_KEYS = sql("UPDATE ingest_key SET key = NULL WHERE name = ?")
 _FORGET_KEYS = sql("DELETE FROM ingest_key WHERE name = ? AND n <= ?")
 _ADD_KEY = sql("INSERT INTO ingest_key (digest, name, n, key) VALUES (?, ?, ?, ?)")
 _TAKE = sql("SELECT id, broadcast FROM take WHERE name = ? AND said IS NULL")
-_LIVE = sql("SELECT name, broadcast, since FROM take WHERE said IS NULL AND broadcast IS NOT NULL")
+_LIVE = sql(
+    "SELECT name, broadcast, since FROM take WHERE said IS NULL AND broadcast IS NOT NULL ORDER BY name LIMIT 1000"
+)
 _SAID = sql("SELECT said, broadcast FROM take WHERE id = ?")
 _FORGET_TAKE = sql("DELETE FROM take WHERE id = ?")
-_NOTE = sql("INSERT INTO note (take, at, text) VALUES (?, ?, ?)")
+_WISH = sql("INSERT INTO wish (name, kind, at, text) VALUES (?, ?, ?, ?)")
 
 
 def digest(key: str) -> str:
@@ -182,7 +184,7 @@ class SqliteIngest:
             transaction.run(_CUT, (stream.ingest,))
 
         await self._database.write(work)
-        await self._ended(stream.ingest)
+        await self.ended(stream.ingest)
         return await self.point(stream)
 
     async def stop(self, stream: Stream) -> bool:
@@ -191,12 +193,12 @@ class SqliteIngest:
             return transaction.row(_TAKE, (stream.ingest,))
 
         take = await self._database.write(work)
-        await self._ended(stream.ingest)
+        await self.ended(stream.ingest)
         return take is not None and take[1] is not None
 
     async def close(self, stream: StreamId, ingest: str) -> None:
         await self._database.write(lambda transaction: transaction.run(_CLOSE, (ingest,)))
-        await self._ended(ingest)
+        await self.ended(ingest)
         await self._media.remove_prefix(live_prefix(stream))
 
     async def live(self) -> Sequence[Sighting]:
@@ -243,13 +245,19 @@ class SqliteIngest:
         self._viewers.fetched(stream, viewer)
 
     async def annotate(self, stream: Stream, text: str) -> None:
+        await self.wish(stream.ingest, "note", text)
+
+    async def wish(self, name: str, kind: str, text: str = "") -> None:
+        """Of whoever takes what is broadcast: to ``note`` a text for the players, or, as if the encoder's network did it,
+        to ``drop`` it or hear nothing of it till the next time (``starve``). Raises Conflict (``not_live``).
+        """
         at = micros(self._now())
 
         def work(transaction: Transaction) -> None:
-            take = transaction.row(_TAKE, (stream.ingest,))
+            take = transaction.row(_TAKE, (name,))
             if take is None or take[1] is None:
                 raise Conflict("nothing is being broadcast", code="not_live")
-            transaction.run(_NOTE, (take[0], at, text))
+            transaction.run(_WISH, (name, kind, at, text))
 
         await self._database.write(work)
 
@@ -268,7 +276,7 @@ class SqliteIngest:
         transaction.run(_FORGET_KEYS, (name, number - KEYS_REMEMBERED))
         transaction.run(_ADD_KEY, (digest(key), name, number, key))
 
-    async def _ended(self, name: str) -> None:
+    async def ended(self, name: str) -> None:
         """Returns when what was broadcast has ended, in whichever process, with its take. Raises Unavailable if it does
         not.
         """

@@ -225,7 +225,8 @@ _4 = """
 -- the ingest
 CREATE TABLE ingest (  -- what is taken for each stream
     name TEXT PRIMARY KEY, enabled INTEGER NOT NULL, record INTEGER NOT NULL, window_s INTEGER NOT NULL,
-    cut INTEGER NOT NULL DEFAULT 0  -- goes up when what is broadcast has to end: whoever takes it sees that
+    cut INTEGER NOT NULL DEFAULT 0,  -- goes up when what is broadcast has to end: whoever takes it sees that
+    said TEXT  -- the last thing that was
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE ingest_key (
     digest TEXT PRIMARY KEY, name TEXT NOT NULL REFERENCES ingest ON DELETE CASCADE,
@@ -243,7 +244,9 @@ CREATE TABLE take (  -- what is shown as one, and recorded in one: broadcasts th
     said TEXT  -- of what is over: how the recording ended
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX take_open ON take (name) WHERE said IS NULL;
-CREATE TABLE note (n INTEGER PRIMARY KEY AUTOINCREMENT, take TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE TABLE wish (  -- of other processes, for whoever takes what is broadcast
+    n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL
+) STRICT;
 CREATE TABLE viewers (  -- as each process counts them
     name TEXT NOT NULL, process TEXT NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, process)
 ) STRICT, WITHOUT ROWID;

@@ -25,7 +25,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from attrs import define, field
 
-from adapters.local.database import Database, Transaction, micros, moment, sql
+from adapters.local.database import Database, Row, Transaction, micros, moment, sql
 from adapters.local.disk import DiskMedia
 from adapters.local.durable import ended, remove
 from adapters.local.feed import Feed, Shelf
@@ -71,7 +71,10 @@ _BY_DIGEST = sql(
 )
 _STANDING = sql("SELECT enabled, cut FROM ingest WHERE name = ?")
 _WINDOW = sql("SELECT window_s FROM ingest WHERE name = ?")
-_OPEN_TAKES = sql("SELECT id, name, recorded, cut, broadcast, since, over_at, broadcasts FROM take WHERE said IS NULL")
+_OPEN_TAKES = sql(
+    "SELECT id, name, recorded, cut, broadcast, since, over_at, broadcasts FROM take WHERE said IS NULL AND name > ?"
+    " ORDER BY name LIMIT 1000"
+)
 _BEGIN = sql(
     "INSERT INTO take (id, name, recorded, cut, broadcast, since, broadcasts) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET broadcast = excluded.broadcast, since = excluded.since, over_at = NULL,"
@@ -79,10 +82,11 @@ _BEGIN = sql(
 )
 _LEAVE = sql("UPDATE take SET broadcast = NULL, over_at = ? WHERE id = ?")
 _SAY = sql("UPDATE take SET said = ?, broadcast = NULL WHERE id = ?")
+_SAID_LAST = sql("UPDATE ingest SET said = ? WHERE name = ?")
 _DROP = sql("DELETE FROM take WHERE id = ?")
 _IS_TAKE = sql("SELECT 1 FROM take WHERE id = ?")
-_NOTES = sql("SELECT n, take, at, text FROM note ORDER BY n LIMIT 100")
-_DROP_NOTES = sql("DELETE FROM note WHERE n <= ?")
+_WISHES = sql("SELECT n, name, kind, at, text FROM wish WHERE n > 0 ORDER BY n LIMIT 100")
+_DROP_WISHES = sql("DELETE FROM wish WHERE n <= ?")
 
 
 @define(eq=False)
@@ -115,6 +119,8 @@ class _OnAir:
     failure: str | None = None
     ending: bool = False
     left: asyncio.Event = field(factory=asyncio.Event)
+    muted: bool = False
+    """Nothing is read of what it sends, as if its network had no room."""
     starving: bool = False
     breaches: set[str] = field(factory=set)
     arrived: list[tuple[float, int]] = field(factory=list)
@@ -236,12 +242,13 @@ class Station:
             detail=detail or {},
         )  # fmt: skip
 
-    async def _say(self, *said: Signal) -> None:
-        def work(transaction: Transaction) -> None:
-            for each in said:
-                self._signals.tell(transaction, each)
+    def _tell(self, transaction: Transaction, *said: Signal) -> None:
+        for each in said:
+            self._signals.tell(transaction, each)
+            transaction.run(_SAID_LAST, (text_of(each), each.ingest))
 
-        await self._store(work)
+    async def _say(self, *said: Signal) -> None:
+        await self._store(lambda transaction: self._tell(transaction, *said))
 
     # --- connections
 
@@ -269,6 +276,8 @@ class Station:
         until = ticks() + GREET_S
         try:
             while True:
+                while on_air is not None and on_air.muted:  # noqa: ASYNC110  (until it is wished otherwise)
+                    await asyncio.sleep(LOOK_S)
                 async with asyncio.timeout(IDLE_S if on_air else until - ticks()):
                     data = await reader.read(_PIECE)
                 if not data:
@@ -377,8 +386,7 @@ class Station:
 
         def work(transaction: Transaction) -> None:
             transaction.run(_BEGIN, row)
-            for each in said:
-                self._signals.tell(transaction, each)
+            self._tell(transaction, *said)
 
         await self._store(work)
         on_air.sampled_at = ticks()
@@ -412,8 +420,7 @@ class Station:
         def work(transaction: Transaction) -> None:
             if take is not None:
                 transaction.run(_LEAVE, (micros(now), take.id))
-            for each in said:
-                self._signals.tell(transaction, each)
+            self._tell(transaction, *said)
 
         await self._store(work)
         if take is not None and not self._goes_on(take, now):
@@ -459,7 +466,7 @@ class Station:
             else:
                 transaction.run(_DROP, (take.id,))
             if take.recorded:
-                self._signals.tell(transaction, said)
+                self._tell(transaction, said)
 
         await self._store(work)
         if take.recorded and not kept:
@@ -467,17 +474,22 @@ class Station:
 
     async def _recover(self) -> None:
         """What was on the air when the last process that listened was killed ended then."""
-        takes = []
-        for id_, name, recorded, cut, broadcast, since, over_at, broadcasts in self._database.rows(_OPEN_TAKES):
-            shelf = await self._shelf(name, id_, recorded=bool(recorded))
-            take = _Take(id_, name, bool(recorded), cut, shelf, _ids(broadcasts), moment(over_at or since))
-            if broadcast is not None:
-                last = shelf.main.segments[-1] if shelf.main.segments else None
-                take.over_at = last.at + timedelta(seconds=last.seconds) if last else moment(since)
-                await self._lost(take, BroadcastId(broadcast))
-            self._takes[name] = take
-            takes.append(take)
-        await asyncio.to_thread(self._tidy, {take.id for take in takes})
+        name = ""
+        while rows := self._database.rows(_OPEN_TAKES, (name,)):
+            for row in rows:
+                await self._take_up(row)
+            name = rows[-1][1]
+        await asyncio.to_thread(self._tidy, {take.id for take in self._takes.values()})
+
+    async def _take_up(self, row: Row) -> None:
+        id_, name, recorded, cut, broadcast, since, over_at, broadcasts = row
+        shelf = await self._shelf(name, id_, recorded=bool(recorded))
+        ids = values_of(broadcasts, BroadcastId)
+        take = self._takes[name] = _Take(id_, name, bool(recorded), cut, shelf, ids, moment(over_at or since))
+        if broadcast is not None:
+            last = shelf.main.segments[-1] if shelf.main.segments else None
+            take.over_at = last.at + timedelta(seconds=last.seconds) if last else moment(since)
+            await self._lost(take, BroadcastId(broadcast))
 
     async def _lost(self, take: _Take, broadcast: BroadcastId) -> None:
         at = take.over_at or self._now()
@@ -487,8 +499,7 @@ class Station:
 
         def work(transaction: Transaction) -> None:
             transaction.run(_LEAVE, (micros(at), take.id))
-            for each in said:
-                self._signals.tell(transaction, each)
+            self._tell(transaction, *said)
 
         await self._store(work)
 
@@ -533,13 +544,20 @@ class Station:
         for take in tuple(self._takes.values()):
             if take.over_at is not None and not self._goes_on(take, self._now()) and self._waits(take):
                 await self._close(take)
-        notes = self._database.rows(_NOTES)
-        shelves = {take.id: take.shelf for take in self._takes.values()}
-        for n, id_, at, text in notes:
-            if id_ in shelves:
-                await asyncio.to_thread(shelves[id_].note, Note(f"n{n}", moment(at), text))
-        if notes:
-            await self._store(lambda transaction: transaction.run(_DROP_NOTES, (notes[-1][0],)))
+        wishes = self._database.rows(_WISHES)
+        for n, name, kind, at, text in wishes:
+            await self._wished(name, kind, Note(f"n{n}", moment(at), text))
+        if wishes:
+            await self._store(lambda transaction: transaction.run(_DROP_WISHES, (wishes[-1][0],)))
+
+    async def _wished(self, name: str, kind: str, note: Note) -> None:
+        take, on_air = self._takes.get(name), self._on_air.get(name)
+        if kind == "note" and take is not None:
+            await asyncio.to_thread(take.shelf.note, note)
+        elif kind == "drop" and on_air is not None:
+            on_air.end()
+        elif kind == "starve" and on_air is not None:
+            on_air.muted = not on_air.muted
 
     def _waits(self, take: _Take) -> bool:
         """Whether nobody sends to it, or is just leaving it."""
@@ -600,7 +618,3 @@ def _breaches(found: "dict[str, str | int | float]") -> Iterator[tuple[str, str]
     bitrate = found.get("bitrate_bps")
     if isinstance(bitrate, int) and bitrate > BITRATE_MOST:
         yield "bitrate", f"{bitrate / 1e6:.0f} Mb/s of {BITRATE_MOST / 1e6:.0f}"
-
-
-def _ids(broadcasts: str) -> list[BroadcastId]:
-    return values_of(broadcasts, BroadcastId)

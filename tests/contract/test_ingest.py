@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import pytest
 from attrs import define, evolve, frozen
 
-from adapters.inmemory.ingest import SimulatedIngest, Step
+from adapters.inmemory.ingest import SimulatedIngest
 from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.told import InMemorySignals
 from adapters.links import Links
 from adapters.system import Ulids
-from application.ports import Delivery, Ingest, LinkMode, Signal, Signals
+from application.ports import Delivery, Ingest, LinkMode, Pretence, Signal, Signals
 from domain.broadcasts import Happening
 from domain.errors import Conflict
 from domain.ids import ChannelId, RecordingId, StreamId
@@ -86,11 +86,11 @@ class Simulated:
         except (Conflict, KeyError):
             return False
         if key == known:
-            await self.ingest.simulate(stream, Step.START)
+            await self.ingest.simulate(stream, Pretence.START)
         return key == known
 
     async def drop(self, stream: Stream) -> None:
-        await self.ingest.simulate(stream, Step.DROP)
+        await self.ingest.simulate(stream, Pretence.DROP)
 
 
 @asynccontextmanager

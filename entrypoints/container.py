@@ -514,6 +514,7 @@ class Core(DeclarativeContainer):
         SweepOrphans,
         videos=adapters.videos,
         channels=adapters.channels,
+        streams=adapters.streams,
         processings=adapters.processings,
         uploads=adapters.uploads,
         media=adapters.media,

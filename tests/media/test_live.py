@@ -19,11 +19,13 @@ import pytest
 from attrs import evolve
 
 from adapters.local import station
+from adapters.local.audit import Audit
+from adapters.local.backup import backup, restore
 from adapters.local.feed import INDEX, MASTER
 from adapters.local.hls import segment_name
 from adapters.local.jobs import JobQueue
 from adapters.playlists import variants
-from application.ports import Signal, TranscodeOrder
+from application.ports import Pretence, Signal, TranscodeOrder
 from domain.broadcasts import Happening
 from domain.errors import Conflict
 from domain.ids import RecordingId, VideoId
@@ -625,6 +627,61 @@ def _room(folder: Path) -> int:
 
 
 # --- afterwards
+
+
+async def test_a_backup_takes_along_what_was_recorded_so_far(here: Machine, films: Path, tmp_path: Path) -> None:
+    """Made while a broadcast goes on; of a stream that nothing is stored of, so that the check says so."""
+    stream = await here.stream(window_s=0)
+    await here.push(clip(films, "cats"), stream)
+    await until("segments", here.listed(stream, 2))
+    now = here.container.now()()
+    made = await asyncio.to_thread(backup, here.data / "hexcast.db", here.data / "media", tmp_path / "all.tar", now)
+    assert made.missing == ()
+    restore(tmp_path / "all.tar", tmp_path / "again")
+    async with machine(tmp_path / "again") as again:
+        (end,) = await ended(again, stream)
+        content = again.recording(end).read_bytes()
+        assert len(pictures(content)) >= 2 * RATE
+        assert content == (here.data / "media" / str(end.detail["source"])).read_bytes()[: len(content)]
+        (again.data / "media" / "recordings" / "rec-lost").mkdir()
+        audit = Audit(again.container.database(), again.data / "media", again.container.now())
+        found = {each.subject for each in await audit.find() if each.kind == "file"}
+        assert found == {f"l/{stream.id}", "recordings/rec-lost"}
+    async with machine(tmp_path / "again"):
+        assert not (again.data / "media" / "recordings" / "rec-lost").exists()
+
+
+@pytest.mark.parametrize("step", [Pretence.DROP, Pretence.END])
+async def test_a_real_encoder_is_pretended(here: Machine, step: Pretence) -> None:
+    stream, simulator = await here.stream(), here.container.simulator()
+    for refused in (step, Pretence.STARVE, Pretence.DUPLICATE):
+        with pytest.raises(Conflict):
+            await simulator.simulate(stream, refused)
+    await simulator.simulate(stream, Pretence.START)
+    with pytest.raises(Conflict):
+        await simulator.simulate(stream, Pretence.START)
+    await until("a segment", here.listed(stream, 1))
+    await simulator.simulate(stream, step)
+    await until("the end", lambda: Happening.SESSION_ENDED in here.kinds())
+    assert bool(here.station._takes) is (step is Pretence.DROP)
+    before = len(here.said)
+    await simulator.simulate(stream, Pretence.DUPLICATE)
+    await until("it again", lambda: len(here.said) > before)
+    assert here.said[-1] in here.said[:-1]
+    await simulator.simulate(stream, Pretence.REORDER)
+    await until("all of it", lambda: here.kinds()[-1] is Happening.SESSION_CREATED)
+
+
+async def test_a_pretended_encoder_starves(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(station, "SILENT_S", 0.5)
+    monkeypatch.setattr(station, "TICK_S", 0.1)
+    stream, simulator = await here.stream(), here.container.simulator()
+    await simulator.simulate(stream, Pretence.START)
+    await until("a segment", here.listed(stream, 1))
+    await simulator.simulate(stream, Pretence.STARVE)
+    await until("the starvation", lambda: here.heard(Happening.STARVATION_START))
+    await simulator.simulate(stream, Pretence.STARVE)
+    await until("its end", lambda: here.heard(Happening.STARVATION_END))
 
 
 async def test_a_recording_becomes_a_video(here: Machine, films: Path) -> None:

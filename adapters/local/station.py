@@ -28,7 +28,7 @@ from attrs import define, field
 from adapters.local.database import Database, Row, Transaction, micros, moment, sql
 from adapters.local.disk import DiskMedia
 from adapters.local.durable import ended, remove
-from adapters.local.feed import Feed, Shelf
+from adapters.local.feed import BACK_MS, JUMP_MS, Feed, Shelf
 from adapters.local.flv import Unfit
 from adapters.local.hls import Note
 from adapters.local.ingest import COUNTED_S, LOOK_S, RtmpSettings, Viewers, digest, recording_source
@@ -357,12 +357,9 @@ class Station:
         on_air.heard_at = ticks()
         try:
             await on_air.feed.take(media)
-        except Unfit as error:
-            on_air.failure = str(error)
-        except (Unavailable, OSError) as error:
-            on_air.failure = error.code if isinstance(error, Unavailable) else str(error)
-        if on_air.failure is not None:
-            raise Broken(on_air.failure)
+        except (Unfit, Unavailable, OSError) as error:
+            on_air.failure = _why(error)
+            raise Broken(on_air.failure) from error
 
     async def _opened(self, on_air: _OnAir) -> Shelf:
         """Where what comes now is kept: in the take that goes on, or a new one."""
@@ -398,14 +395,22 @@ class Station:
         return await asyncio.to_thread(Shelf.open, folder, recording, self._settings.window_s)
 
     async def _left(self, on_air: _OnAir) -> None:
-        """An encoder is gone; its take waits for the next one, unless it was cut off."""
+        """An encoder is gone. Whatever becomes of that, the next one may come."""
         on_air.ending = True
         try:
-            await on_air.feed.end()
-        except (Unfit, Unavailable, OSError) as error:
-            on_air.failure = on_air.failure or (error.code if isinstance(error, Unavailable) else str(error))
+            try:
+                await on_air.feed.end()
+            except (Unfit, Unavailable, OSError) as error:
+                on_air.failure = on_air.failure or _why(error)
+            finally:
+                await on_air.feed.abandon()
+                await self._parted(on_air)
         finally:
-            await on_air.feed.abandon()
+            self._on_air.pop(on_air.name, None)
+            on_air.left.set()
+
+    async def _parted(self, on_air: _OnAir) -> None:
+        """Its take waits for the next one, unless it was cut off."""
         now, take = self._now(), on_air.take
         said = []
         if on_air.failure is not None:
@@ -425,8 +430,6 @@ class Station:
         await self._store(work)
         if take is not None and not self._goes_on(take, now):
             await self._close(take)
-        self._on_air.pop(on_air.name, None)
-        on_air.left.set()
 
     # --- takes
 
@@ -584,6 +587,8 @@ class Station:
         present, meter = ticks(), on_air.feed.meter
         arrived = on_air.arrived
         if meter.at_ms is not None:
+            if arrived and not -BACK_MS < meter.at_ms - arrived[-1][1] < JUMP_MS:  # its clock jumped
+                arrived.clear()
             arrived.append((present, meter.at_ms))
         while len(arrived) > 1 and arrived[1][0] <= present - SILENT_S:
             arrived.pop(0)
@@ -612,6 +617,10 @@ class Station:
             yield self._signal(on_air.name, on_air.broadcast, Happening.LIMIT_BREACH, detail=detail)
         on_air.breaches = set(breaches)
         yield self._signal(on_air.name, on_air.broadcast, Happening.HEALTH, detail=found)
+
+
+def _why(error: Exception) -> str:
+    return error.code if isinstance(error, Unavailable) else str(error)
 
 
 def _breaches(found: "dict[str, str | int | float]") -> Iterator[tuple[str, str]]:

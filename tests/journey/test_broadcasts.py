@@ -1,5 +1,6 @@
 """A whole broadcast on a real server of two processes: from the key to the video, and what a kill leaves of it."""
 
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from adapters.system import ticks
+from tests.durability.starts import refused
 from tests.journey.server import Json, Person, Server, sign_up
 from tests.media.films import FFMPEG
 from tests.media.live import clip
@@ -105,6 +107,15 @@ def test_a_broadcast_from_the_key_to_the_video(server: Server, tmp_path: Path) -
     assert (held / "source").stat().st_size > 0
     ann.answer(ann.http.delete(f"/v1/videos/{video['id']}"))
     until("the recording to go", lambda: None if held.exists() else {})
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, said = refused(tmp_path / "data", env={"HEXCAST_RTMP_PORT": str(port)})
+    assert (status, said) == (1, f"hexcast: cannot listen on 127.0.0.1:{port}: Address already in use")
 
 
 def test_what_a_kill_leaves_becomes_a_video(server: Server, tmp_path: Path) -> None:

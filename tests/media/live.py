@@ -35,13 +35,20 @@ async def until(what: str, condition: Callable[[], object]) -> None:
 
 
 def clip(
-    folder: Path, name: str, size: str = "320x180", *, seconds: int = 4, key_every: int = 25, sound: bool = True
+    folder: Path,
+    name: str,
+    size: str = "320x180",
+    *,
+    seconds: int = 4,
+    key_every: int = 25,
+    sound: bool = True,
+    codec: str = "libx264",
 ) -> Path:
     """As an encoder sends it, 25 pictures a second, made once."""
     path = folder / f"{name}.flv"
     if not path.exists():
         ffmpeg(
-            *picture(size, seconds), *(tone(seconds) if sound else []), "-c:v", "libx264", "-preset", "ultrafast",
+            *picture(size, seconds), *(tone(seconds) if sound else []), "-c:v", codec, "-preset", "ultrafast",
             "-pix_fmt", "yuv420p", "-g", str(key_every), "-keyint_min", str(key_every), "-c:a", "aac", str(path),
         )  # fmt: skip
     return path

@@ -24,6 +24,7 @@ from adapters.local.backup import backup, restore
 from adapters.local.feed import INDEX, MASTER
 from adapters.local.hls import segment_name
 from adapters.local.jobs import JobQueue
+from adapters.local.rtmp import Kind
 from adapters.playlists import variants
 from application.ports import Pretence, Signal, TranscodeOrder
 from domain.broadcasts import Happening
@@ -188,6 +189,22 @@ async def test_sound_alone_is_shown(here: Machine, films: Path) -> None:
         await sender.send(sound(films))
         await until("three segments", here.listed(stream, 3))
     even(sounds(shown(here, stream)), here.playlist(stream).end_s)
+
+
+async def test_newer_codecs_are_passed_on_or_refused(here: Machine, films: Path) -> None:
+    """As enhanced RTMP names them; what nobody could play ends the broadcast with a reason."""
+    one, two = await here.stream(1), await here.stream(2)
+    async with Sender.publishing(await here.ingest.point(one)) as sender:
+        await sender.send(clip(films, "hevc", codec="libx265"))
+        await until("segments", here.listed(one, 3))
+        with av.open(io.BytesIO(shown(here, one)), "r", format="mpegts") as container:
+            assert container.streams.video[0].codec_context.name == "hevc"
+            assert sum(1 for _ in container.decode(video=0)) >= 3 * RATE
+    async with Sender.publishing(await here.ingest.point(two)) as sender:
+        sender.piece(Kind.VIDEO, 0, b"\x90av01" + bytes(20))
+        await sender.cut_off()
+    await until("the failure", lambda: here.heard(Happening.STREAM_FAILURE, two))
+    assert "av01" in str(here.heard(Happening.STREAM_FAILURE, two)[0].detail["reason"])
 
 
 async def test_sound_that_comes_later_is_heard(here: Machine, films: Path) -> None:

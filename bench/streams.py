@@ -1,6 +1,7 @@
 """Livestreams: how soon what is pushed is shown, how far behind viewers are, and how many streams one machine holds."""
 
 import contextlib
+import itertools
 import statistics
 import subprocess
 import sys
@@ -218,12 +219,11 @@ def camera(address: str) -> None:
 
 
 def _at_once(server: Server, folder: Path, film: Path, *, seconds: int) -> Iterator[Row]:
-    places: list[Place] = []
+    numbers = itertools.count(2000)
 
     def ours(count: int) -> bool:
-        while len(places) < count:
-            places.append(_ours(server, folder, 2000 + len(places)))
-        return _holds(film, places[:count], seconds)
+        # Others than before, which may not have noticed yet that their encoders are gone.
+        return _holds(film, [_ours(server, folder, next(numbers)) for _ in range(count)], seconds)
 
     def raw(count: int) -> bool:
         with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ import pytest
 from adapters.local.database import Database
 from adapters.local.told import AGAIN_AFTER, SqliteSignals
 from application.ports import Signal
-from domain.broadcasts import Happening
+from domain.broadcasts import Detail, Happening
 from domain.ids import BroadcastId
 from tests.strategies import START
 from tests.worlds import FakeClock
@@ -23,7 +23,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def signal(number: int) -> Signal:
-    detail = {"recording": "rec-1", "duration_s": 1.5, "viewers": 3, "broadcasts": ("st-1", "st-2")}
+    detail: Detail = {"recording": "rec-1", "duration_s": 1.5, "viewers": 3, "broadcasts": ("st-1", "st-2")}
     return Signal(
         id=f"evt_{number}", ingest="str_1", broadcast=BroadcastId("st-1"), kind=Happening.RECORDING_END,
         at=START + timedelta(seconds=number), detail=detail,

@@ -20,7 +20,7 @@ from adapters.rows import value_of
 from adapters.system import secret, ticks
 from application.ports import Link, LinkMode, Now, Sighting, Signal
 from domain.broadcasts import Happening
-from domain.errors import Conflict, NotFound, Unavailable
+from domain.errors import Conflict, Unavailable
 from domain.ids import BroadcastId, RecordingId, StreamId, UserId
 from domain.streams import LIFE_LONGEST, IngestPoint, Stream, live_prefix
 from domain.videos import Audience
@@ -99,25 +99,25 @@ class Viewers:
 
 
 _COUNT = sql(
-    "INSERT INTO viewers (name, process, count, at) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (name, process) DO UPDATE SET count = excluded.count, at = excluded.at"
+    "INSERT INTO viewers (stream, process, count, at) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (stream, process) DO UPDATE SET count = excluded.count, at = excluded.at"
 )
 _FORGET_COUNTS = sql("DELETE FROM viewers WHERE at < ?")
-_WATCHING = sql("SELECT sum(count) FROM viewers WHERE name = ?")
+_WATCHING = sql("SELECT sum(count) FROM viewers WHERE stream = ?")
 
 _KNOWN = sql("SELECT enabled FROM ingest WHERE name = ?")
-_OPEN = sql("INSERT INTO ingest (name, enabled, record, window_s) VALUES (?, ?, ?, ?)")
+_OPEN = sql("INSERT INTO ingest (name, stream, enabled, record, window_s) VALUES (?, ?, ?, ?, ?)")
 _CONFIGURE = sql("UPDATE ingest SET enabled = ?, record = ?, window_s = ? WHERE name = ?")
 _CUT = sql("UPDATE ingest SET cut = cut + 1 WHERE name = ?")
 _CLOSE = sql("DELETE FROM ingest WHERE name = ?")
-_KEY = sql("SELECT key FROM ingest_key WHERE name = ? ORDER BY n DESC LIMIT 1")
+_KEY = sql("SELECT key, enabled FROM ingest_key JOIN ingest USING (name) WHERE name = ? ORDER BY n DESC LIMIT 1")
 _NEWEST_KEY = sql("SELECT max(n) FROM ingest_key WHERE name = ?")
 _REPLACE_KEYS = sql("UPDATE ingest_key SET key = NULL WHERE name = ?")
 _FORGET_KEYS = sql("DELETE FROM ingest_key WHERE name = ? AND n <= ?")
 _ADD_KEY = sql("INSERT INTO ingest_key (digest, name, n, key) VALUES (?, ?, ?, ?)")
 _TAKE = sql("SELECT id, broadcast FROM take WHERE name = ? AND said IS NULL")
 _LIVE = sql(
-    "SELECT name, broadcast, since FROM take WHERE said IS NULL AND broadcast IS NOT NULL ORDER BY name LIMIT 1000"
+    "SELECT name, stream, broadcast, since FROM take WHERE said IS NULL AND broadcast IS NOT NULL ORDER BY name LIMIT 1000"
 )
 _SAID = sql("SELECT said, broadcast FROM take WHERE id = ?")
 _FORGET_TAKE = sql("DELETE FROM take WHERE id = ?")
@@ -133,7 +133,9 @@ def recording_source(recording: str) -> str:
 
 
 class SqliteIngest:
-    """Its name for a stream is the stream's id."""
+    """Its name for a stream is the stream's id, unless the stream comes with another one, as from an archive: with that it
+    is made ready when it is first asked for.
+    """
 
     def __init__(
         self, database: Database, media: DiskMedia, links: Links, viewers: Viewers, now: Now, *, settings: RtmpSettings,
@@ -148,20 +150,14 @@ class SqliteIngest:
         self._new_key = new_key
 
     async def open(self, stream: Stream) -> str:
-        name = stream.id
-
-        def work(transaction: Transaction) -> None:
-            if transaction.row(_KNOWN, (name,)) is None:
-                transaction.run(_OPEN, (name, int(stream.enabled), int(stream.record), stream.reconnect_window_s))
-                self._another_key(transaction, name)
-
-        await self._database.write(work)
-        return name
+        await self._database.write(lambda transaction: self._make_ready(transaction, stream))
+        return stream.ingest or stream.id
 
     async def configure(self, stream: Stream) -> None:
         name = stream.ingest
 
         def work(transaction: Transaction) -> None:
+            self._make_ready(transaction, stream)
             known = transaction.row(_KNOWN, (name,))
             transaction.run(_CONFIGURE, (int(stream.enabled), int(stream.record), stream.reconnect_window_s, name))
             if known is not None and bool(known[0]) != stream.enabled:
@@ -171,15 +167,16 @@ class SqliteIngest:
         await self._database.write(work)
 
     async def point(self, stream: Stream) -> IngestPoint:
-        known, key = self._database.row(_KNOWN, (stream.ingest,)), self._database.row(_KEY, (stream.ingest,))
-        if known is None or key is None:
-            raise NotFound("nothing is taken for this stream")
-        if not known[0]:
+        if self._database.row(_KEY, (stream.ingest,)) is None:
+            await self.open(stream)
+        ((key, enabled),) = self._database.rows(_KEY, (stream.ingest,))
+        if not enabled:
             raise Conflict("this stream is disabled; enable it first", code="stream_disabled")
-        return IngestPoint(self._settings.url, key[0])
+        return IngestPoint(self._settings.url, key)
 
     async def rotate(self, stream: Stream) -> IngestPoint:
         def work(transaction: Transaction) -> None:
+            self._make_ready(transaction, stream)
             self._another_key(transaction, stream.ingest)
             transaction.run(_CUT, (stream.ingest,))
 
@@ -205,24 +202,24 @@ class SqliteIngest:
         return [
             Sighting(
                 ingest=name, broadcast=BroadcastId(broadcast), started_at=moment(since),
-                viewers=self._viewers.count(name),
+                viewers=self._viewers.count(stream),
             )
-            for name, broadcast, since in self._database.rows(_LIVE)
+            for name, stream, broadcast, since in self._database.rows(_LIVE)
         ]  # fmt: skip
 
-    async def recorded(self, stream: Stream, recording: RecordingId, source: str) -> Signal | None:
+    async def recorded(self, ingest: str, recording: RecordingId, source: str) -> Signal | None:
         """One that waits for its encoder in vain is ended, so that the next question has an answer."""
         del source
         row = self._database.row(_SAID, (recording,))
         if row is None:
             return Signal(
-                id=f"lost-{recording}", ingest=stream.ingest, broadcast=None, kind=Happening.RECORDING_END_FAILURE,
+                id=f"lost-{recording}", ingest=ingest, broadcast=None, kind=Happening.RECORDING_END_FAILURE,
                 at=self._now(), detail={"recording": recording, "reason": "nothing is known of it"},
             )  # fmt: skip
         if row[0] is not None:
             return value_of(row[0], Signal)
         if row[1] is None:
-            await self._database.write(lambda transaction: transaction.run(_CUT, (stream.ingest,)))
+            await self._database.write(lambda transaction: transaction.run(_CUT, (ingest,)))
         return None
 
     async def playback(self, stream: Stream, audience: Audience, viewer: UserId | None, until: datetime) -> Link:
@@ -267,6 +264,13 @@ class SqliteIngest:
         if top == "recordings" and source == recording_source(recording):
             await self._media.remove_recording(recording)
             await self._database.write(lambda transaction: transaction.run(_FORGET_TAKE, (recording,)))
+
+    def _make_ready(self, transaction: Transaction, stream: Stream) -> None:
+        name = stream.ingest or stream.id
+        if transaction.row(_KNOWN, (name,)) is None:
+            settings = int(stream.enabled), int(stream.record), stream.reconnect_window_s
+            transaction.run(_OPEN, (name, stream.id, *settings))
+            self._another_key(transaction, name)
 
     def _another_key(self, transaction: Transaction, name: str) -> None:
         key = f"live_{self._new_key().hex()}"

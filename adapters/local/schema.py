@@ -224,7 +224,8 @@ CREATE TABLE happening (  -- those of a stream lie together, in the order in whi
 _4 = """
 -- the ingest
 CREATE TABLE ingest (  -- what is taken for each stream
-    name TEXT PRIMARY KEY, enabled INTEGER NOT NULL, record INTEGER NOT NULL, window_s INTEGER NOT NULL,
+    name TEXT PRIMARY KEY, stream TEXT NOT NULL, enabled INTEGER NOT NULL, record INTEGER NOT NULL,
+    window_s INTEGER NOT NULL,
     cut INTEGER NOT NULL DEFAULT 0,  -- goes up when what is broadcast has to end: whoever takes it sees that
     said TEXT  -- the last thing that was
 ) STRICT, WITHOUT ROWID;
@@ -235,7 +236,7 @@ CREATE TABLE ingest_key (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX ingest_key_name ON ingest_key (name, n);
 CREATE TABLE take (  -- what is shown as one, and recorded in one: broadcasts that follow each other within the window
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, recorded INTEGER NOT NULL,
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, stream TEXT NOT NULL, recorded INTEGER NOT NULL,
     cut INTEGER NOT NULL,  -- the ingest's, when it began
     broadcast TEXT,  -- the one that goes on; NULL: none does
     since INTEGER NOT NULL,  -- when the last broadcast began
@@ -248,7 +249,8 @@ CREATE TABLE wish (  -- of other processes, for whoever takes what is broadcast
     n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL
 ) STRICT;
 CREATE TABLE viewers (  -- as each process counts them
-    name TEXT NOT NULL, process TEXT NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, process)
+    stream TEXT NOT NULL, process TEXT NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (stream, process)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX viewers_at ON viewers (at);
 CREATE TABLE signal (

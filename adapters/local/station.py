@@ -67,16 +67,16 @@ CLEAR_AFTER_S = 60.0
 _PIECE = 64 * 1024
 
 _BY_DIGEST = sql(
-    "SELECT ingest.name, key, enabled, record, window_s, cut FROM ingest_key JOIN ingest USING (name) WHERE digest = ?"
+    "SELECT ingest.name, stream, key, enabled, record, cut FROM ingest_key JOIN ingest USING (name) WHERE digest = ?"
 )
 _STANDING = sql("SELECT enabled, cut FROM ingest WHERE name = ?")
 _WINDOW = sql("SELECT window_s FROM ingest WHERE name = ?")
 _OPEN_TAKES = sql(
-    "SELECT id, name, recorded, cut, broadcast, since, over_at, broadcasts FROM take WHERE said IS NULL AND name > ?"
+    "SELECT id, name, stream, recorded, cut, broadcast, since, over_at, broadcasts FROM take WHERE said IS NULL AND name > ?"
     " ORDER BY name LIMIT 1000"
 )
 _BEGIN = sql(
-    "INSERT INTO take (id, name, recorded, cut, broadcast, since, broadcasts) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO take (id, name, stream, recorded, cut, broadcast, since, broadcasts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET broadcast = excluded.broadcast, since = excluded.since, over_at = NULL,"
     " broadcasts = excluded.broadcasts"
 )
@@ -93,6 +93,7 @@ _DROP_WISHES = sql("DELETE FROM wish WHERE n <= ?")
 class _Take:
     id: str
     name: str
+    stream: str
     recorded: bool
     cut: int
     shelf: Shelf
@@ -106,6 +107,7 @@ class _OnAir:
     """An encoder that may send."""
 
     name: str
+    stream: str
     broadcast: BroadcastId
     record: bool
     cut: int
@@ -324,7 +326,7 @@ class Station:
         row = self._database.row(_BY_DIGEST, (digest(key),))
         if row is None:
             raise Refusal("unknown_key")
-        name, current, enabled, record, _, cut = row
+        name, stream, current, enabled, record, cut = row
         if not enabled:
             raise Refusal("stream_disabled", name)
         if current is None or not hmac.compare_digest(current.encode(), key.encode()):
@@ -342,7 +344,7 @@ class Station:
         if name in self._on_air:  # another one was faster
             raise Refusal("already_live", name)
         on_air = _OnAir(
-            name, BroadcastId(f"st-{self._new_id(EVENT).removeprefix('evt_')}"), bool(record), cut, writer, task,
+            name, stream, BroadcastId(f"st-{self._new_id(EVENT).removeprefix('evt_')}"), bool(record), cut, writer, task,
             Feed(self._ffmpeg, lambda: self._opened(on_air), self._now, self._settings.transcoded),
         )  # fmt: skip
         self._on_air[name] = on_air
@@ -369,12 +371,14 @@ class Station:
             take = None
         if take is None:
             name = f"rec-{on_air.broadcast.removeprefix('st-')}"
-            shelf = await self._shelf(on_air.name, name, recorded=on_air.record)
-            take = self._takes[on_air.name] = _Take(name, on_air.name, on_air.record, on_air.cut, shelf, [])
+            shelf = await self._shelf(on_air.stream, name, recorded=on_air.record)
+            take = self._takes[on_air.name] = _Take(
+                name, on_air.name, on_air.stream, on_air.record, on_air.cut, shelf, []
+            )
         take.broadcasts.append(on_air.broadcast)
         take.over_at, on_air.take = None, take
         row = (
-            take.id, take.name, int(take.recorded), take.cut, on_air.broadcast, micros(now), text_of(take.broadcasts)
+            take.id, take.name, take.stream, int(take.recorded), take.cut, on_air.broadcast, micros(now), text_of(take.broadcasts)
         )  # fmt: skip
         said = [self._signal(on_air.name, on_air.broadcast, Happening.STREAM_START, now)]
         if take.recorded:
@@ -485,10 +489,10 @@ class Station:
         await asyncio.to_thread(self._tidy, {take.id for take in self._takes.values()})
 
     async def _take_up(self, row: Row) -> None:
-        id_, name, recorded, cut, broadcast, since, over_at, broadcasts = row
-        shelf = await self._shelf(name, id_, recorded=bool(recorded))
+        id_, name, stream, recorded, cut, broadcast, since, over_at, broadcasts = row
+        shelf = await self._shelf(stream, id_, recorded=bool(recorded))
         ids = values_of(broadcasts, BroadcastId)
-        take = self._takes[name] = _Take(id_, name, bool(recorded), cut, shelf, ids, moment(over_at or since))
+        take = self._takes[name] = _Take(id_, name, stream, bool(recorded), cut, shelf, ids, moment(over_at or since))
         if broadcast is not None:
             last = shelf.main.segments[-1] if shelf.main.segments else None
             take.over_at = last.at + timedelta(seconds=last.seconds) if last else moment(since)
@@ -608,7 +612,7 @@ class Station:
     def _sampled(self, on_air: _OnAir, present: float) -> Iterator[Signal]:
         found: dict[str, str | int | float] = dict(on_air.feed.meter.restart(present - on_air.sampled_at))
         on_air.sampled_at = present
-        found["viewers"] = self._viewers.count(on_air.name)
+        found["viewers"] = self._viewers.count(on_air.stream)
         breaches = dict(_breaches(found))
         if breaches:
             found["breach"] = ", ".join(breaches.values())

@@ -178,7 +178,7 @@ async def test_what_is_broadcast_is_seen_and_told_of(opened: Opened) -> None:
     assert told == {(stream.ingest, sighting.broadcast)}
     assert sighting.started_at == started.at
     id_ = RecordingId(str(recording.detail["recording"]))
-    assert await opened.ingest.recorded(stream, id_, "") is None
+    assert await opened.ingest.recorded(stream.ingest, id_, "") is None
     await opened.door.drop(stream)
     (end,) = await opened.heard(Happening.STREAM_END)
     assert end.broadcast == sighting.broadcast
@@ -232,7 +232,7 @@ async def test_a_stop_cuts_it_off_and_ends_the_recording(opened: Opened) -> None
     (recorded,) = await opened.heard(Happening.RECORDING_END)
     assert list(recorded.detail["broadcasts"]) == [ended.broadcast]  # type: ignore[arg-type]
     assert float(str(recorded.detail["duration_s"])) > 0
-    again = await opened.ingest.recorded(stream, RecordingId(str(recorded.detail["recording"])), "")
+    again = await opened.ingest.recorded(stream.ingest, RecordingId(str(recorded.detail["recording"])), "")
     assert again is not None
     assert (again.id, again.kind) == (recorded.id, recorded.kind)
     for _ in range(2):
@@ -254,7 +254,7 @@ async def test_an_encoder_that_comes_back_goes_on_with_the_recording(opened: Ope
         await moved
     (id_,) = recording
     async with asyncio.timeout(PATIENCE_S):
-        while (end := await opened.ingest.recorded(stream, RecordingId(id_), "")) is None:  # noqa: ASYNC110  (nobody tells)
+        while (end := await opened.ingest.recorded(stream.ingest, RecordingId(id_), "")) is None:  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.02)
     assert end.kind is Happening.RECORDING_END
     assert list(end.detail["broadcasts"]) == [each.broadcast for each in started]  # type: ignore[arg-type]

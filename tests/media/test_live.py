@@ -163,7 +163,7 @@ async def test_a_take_that_waits_in_vain_ends(here: Machine, films: Path) -> Non
     assert not here.heard(Happening.RECORDING_END)
     await here.container.clock().advance(timedelta(seconds=31))
     (end,) = await ended(here, stream)
-    assert await here.ingest.recorded(stream, RecordingId(str(end.detail["recording"])), "") == end
+    assert await here.ingest.recorded(stream.ingest, RecordingId(str(end.detail["recording"])), "") == end
     with pytest.raises(Conflict):
         await here.ingest.playback(stream, Audience.ANYONE, None, end.at)
 
@@ -260,6 +260,17 @@ async def test_other_sizes_are_made_where_that_is_wanted(tmp_path: Path, films: 
         other = folder / named[1].uri
         await until("segments of it", lambda: other.exists() and ".ts" in other.read_text())
         assert {height for _, height in pictures((other.parent / segment_name(0)).read_bytes())} == {360}
+
+
+async def test_a_stream_that_comes_with_a_name_is_made_ready_with_it(here: Machine, films: Path) -> None:
+    """As from an archive: what it was called elsewhere is no name of a folder."""
+    stream = evolve(await here.stream(), ingest="arn:aws:ivs:eu-central-1:1:channel/x")
+    encoder = await here.push(clip(films, "cats"), stream)
+    await until("a segment", here.listed(stream, 1))
+    assert [each.ingest for each in await here.ingest.live()] == [stream.ingest]
+    assert await here.ingest.stop(stream)
+    assert await encoder.gone() != 0
+    await ended(here, stream)
 
 
 # --- who may

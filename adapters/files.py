@@ -11,6 +11,7 @@ SMALL_LIFE = timedelta(days=1)
 PUT_MOST = 16 * MIB
 _TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",
+    "ts": "video/mp2t",
     "mp4": "video/mp4",
     "m4s": "video/iso.segment",
     "jpg": "image/jpeg",

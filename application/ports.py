@@ -643,6 +643,9 @@ class Ingest(Protocol):
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """What ``playback`` gave this viewer ends."""
 
+    def watched(self, stream: StreamId, viewer: str) -> None:
+        """Someone asked our own door for what to play next; ``viewer`` tells one from the other."""
+
     async def annotate(self, stream: Stream, text: str) -> None:
         """Timed metadata, of at most 1 KiB, for the players at this point. Raises Conflict (``not_live``)."""
 

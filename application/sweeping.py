@@ -12,10 +12,11 @@ from functools import partial
 
 from attrs import define, field, frozen
 
-from application.ports import Channels, MediaStore, Now, Processings, Stored, Uploads, UploadStore, Videos
+from application.ports import Channels, MediaStore, Now, Processings, Stored, Streams, Uploads, UploadStore, Videos
 from domain.errors import NotFound
-from domain.ids import ChannelId, UploadId, VideoId, made_at
+from domain.ids import ChannelId, StreamId, UploadId, VideoId, made_at
 from domain.media import attempt_prefix, video_prefix
+from domain.streams import live_prefix
 from domain.uploads import Status
 from domain.watching import GRANT_LIFE
 
@@ -62,6 +63,7 @@ class SweepOrphans:
 
     videos: Videos
     channels: Channels
+    streams: Streams
     processings: Processings
     uploads: Uploads
     media: MediaStore
@@ -100,6 +102,7 @@ class SweepOrphans:
         self._orphans_before, self._orphans = self._orphans, {}
         self._to_look_at = [
             ("uploads", self._held),
+            ("l/", partial(self._folder, "l/", self._stream_of)),
             ("c/", partial(self._folder, "c/", self._channel_of)),
             ("v/", partial(self._folder, "v/", self._video_of)),
         ]
@@ -168,6 +171,19 @@ class SweepOrphans:
 
     async def _files_of_channel(self, channel: ChannelId) -> Collection[str]:
         return (await self.channels.get(channel)).files
+
+    # --- streams
+
+    def _stream_of(self, _: str, stored: Stored) -> _Look | None:
+        return partial(self._stream, StreamId(stored.name[:-1])) if stored.at is None else None
+
+    async def _stream(self, stream: StreamId) -> str:
+        """What is shown of one that is there comes and goes with its broadcasts."""
+        try:
+            await self.streams.get(stream)
+        except NotFound:
+            return await self._remove(live_prefix(stream), "there is no such stream")
+        return ""
 
     # --- what people put
 

@@ -10,6 +10,7 @@ from application.ports import (
     Delivery,
     File,
     History,
+    Ingest,
     Link,
     LinkMode,
     MediaStore,
@@ -27,7 +28,7 @@ from domain.access import Actor
 from domain.errors import Conflict, Forbidden, NotFound
 from domain.ids import SESSION, SessionId, StreamId, VideoId
 from domain.media import attempt_prefix
-from domain.streams import Stream
+from domain.streams import Stream, is_live_playlist
 from domain.videos import Audience, Video
 from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Watched
 
@@ -135,10 +136,13 @@ class OpenFile:
 
     videos: Videos
     streams: Streams
+    ingest: Ingest
     delivery: Delivery
 
-    async def __call__(self, key: str, token: str | None = None) -> File:
-        """Raises NotFound, and with a token Forbidden (``link_invalid``, ``link_expired``, ``link_void``)."""
+    async def __call__(self, key: str, token: str | None = None, viewer: str = "") -> File:
+        """``viewer`` tells one from the other. Raises NotFound, and with a token Forbidden (``link_invalid``,
+        ``link_expired``, ``link_void``).
+        """
         top, _, rest = key.partition("/")
         owner = rest.partition("/")[0]
         grant = None
@@ -146,7 +150,10 @@ class OpenFile:
             grant = await self._leave(top, owner, token)
         elif top != "c" or token is not None:
             raise NotFound("there is no such file")
-        return await self.delivery.file(key, grant)
+        file = await self.delivery.file(key, grant)
+        if is_live_playlist(key):
+            self.ingest.watched(StreamId(owner), viewer)
+        return file
 
     async def _leave(self, top: str, owner: str, token: str | None) -> Grant | None:
         """To see the files of the video or stream now."""

@@ -14,6 +14,7 @@ from bench.load import require_wrk
 from bench.reads import processes, reads, scale, sqlite
 from bench.rows import Row, say, table
 from bench.start import start
+from bench.streams import streams
 from bench.transcode import transcode
 from bench.uploads import uploads
 from bench.writes import durable, fanout, writes
@@ -28,6 +29,7 @@ ALL: Mapping[str, Callable[..., Iterator[Row]]] = {
     "fanout": fanout,
     "uploads": uploads,
     "transcode": transcode,
+    "streams": streams,
     "start": start,
     "cloud": cloud,
 }

@@ -95,6 +95,7 @@ def real(
     folder.mkdir(parents=True, exist_ok=True)
     env = {
         "HEXCAST_PROFILE": profile, "HEXCAST_WORKERS": str(workers), "HEXCAST_PORT": str(port),
+        "HEXCAST_RTMP_PORT": "0",
         "HEXCAST_DATA": str(folder / "data"), "HEXCAST_RATE_LIMIT": "0", "HEXCAST_LOG_FORMAT": "json", **settings,
     }  # fmt: skip
     with _child(["real", str(told), as_json(size or Size(videos=1, comments=0))], folder, env) as process:

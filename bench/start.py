@@ -44,7 +44,7 @@ def _imported() -> float:
 
 def _ready(data: Path) -> float:
     port = free_port()
-    env = {**os.environ, "HEXCAST_PORT": str(port), "HEXCAST_DATA": str(data)}
+    env = {**os.environ, "HEXCAST_PORT": str(port), "HEXCAST_RTMP_PORT": "0", "HEXCAST_DATA": str(data)}
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "entrypoints.http.serve"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL

@@ -32,6 +32,11 @@ def live_prefix(stream: StreamId) -> str:
     return f"l/{stream}/"
 
 
+def is_live_playlist(key: str) -> bool:
+    """Whether another file takes this one's place with each segment."""
+    return key.startswith("l/") and key.endswith(".m3u8")
+
+
 class Latency(StrEnum):
     """How far behind viewers are: about 3 s or about 8."""
 

@@ -335,7 +335,9 @@ class Core(DeclarativeContainer):
     heartbeat = Singleton(Heartbeat, sessions=adapters.sessions, users=adapters.users, now=adapters.now)
     list_history = Singleton(ListHistory, history=adapters.history, videos=adapters.videos, cards=video_cards)
     forget_history = Singleton(ForgetHistory, history=adapters.history)
-    open_file = Singleton(OpenFile, videos=adapters.videos, streams=adapters.streams, delivery=adapters.delivery)
+    open_file = Singleton(
+        OpenFile, videos=adapters.videos, streams=adapters.streams, ingest=adapters.ingest, delivery=adapters.delivery
+    )
 
     # engagement
     comment_cards = Singleton(
@@ -512,6 +514,7 @@ class Core(DeclarativeContainer):
         SweepOrphans,
         videos=adapters.videos,
         channels=adapters.channels,
+        streams=adapters.streams,
         processings=adapters.processings,
         uploads=adapters.uploads,
         media=adapters.media,
@@ -580,10 +583,15 @@ async def open_app(settings: Settings) -> AsyncIterator[Core]:
         opening = opened(public_url=settings.public_url, secret=secret)
     elif settings.profile == "local":
         from adapters.local.container import opened as opened_local
+        from adapters.local.ingest import RtmpSettings
 
         opening = opened_local(
             public_url=settings.public_url, secret=secret, data=settings.data, transcode_jobs=settings.transcode_jobs,
             shared=settings.workers > 1,
+            rtmp=RtmpSettings(
+                host=settings.host, port=settings.rtmp_port, url=settings.rtmp_url or "", most=settings.live_streams,
+                window_s=settings.live_window_s, transcoded=settings.live_ladder,
+            ),
         )  # fmt: skip
     else:
         from adapters.aws.settings import AwsSettings

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
@@ -46,6 +47,12 @@ class Settings:
     worker: Place | None = None
     """Of a process that ``entrypoints.http.workers`` started."""
     transcode_jobs: int = 1
+    rtmp_port: int | None = 1935
+    """Where encoders send what is broadcast; None: nowhere."""
+    live_streams: int = 50
+    live_window_s: int = 120
+    live_ladder: bool = False
+    """Whether what is broadcast is shown in smaller sizes, too."""
     founders: Mapping[str, Role] = field(factory=dict)
     limits: Limits = field(factory=Limits)
     rate_limit: int = 1200
@@ -75,6 +82,19 @@ class Settings:
     def url(self) -> str:
         """Where it listens."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    @property
+    def rtmp_url(self) -> str | None:
+        """Where encoders send to; None: nowhere."""
+        if self.rtmp_port is None or self.profile != "local":
+            return None
+        host = (urlsplit(self.public_url).hostname or self.host) if self.host in _ANYWHERE else self.host
+        return f"rtmp://{f'[{host}]' if ':' in host else host}:{self.rtmp_port}/live"
+
+    @property
+    def served(self) -> Mapping[str, str]:
+        """For the line that says that it serves."""
+        return {"url": self.url, "profile": self.profile} | ({"rtmp": self.rtmp_url} if self.rtmp_url else {})
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "Settings":
@@ -110,6 +130,10 @@ class Settings:
             workers=get("WORKERS", _between(1, 64), _DEFAULT.workers),
             worker=get("WORKER", _place, None),
             transcode_jobs=get("TRANSCODE_JOBS", _between(1, 64), _DEFAULT.transcode_jobs),
+            rtmp_port=get("RTMP_PORT", _port_or_off, _DEFAULT.rtmp_port),
+            live_streams=get("MAX_LIVE_STREAMS", _between(1, 1000), _DEFAULT.live_streams),
+            live_window_s=get("LIVE_WINDOW_S", _between(10, 4 * 3600), _DEFAULT.live_window_s),
+            live_ladder=get("LIVE_LADDER", _one_of(("on", "off")), "off") == "on",
             founders=get("MODERATORS", _founders(Role.MODERATOR), nobody)
             | get("ADMINS", _founders(Role.ADMIN), nobody),
             limits=limits,
@@ -135,6 +159,7 @@ class Settings:
 
 
 _DEFAULT = Settings()
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  (asked for by whoever sets it)
 
 
 def _loopback(host: str) -> bool:
@@ -162,6 +187,10 @@ def _between(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _port_or_off(text: str) -> int | None:
+    return None if text == "off" else _between(0, 65535)(text)
 
 
 def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:

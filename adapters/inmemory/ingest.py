@@ -32,6 +32,8 @@ class _Channel:
     live: tuple[BroadcastId, datetime] | None = None
     recording: RecordingId | None = None
     recorded: list[BroadcastId] = field(factory=list)
+    viewers: set[str] = field(factory=set)
+    """Of this broadcast, whoever asked for its playlist."""
     starving: bool = False
     said: Signal | None = None
 
@@ -91,7 +93,7 @@ class SimulatedIngest:
 
     async def live(self) -> Sequence[Sighting]:
         return [
-            Sighting(ingest=name, broadcast=channel.live[0], started_at=channel.live[1], viewers=0)
+            Sighting(ingest=name, broadcast=channel.live[0], started_at=channel.live[1], viewers=len(channel.viewers))
             for name, channel in self._channels.items()
             if channel.live is not None
         ]
@@ -115,6 +117,10 @@ class SimulatedIngest:
 
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """Links are looked at whenever they are used, so nothing is left to end."""
+
+    def watched(self, stream: StreamId, viewer: str) -> None:
+        if (channel := self._channels.get(stream)) is not None:
+            channel.viewers.add(viewer)
 
     async def annotate(self, stream: Stream, text: str) -> None:
         del text
@@ -153,6 +159,7 @@ class SimulatedIngest:
     async def _start(self, channel: _Channel, *, told: bool) -> None:
         broadcast = BroadcastId(f"st-{self._new_id(EVENT).removeprefix('evt_')}")
         channel.live, channel.starving = (broadcast, self._now()), False
+        channel.viewers = set()
         folder = f"{live_prefix(channel.stream.id)}{broadcast}/"
         await self._media.put(folder + "0.ts", b"G" * 188, "video/mp2t")
         await self._media.put(folder + "index.m3u8", _PLAYLIST.encode(), "application/vnd.apple.mpegurl")

@@ -98,7 +98,8 @@ class Audit:
     def _files(self, connection: apsw.Connection) -> Iterator[Finding]:
         """What lies under the name of nothing that is stored. If it is young, it may be about to be named."""
         for folder, table, prefix in (
-            ("media/v", "video", "v/"), ("media/c", "channel", "c/"), ("raw", "upload", "raw/"),
+            ("media/v", "video", "v/"), ("media/c", "channel", "c/"), ("media/l", "stream", "l/"),
+            ("raw", "upload", "raw/"), ("recordings", "take", "recordings/"),
         ):  # fmt: skip
             named = f"SELECT 1 FROM {table} WHERE id = ?"
             for path in _entries(self._media / folder):

@@ -28,6 +28,7 @@ from attrs import evolve, frozen
 from adapters.local.disk import removals_paused
 from adapters.local.durable import room, sync
 from adapters.local.header import check_header
+from adapters.local.ingest import recording_source
 from adapters.local.schema import MIGRATIONS
 from adapters.rows import read_once
 from domain.channels import Channel
@@ -197,6 +198,9 @@ def _link(snapshot: apsw.Connection, media: Path, into: Path) -> Iterator[str]:
         if upload.status is Status.COMPLETED:
             _link_all(media, into, f"raw/{upload.id}")
             yield from _lacking(into, [upload.source])
+    for (take,) in snapshot.execute("SELECT id FROM take WHERE recorded = 1"):
+        _link_all(media, into, f"recordings/{take}")
+        yield from _lacking(into, [recording_source(take)])
     for (doc,) in snapshot.execute("SELECT doc FROM video"):
         video = read_once(doc, Video)
         _link_all(media, into, f"media/{video_prefix(video.id)}")

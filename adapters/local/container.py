@@ -19,10 +19,7 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 from adapters.chatting import Rooms
 from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.container import CLIENT
-from adapters.inmemory.ingest import SimulatedIngest
-from adapters.inmemory.media import InMemoryMedia
 from adapters.inmemory.outbox import Changes
-from adapters.inmemory.told import InMemorySignals
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
@@ -33,13 +30,18 @@ from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
 from adapters.local.ffmpeg import FfmpegTranscoder
 from adapters.local.header import check_header
 from adapters.local.idempotency import SqliteIdempotency
-from adapters.local.jobs import JobQueue, SqliteReports
+from adapters.local.ingest import NOWHERE, RtmpSettings, SqliteIngest, Viewers
+from adapters.local.jobs import JobQueue
 from adapters.local.notifications import SqliteInbox, SqliteLive
 from adapters.local.outbox import SqliteOutbox
 from adapters.local.processing import SqliteProcessings
 from adapters.local.search import SqliteSearch
 from adapters.local.settings import GET, settled
+from adapters.local.simulated import RealEncoders
+from adapters.local.station import LOCK as RTMP_LOCK
+from adapters.local.station import Station
 from adapters.local.streams import SqliteBroadcasts, SqliteStreams
+from adapters.local.told import SqliteReports, SqliteSignals
 from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
@@ -179,8 +181,10 @@ class Lookout:
         self._latest = max(self._latest, present)
 
 
-def _background(transcoder: FfmpegTranscoder, lookout: Lookout) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
-    return ("transcode", transcoder.run), ("look", lookout.run)
+def _background(
+    transcoder: FfmpegTranscoder, lookout: Lookout, station: Station
+) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+    return ("transcode", transcoder.run), ("look", lookout.run), ("ingest", station.run)
 
 
 class Local(DeclarativeContainer):
@@ -193,6 +197,8 @@ class Local(DeclarativeContainer):
     data = Dependency(instance_of=Path)
     transcode_jobs = Dependency(instance_of=int)
     shared = Dependency(instance_of=bool)
+    rtmp = Dependency(instance_of=RtmpSettings)
+    lock = Dependency(instance_of=Path)
 
     changes = Call(lambda database: database.changes, database)
     clock = Singleton(SharedClock, database)
@@ -240,11 +246,11 @@ class Local(DeclarativeContainer):
     delivery = media
     reports = Singleton(SqliteReports, database, now)
     queue = Singleton(JobQueue, database, reports, now)
-    signals: Provider[Any] = Singleton(InMemorySignals, now)
-    ingest: Provider[Any] = Singleton(
-        SimulatedIngest, Singleton(InMemoryMedia, links, now), signals, links, now, new_id
-    )  # fmt: skip
-    simulator: Provider[Any] = ingest
+    signals = Singleton(SqliteSignals, database, now)
+    viewers = Singleton(Viewers, database, now)
+    ingest = Singleton(SqliteIngest, database, media, links, viewers, now, settings=rtmp)
+    simulator = Singleton(RealEncoders, database, ingest, signals, now=now, new_id=new_id)
+    station = Singleton(Station, database, media, signals, viewers, now=now, new_id=new_id, settings=rtmp, lock=lock)
     chat_log = Singleton(InMemoryChatLog, Singleton(Changes))
     chat: Provider[Any] = Singleton(Rooms, links, now, new_id)
     chat_door: Provider[Any] = chat
@@ -252,7 +258,7 @@ class Local(DeclarativeContainer):
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
     lookout = Singleton(Lookout, database, outbox, clock, live, new_id)
-    background = Singleton(_background, transcoder, lookout)
+    background = Singleton(_background, transcoder, lookout, station)
 
 
 @contextmanager
@@ -293,6 +299,7 @@ async def _prepare(data: Path) -> None:
         await container.outbox().released()
         await container.idempotency().released()
         await container.queue().release_all()
+        await container.database().write(container.signals().take_back)
 
 
 def _opened_file(data: Path) -> Database:
@@ -321,8 +328,9 @@ def _make(data: Path) -> None:
 
 @asynccontextmanager
 async def opened(
-    *, public_url: str, secret: bytes | None, data: Path, transcode_jobs: int, shared: bool
-) -> AsyncIterator[Local]:
+    *, public_url: str, secret: bytes | None, data: Path, transcode_jobs: int, shared: bool,
+    rtmp: RtmpSettings = NOWHERE,
+) -> AsyncIterator[Local]:  # fmt: skip
     """The adapters, and at the end nothing of theirs is left running. ``shared``: other processes serve the folder, too.
 
     Raises Invalid as ``held`` does, but for ``data_in_use``.
@@ -333,11 +341,12 @@ async def opened(
         kept = await database.write(lambda transaction: settled(transaction, "key", lambda: fresh_key().hex()))
         container = Local(
             public_url=public_url, key=secret or bytes.fromhex(kept), database=database, data=data / MEDIA,
-            transcode_jobs=transcode_jobs, shared=shared,
+            transcode_jobs=transcode_jobs, shared=shared, rtmp=rtmp, lock=data / RTMP_LOCK,
         )  # fmt: skip
         try:
             yield container
         finally:
             await container.transcoder().aclose()
+            await container.simulator().aclose()
     finally:
         database.close()

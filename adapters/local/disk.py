@@ -1,6 +1,7 @@
 """Uploads on their way in and files that are shown, in a folder of this machine that several processes share.
 
     raw/, small/    what is on its way in: see ``incoming``
+    recordings/     what was broadcast, and becomes a video: see ``feed``
     media/<key>     what is shown
     tmp/            what nobody will ever finish after a restart
     removal.lock    held by whoever removes, shared; and by whoever wants all to stay for a while, alone
@@ -16,6 +17,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
@@ -23,12 +25,14 @@ from typing import TypeVar
 from attrs import frozen
 
 from adapters.files import PUT_MOST, checked, content_type_of
+from adapters.inmemory.media import InMemoryFile
 from adapters.links import Links
 from adapters.local.durable import files, locked, remove, room, stamp, stamped, sync, sync_up, when_free, write_at
 from adapters.local.incoming import Incoming
 from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Stored, Ticket
 from domain.errors import Invalid, NotFound, TooLarge
 from domain.ids import UploadId
+from domain.streams import is_live_playlist
 from domain.uploads import MIB, Upload
 from domain.watching import Grant
 
@@ -153,6 +157,9 @@ class DiskMedia:
     async def file(self, key: str, grant: Grant | None = None) -> File:
         del grant  # what a playlist names is under the same link
         path = self._shown(key)
+        if is_live_playlist(key):  # another one takes its place any moment, so it is read at once
+            content = await self.read(key)
+            return InMemoryFile(content, content_type_of(key), sha256(content).hexdigest()[:32])
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -166,7 +173,14 @@ class DiskMedia:
     def source(self, key: str) -> Path | None:
         """Where the whole file of an ``Upload.source`` lies, if it does."""
         path = self._root / checked(key)
-        return path if key.startswith("raw/") and path.is_file() else None
+        return path if key.startswith(("raw/", "recordings/")) and path.is_file() else None
+
+    def recording(self, name: str) -> Path:
+        """Where a recording of what was broadcast lies, or will: ``recordings/<name>/source``."""
+        return self._root / checked(f"recordings/{name}/source")
+
+    async def remove_recording(self, name: str) -> None:
+        await self._removing(partial(remove, self.recording(name).parent))
 
     def path_of(self, key: str) -> Path:
         """Where a file that is shown lies, or will. Raises Invalid (``invalid_key``)."""

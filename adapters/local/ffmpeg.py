@@ -19,8 +19,9 @@ from PIL import Image, ImageStat
 from adapters.local import encode
 from adapters.local.disk import DiskMedia
 from adapters.local.durable import ended
-from adapters.local.jobs import LOOK_S, Hold, JobQueue, Lost, Standing
+from adapters.local.jobs import Hold, JobQueue, Lost, Standing
 from adapters.local.source import Probed, Refused, probed
+from adapters.local.told import LOOK_S
 from adapters.playlists import AUDIO_CODECS, SILENCE, Board, Stream, master_playlist
 from adapters.system import Seldom
 from application.ports import TranscodeOrder

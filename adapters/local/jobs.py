@@ -1,4 +1,4 @@
-"""What waits for this machine's transcoder, and what it said: rows of the file that all its processes share.
+"""What waits for this machine's transcoder: rows of the file that all its processes share.
 
 A job is *waiting*, *running* in the hands of one runner, or *over*. One that is *cancelled* after it was begun stays
 until its files were removed. Whoever takes a job up holds it for ``HOLD`` and has to say so again and again: of a
@@ -15,6 +15,7 @@ from enum import Enum, auto
 from attrs import frozen
 
 from adapters.local.database import Database, Row, Transaction, micros, sql
+from adapters.local.told import SqliteReports
 from adapters.rows import text_of, value_of
 from application.ports import Now, TranscodeOrder
 from domain.errors import Unavailable
@@ -26,78 +27,6 @@ RENEW = timedelta(seconds=5)
 """How old a hold becomes before it is renewed."""
 REMEMBERED = 10_000
 """Of so many jobs, the last that came, it is known how they ended."""
-AGAIN_AFTER = timedelta(minutes=1)
-LOOK_S = 1.0
-"""How soon it is seen what another process did, and that a hold ran out."""
-
-
-# --- reports -------------------------------------------------------------------------------------
-
-_TELL = sql("INSERT INTO report (doc) VALUES (?) ON CONFLICT (doc) DO NOTHING")
-_DUE = sql("SELECT n, doc FROM report WHERE given_until <= ? ORDER BY given_until, n LIMIT 1")
-_GIVEN_LONGER = sql("SELECT 1 FROM report WHERE given_until > ? LIMIT 1")
-_CUT_GIVEN = sql("UPDATE report SET given_until = ?1 WHERE given_until > ?1")
-_GIVE = sql("UPDATE report SET given_until = ? WHERE n = ?")
-_SETTLE = sql("DELETE FROM report WHERE doc = ?")
-_TAKE_BACK = sql("UPDATE report SET given_until = 0 WHERE given_until > 0")
-
-
-class SqliteReports:
-    """Reports in the order in which they came, and after them those that were given out and not settled; equal ones
-    are one.
-    """
-
-    def __init__(self, database: Database, now: Now, *, look_s: float = LOOK_S) -> None:
-        self._database = database
-        self._now = now
-        self._look_s = look_s
-        self._arrived = asyncio.Event()
-
-    def tell(self, transaction: Transaction, report: Report) -> None:
-        """Add one, in the transaction of what it reports."""
-        transaction.run(_TELL, (text_of(report),))
-        transaction.then(self._arrived.set)
-
-    def take_back(self, transaction: Transaction) -> None:
-        """Whoever was given some is no more: they come again at once."""
-        transaction.run(_TAKE_BACK)
-        transaction.then(self._arrived.set)
-
-    async def next(self) -> Report:
-        while True:
-            self._arrived.clear()
-            if (report := await self._take()) is not None:
-                return report
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
-                    await self._arrived.wait()
-
-    async def settle(self, report: Report) -> None:
-        await self._database.write(lambda transaction: transaction.run(_SETTLE, (text_of(report),)))
-
-    async def _take(self) -> Report | None:
-        now = self._now()
-        until = micros(now + AGAIN_AFTER)
-        if self._database.row(_GIVEN_LONGER, (until,)) is not None:  # before the clock was set back
-            await self._database.write(lambda transaction: transaction.run(_CUT_GIVEN, (until,)))
-        if self._database.row(_DUE, (micros(now),)) is None:
-            return None
-
-        def work(transaction: Transaction) -> Report | None:
-            while (row := transaction.row(_DUE, (micros(now),))) is not None:  # or another process was faster
-                try:
-                    report = value_of(row[1], Report)
-                except ValueError:  # one that nobody can read must not keep the others
-                    transaction.run(_SETTLE, (row[1],))
-                    continue
-                transaction.run(_GIVE, (until, row[0]))
-                return report
-            return None
-
-        return await self._database.write(work)
-
-
-# --- jobs ----------------------------------------------------------------------------------------
 
 
 class Lost(Exception):

@@ -221,5 +221,43 @@ CREATE TABLE happening (  -- those of a stream lie together, in the order in whi
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_1, _2, _3)
+_4 = """
+-- the ingest
+CREATE TABLE ingest (  -- what is taken for each stream
+    name TEXT PRIMARY KEY, stream TEXT NOT NULL, enabled INTEGER NOT NULL, record INTEGER NOT NULL,
+    window_s INTEGER NOT NULL,
+    cut INTEGER NOT NULL DEFAULT 0,  -- goes up when what is broadcast has to end: whoever takes it sees that
+    said TEXT  -- the last thing that was
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ingest_key (
+    digest TEXT PRIMARY KEY, name TEXT NOT NULL REFERENCES ingest ON DELETE CASCADE,
+    n INTEGER NOT NULL,  -- of the stream's keys, in order
+    key TEXT  -- NULL of one that was replaced, of which it is only known whose it was
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX ingest_key_name ON ingest_key (name, n);
+CREATE TABLE take (  -- what is shown as one, and recorded in one: broadcasts that follow each other within the window
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, stream TEXT NOT NULL, recorded INTEGER NOT NULL,
+    cut INTEGER NOT NULL,  -- the ingest's, when it began
+    broadcast TEXT,  -- the one that goes on; NULL: none does
+    since INTEGER NOT NULL,  -- when the last broadcast began
+    over_at INTEGER,  -- when the last one ended
+    broadcasts TEXT NOT NULL,
+    said TEXT  -- of what is over: how the recording ended
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX take_open ON take (name) WHERE said IS NULL;
+CREATE TABLE wish (  -- of other processes, for whoever takes what is broadcast
+    n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL
+) STRICT;
+CREATE TABLE viewers (  -- as each process counts them
+    stream TEXT NOT NULL, process TEXT NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (stream, process)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX viewers_at ON viewers (at);
+CREATE TABLE signal (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, doc TEXT NOT NULL UNIQUE, given_until INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX signal_given ON signal (given_until, n);
+"""
+
+MIGRATIONS = (_1, _2, _3, _4)
 """Step n leads from schema n to n + 1; the file knows its own (``user_version``)."""

@@ -14,6 +14,7 @@ from application.ports import File
 from application.uploads import ReceivePart
 from application.watching import OpenFile
 from domain.errors import Invalid, NotFound
+from domain.streams import is_live_playlist
 from entrypoints.http.errors import asking_of
 
 OPEN_CACHE = b"public, max-age=60"
@@ -57,12 +58,12 @@ def doors(receive_part: ReceivePart, open_file: OpenFile) -> list[ASGIRouteHandl
     @asgi(_OPEN, is_mount=True, copy_scope=True)
     async def open_media(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  (ASGI's signature)
         key = asking_of(scope).path.removeprefix(f"{_OPEN}/")
-        await _send_file(scope, send, await _found(scope, open_file, key), OPEN_CACHE)
+        await _send_file(scope, send, await _found(scope, open_file, key), _cache(key, OPEN_CACHE))
 
     @asgi(_GRANTED, is_mount=True, copy_scope=True)
     async def granted_media(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  (ASGI's signature)
         token, _, key = asking_of(scope).path.removeprefix(f"{_GRANTED}/").partition("/")
-        await _send_file(scope, send, await _found(scope, open_file, key, token), GRANTED_CACHE)
+        await _send_file(scope, send, await _found(scope, open_file, key, token), _cache(key, GRANTED_CACHE))
 
     return [receive_media, open_media, granted_media]
 
@@ -72,7 +73,12 @@ async def _found(scope: Any, open_file: OpenFile, key: str, token: str | None = 
         raise ClientException("media is only read here", status_code=405, headers={"allow": "GET, HEAD"})
     if not key or token == "":
         raise NotFound("there is no such file")
-    return await open_file(key, token)
+    agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+    return await open_file(key, token, f"{(scope.get('client') or ('',))[0]} {agent}")
+
+
+def _cache(key: str, of_others: bytes) -> bytes:
+    return b"no-cache" if is_live_playlist(key) else of_others
 
 
 @frozen

@@ -55,7 +55,8 @@ def _main(beside: Beside | None, first: Beside | None, last: Beside | None) -> i
         try:
             settings = _settled(settings)
         except OSError as error:
-            return _complain(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", 1)
+            where = error.filename or f"{settings.host}:{settings.port}"
+            return _complain(f"cannot listen on {where}: {error.strerror or error}", 1)
 
     with _absent("rich", "werkzeug", "flask", "fastapi", "starlette", "aiohttp"):
         import structlog  # noqa: F401, PLC0415  (the same)
@@ -108,14 +109,24 @@ def _complain(what: object, status: int) -> int:
 
 
 def _settled(settings: Settings) -> Settings:
-    """With a port that is free. Raises OSError. Granian shares a port that is taken, so it is asked for here first."""
-    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        trial.bind(address)
-        port = int(trial.getsockname()[1])
+    """With ports that are free. Raises OSError. Granian shares a port that is taken, so it is asked for here first."""
+    port = _free(settings.host, settings.port)
+    if settings.rtmp_url is not None and settings.rtmp_port is not None:
+        settings = evolve(settings, rtmp_port=_free(settings.host, settings.rtmp_port))
     public_url = settings.public_url.removesuffix(":0") + f":{port}" if settings.public_url.endswith(":0") else ""
     return evolve(settings, port=port, public_url=public_url or settings.public_url)
+
+
+def _free(host: str, port: int) -> int:
+    """The port, any free one for 0. Raises OSError, which says where."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(address)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
+        return int(trial.getsockname()[1])
 
 
 async def _serve(
@@ -208,7 +219,7 @@ def _cut_off(log: Any) -> NoReturn:
 def _announce(settings: Settings, log: Any) -> None:
     place = settings.worker
     if place is None:
-        log.info("serving", url=settings.url, profile=settings.profile)
+        log.info("serving", **settings.served)
     if settings.tools_exposed and (place is None or place.number == 0):
         log.warning(
             "/v1/dev/mailbox and /v1/dev/clock are open to whoever reaches the port; HEXCAST_DEV=off removes them"

@@ -77,7 +77,7 @@ class _Supervisor:
                 self.stopping.set()
                 await self._end()
                 return max(process.returncode or 0 for process in self.processes.values()) or 1
-            _log.info("serving", url=self.settings.url, profile=self.settings.profile, workers=len(numbers))
+            _log.info("serving", **self.settings.served, workers=len(numbers))
             keeping = [asyncio.create_task(self._keep(number)) for number in numbers]
             await self.stopping.wait()
             for task in keeping:
@@ -95,6 +95,7 @@ class _Supervisor:
             env = {
                 **os.environ, "HEXCAST_WORKER": str(Place(number, tell)), "HEXCAST_PORT": str(self.settings.port),
                 "HEXCAST_PUBLIC_URL": self.settings.public_url,
+                "HEXCAST_RTMP_PORT": "off" if self.settings.rtmp_port is None else str(self.settings.rtmp_port),
             }  # fmt: skip
             handed = (tell,) if self.lock is None else (tell, self.lock)
             self.processes[number] = await asyncio.create_subprocess_exec(

@@ -16,7 +16,8 @@ from adapters.local import jobs
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import DEATHS_MOST, FfmpegTranscoder
-from adapters.local.jobs import HOLD, RENEW, Hold, JobQueue, Lost, SqliteReports, Standing
+from adapters.local.jobs import HOLD, RENEW, Hold, JobQueue, Lost, Standing
+from adapters.local.told import SqliteReports
 from application.ports import TranscodeOrder
 from domain.errors import Unavailable
 from domain.ids import JobId, VideoId

@@ -14,8 +14,9 @@ from application import sweeping
 from application.channels import Picture
 from application.ports import MediaStore, Stored
 from application.sweeping import AT_ONCE, REST, STRAY_LIFE, UNKNOWN_LIFE, SweepOrphans, Swept
-from domain.ids import IMAGE, UPLOAD, UploadId, VideoId
+from domain.ids import IMAGE, UPLOAD, StreamId, UploadId, VideoId
 from domain.processing import Failure
+from domain.streams import Stream
 from domain.uploads import Status
 from domain.videos import Caption
 from domain.watching import GRANT_LIFE
@@ -288,6 +289,17 @@ async def test_a_file_named_again_has_to_be_found_without_a_name_again(world: Wo
     assert await world.tidy_once() == []
     world.clock.advance(REST)
     assert [each.name for each in await world.tidy_once()] == [stored.thumbnail]
+
+
+# --- streams -----------------------------------------------------------------------------------------
+
+
+async def test_what_was_shown_of_no_stream_goes(world: World) -> None:
+    stream = Stream(id=StreamId("str_1"), channel=world.channel, title="Cats", created_at=world.clock.now())
+    await world.raw.streams().save(stream)
+    await put(world, "l/str_1/rec-1/index.m3u8", "l/str_2/rec-1/index.m3u8", "l/stray")
+    assert await world.tidy() == [Swept("l/str_2/", "there is no such stream")]
+    assert "l/str_1/rec-1/index.m3u8" in world.files()
 
 
 # --- channels ----------------------------------------------------------------------------------------

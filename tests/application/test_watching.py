@@ -7,11 +7,12 @@ import pytest
 from attrs import define, evolve, field
 
 from application.channels import Picture
-from application.ports import Delivery, File, LinkMode
+from application.ports import Delivery, File, LinkMode, Pretence
 from application.watching import OpenFile
 from domain.access import ANONYMOUS
 from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthenticated
-from domain.ids import SessionId, VideoId
+from domain.ids import SessionId, StreamId, VideoId
+from domain.streams import Stream
 from domain.videos import Audience, Visibility
 from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Watched
 from tests.application.world import World, picture
@@ -263,11 +264,32 @@ class Noting:
 async def test_the_door_knows_for_whom_it_opens(world: World) -> None:
     """What it hands out may name other files, which are for the same ones."""
     delivery: Any = Noting(world.raw.delivery())
-    open_file = OpenFile(world.raw.videos(), world.raw.streams(), delivery)
+    open_file = OpenFile(world.raw.videos(), world.raw.streams(), world.raw.ingest(), delivery)
     public, unlisted = await world.publish(), await world.publish(visibility=Visibility.UNLISTED)
     await open_file(*path((await world.core.open_playback()(world.fan, public)).link.url))
     await open_file(*path((await world.core.open_playback()(world.fan, unlisted)).link.url))
     assert delivery.opened == [None, Grant(unlisted, Audience.LINK, world.clock.now() + GRANT_LIFE)]
+
+
+async def test_files_of_streams_are_shown_to_whom_the_stream_is(world: World) -> None:
+    """And whoever fetches what to play next is counted."""
+    ingest: Any = world.raw.ingest()
+    stream = Stream(id=StreamId("str_1"), channel=world.channel, title="Cats", created_at=world.clock.now())
+    stream = await world.raw.streams().save(stream.opened(await ingest.open(stream)))
+    await ingest.simulate(stream, Pretence.START)
+    key, _ = path((await ingest.playback(stream, Audience.ANYONE, None, world.clock.now())).url)
+    open_file = world.core.open_file()
+    for viewer in ("ann", "ben", "ann"):
+        await open_file(key, viewer=viewer)
+    await open_file(key.replace("index.m3u8", "0.ts"), viewer="eve")
+    assert [each.viewers for each in await ingest.live()] == [2]
+    stream = await world.raw.streams().save(stream.edit(visibility=Visibility.PRIVATE))
+    later = world.clock.now() + GRANT_LIFE
+    _, void = path((await ingest.playback(stream, Audience.LINK, None, later)).url)
+    _, token = path((await ingest.playback(stream, Audience.MEMBER, None, later)).url)
+    assert (await open_file(key, token)).size_bytes
+    assert await file_error(world, key, void) == (Forbidden, "link_void", "this is not shown any more")
+    assert await file_error(world, key) == await file_error(world, "l/str_unknown/rec/index.m3u8")
 
 
 async def test_pictures_of_channels_are_for_everyone(world: World) -> None:

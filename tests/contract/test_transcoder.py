@@ -20,7 +20,8 @@ from adapters.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
-from adapters.local.jobs import JobQueue, SqliteReports
+from adapters.local.jobs import JobQueue
+from adapters.local.told import SqliteReports
 from adapters.playlists import variants
 from application.auditing import Playlist
 from application.ports import Delivery, MediaStore, Reports, TranscodeOrder, Transcoder, UploadStore

@@ -11,7 +11,13 @@ from tests.journey.server import ROOT
 
 def refused(data: Path, *, env: dict[str, str] | None = None, **more: Any) -> tuple[int, str]:
     """The exit status, and what it said, which is one line on standard error."""
-    settings = {"HEXCAST_DATA": str(data), "HEXCAST_PORT": "0", "HEXCAST_LOG_FORMAT": "json", **(env or {})}
+    settings = {
+        "HEXCAST_DATA": str(data),
+        "HEXCAST_PORT": "0",
+        "HEXCAST_RTMP_PORT": "0",
+        "HEXCAST_LOG_FORMAT": "json",
+        **(env or {}),
+    }
     ended = subprocess.run(
         [sys.executable, "-m", "entrypoints.http.serve"], cwd=ROOT, env=os.environ | settings, capture_output=True,
         text=True, check=False, timeout=60, **more,

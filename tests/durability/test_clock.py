@@ -14,9 +14,10 @@ from adapters.local import container as machine
 from adapters.local.container import held, opened
 from adapters.local.database import Database
 from adapters.local.idempotency import SqliteIdempotency
-from adapters.local.jobs import AGAIN_AFTER, HOLD, JobQueue, SqliteReports
+from adapters.local.jobs import HOLD, JobQueue
 from adapters.local.outbox import HOLD as EVENT_HOLD
 from adapters.local.outbox import SqliteOutbox
+from adapters.local.told import AGAIN_AFTER, SqliteReports
 from adapters.repeats import CLAIMED
 from adapters.system import Clock, Ulids
 from application.ports import Record, TranscodeOrder

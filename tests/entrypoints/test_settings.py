@@ -22,6 +22,10 @@ def test_everything_can_be_said() -> None:
             "HEXCAST_PROFILE": "memory",
             "HEXCAST_HOST": "::1",
             "HEXCAST_PORT": "9000",
+            "HEXCAST_RTMP_PORT": "off",
+            "HEXCAST_MAX_LIVE_STREAMS": "7",
+            "HEXCAST_LIVE_WINDOW_S": "600",
+            "HEXCAST_LIVE_LADDER": "on",
             "HEXCAST_DATA": "/srv/hexcast",
             "HEXCAST_TRANSCODE_JOBS": "2",
             "HEXCAST_ADMINS": "Ada@mail.test, bob@mail.test",
@@ -46,6 +50,8 @@ def test_everything_can_be_said() -> None:
     assert settings.cors_origins == ("https://a.test", "http://b.test")
     assert (settings.rate_limit, settings.log_format, settings.secret) == (0, "json", "s" * 32)
     assert settings.stream_retry_s == 30
+    assert (settings.rtmp_port, settings.live_streams) == (None, 7)
+    assert (settings.live_window_s, settings.live_ladder) == (600, True)
     assert not settings.dev
 
 
@@ -73,6 +79,17 @@ def test_a_name_that_is_not_known_is_wrong() -> None:
     )
 
 
+def test_encoders_are_told_where_to_send() -> None:
+    assert Settings().rtmp_url == "rtmp://127.0.0.1:1935/live"
+    assert Settings(host="::1", rtmp_port=5).rtmp_url == "rtmp://[::1]:5/live"
+    anywhere = Settings(host="0.0.0.0", public_url="https://cats.example.org:8443")  # noqa: S104  (nothing is bound)
+    assert anywhere.rtmp_url == "rtmp://cats.example.org:1935/live"
+    assert anywhere.served["rtmp"] == anywhere.rtmp_url
+    for nowhere in (Settings(rtmp_port=None), Settings(profile="memory"), Settings(profile="aws")):
+        assert nowhere.rtmp_url is None
+        assert "rtmp" not in nowhere.served
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_tools_are_not_exposed_on_the_loopback(host: str) -> None:
     assert not Settings(host=host).tools_exposed
@@ -89,6 +106,8 @@ def test_tools_are_exposed_elsewhere_if_there_are_any(host: str) -> None:
     ("name", "value"),
     [
         ("PORT", "65536"),
+        ("RTMP_PORT", "none"),
+        ("LIVE_WINDOW_S", "1"),
         ("PUBLIC_URL", "ftp://x"),
         ("CORS_ORIGINS", "x"),
         ("ADMINS", "nobody"),

@@ -44,7 +44,7 @@ class Server:
     def start(self) -> "Server":
         """Returns once it says that it serves."""
         settings = {
-            "HEXCAST_PORT": str(self.port), "HEXCAST_DATA": str(self.data), "HEXCAST_RATE_LIMIT": "0",
+            "HEXCAST_PORT": str(self.port), "HEXCAST_RTMP_PORT": "0", "HEXCAST_DATA": str(self.data), "HEXCAST_RATE_LIMIT": "0",
             "HEXCAST_ADMINS": "root@example.org", "HEXCAST_MODERATORS": "mod@example.org",
             "HEXCAST_LOG_FORMAT": "json", "HEXCAST_TRANSCODE_JOBS": "2",
         }  # fmt: skip

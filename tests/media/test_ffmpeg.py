@@ -17,7 +17,8 @@ from adapters.links import Links
 from adapters.local.database import Database
 from adapters.local.disk import DiskMedia
 from adapters.local.ffmpeg import FfmpegTranscoder
-from adapters.local.jobs import Hold, JobQueue, SqliteReports
+from adapters.local.jobs import Hold, JobQueue
+from adapters.local.told import SqliteReports
 from application.ports import TranscodeOrder
 from domain.ids import VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, POSTER, STORYBOARD, Media, attempt_prefix

@@ -164,8 +164,15 @@ def walked(guarded: Guarded, film: bytes) -> Guarded:
     _broadcast(ada, bob, channel)
     _sign_up_by_halves(guarded)
     done = ada.do(
-        "events", "publish_due", "expire_uploads", "expire_sign_ups", "sweep_processing", "sweep_orphans", "nightly",
-        "sweep_broadcasts", "remind_due",
+        "events",
+        "publish_due",
+        "expire_uploads",
+        "expire_sign_ups",
+        "sweep_processing",
+        "sweep_orphans",
+        "nightly",
+        "sweep_broadcasts",
+        "remind_due",
     )
     assert None not in done.values(), done
     ada.call("DELETE", video)

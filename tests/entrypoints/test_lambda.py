@@ -361,9 +361,11 @@ def fanning_out(functions: Functions, fans: int) -> Sequence[UserId]:
     users = [UserId(f"usr_fan{number:05}") for number in range(fans)]
     for user in users:
         functions.run(adapters.subscriptions().put(Subscription(user, cats, Notify.ALL, since=now)))
+    stream = Stream(id=StreamId("str_cats"), channel=cats, title="Cats live", created_at=now)
+    functions.run(adapters.streams().save(stream))
     notice = Notice(
-        event=EventId("evt_published"), kind=Kind.VIDEO_PUBLISHED, actor=OLGA, subject=Subject("channel", cats),
-        text="Cats published a film", at=now,
+        event=EventId("evt_published"), kind=Kind.WENT_LIVE, actor=OLGA, subject=Subject("stream", stream.id),
+        text="Cats is live", at=now,
     )  # fmt: skip
     functions.run(adapters.outbox().put(FanOut(notice, cats, 0, None), EventId("evt_published-0")))
     return users

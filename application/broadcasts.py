@@ -175,7 +175,10 @@ class SweepBroadcasts:
         detail: dict[str, str | int] = {"started_at": sighting.started_at.isoformat()}
         if sighting.viewers is not None:
             detail["viewers"] = sighting.viewers
-        timeline = await self.hear(stream, self._noted(stream, sighting.broadcast, Happening.SEEN, detail))
+        events = [self._noted(stream, sighting.broadcast, Happening.SEEN, detail)]
+        if sighting.measured:
+            events.append(self._noted(stream, sighting.broadcast, Happening.HEALTH, sighting.measured))
+        timeline = await self.hear(stream, *events)
         current = timeline.current
         if not stream.enabled:
             await self.cut_off(stream, EndReason.DISABLED)

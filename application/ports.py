@@ -592,12 +592,15 @@ class Signal:
 
 @frozen(kw_only=True)
 class Sighting:
-    """A broadcast that is live. ``viewers`` None: not known just now."""
+    """A broadcast that is live. ``viewers`` None: not known just now. ``measured`` is what comes in, as ``HEALTH`` says
+    it, from an ingest that does not say so by itself; empty if it did before, or does not know.
+    """
 
     ingest: str
     broadcast: BroadcastId
     started_at: datetime
     viewers: int | None = None
+    measured: Detail = field(factory=dict, hash=False)
 
 
 class Ingest(Protocol):

@@ -5,7 +5,7 @@ wait for the others, of which each takes tenths of a second on a small machine.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -25,12 +25,12 @@ for a batch, and writes anew each time what the process runs on. DynamoDB looks,
 """
 
 
-def _config(read_s: int) -> AioConfig:
+def _config(read_s: int, mode: str = "standard", tries: int = TRIES) -> AioConfig:
     return AioConfig(
         connect_timeout=CONNECT_S,
         read_timeout=read_s,
         max_pool_connections=CONNECTIONS_MOST,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
+        retries={"mode": mode, "total_max_attempts": tries},
     )
 
 
@@ -54,7 +54,10 @@ class Lazy:
         return call
 
 
-Make = Callable[[str], Lazy]
+class Make(Protocol):
+    """Makes a client by the name of its service, which ``tries`` a call so often (but S3's)."""
+
+    def __call__(self, service: str, tries: int = TRIES) -> Lazy: ...
 
 
 @asynccontextmanager
@@ -65,11 +68,14 @@ async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
     session = get_session()
     async with AsyncExitStack() as stack:
 
-        def make(service: str) -> Lazy:
+        def make(service: str, tries: int = TRIES) -> Lazy:
             if service == "s3":
                 config = s3_config(path_style=settings.endpoint_url is not None)
+            elif service == "ivs":
+                # Calls slow down by themselves when some are turned away, as IVS does from five a second on (AWS.md 2.1).
+                config = _config(READ_S, "adaptive", tries)
             else:
-                config = _config(PROBE_READ_S if service == "mediaconvert" else READ_S)
+                config = _config(PROBE_READ_S if service == "mediaconvert" else READ_S, tries=tries)
             if service == "dynamodb":
                 config = config.merge(AioConfig(**CHEAP))
             return Lazy(

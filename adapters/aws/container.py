@@ -20,6 +20,7 @@ from adapters.aws.delivery import SignedPlaylists
 from adapters.aws.dynamo import Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
 from adapters.aws.idempotency import DynamoIdempotency
+from adapters.aws.ivs import Channels, IvsIngest, PlaybackKey
 from adapters.aws.job import Places
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.notifications import DynamoInbox
@@ -88,6 +89,10 @@ def _client(make: Make, service: str) -> Lazy:
     return make(service)
 
 
+def _once(make: Make, service: str) -> Lazy:
+    return make(service, tries=1)
+
+
 def _queues(client: Any, url: str) -> Mapping[str, SqsQueue]:
     return {FanOut.__name__: SqsQueue(client, url)} if url else {}
 
@@ -102,6 +107,14 @@ def _places(settings: AwsSettings) -> Places:
     )
 
 
+def _ivs_channels(settings: AwsSettings) -> Channels:
+    return Channels(env=settings.stage, bucket=settings.raw_bucket, recordings=settings.recordings)
+
+
+def _playback_key(pem: str) -> PlaybackKey | None:
+    return PlaybackKey(pem.encode()) if pem else None
+
+
 class Aws(DeclarativeContainer):
     """All of the profile ``aws``. Clients are opened when they are first used."""
 
@@ -111,6 +124,8 @@ class Aws(DeclarativeContainer):
     settings = Dependency(instance_of=AwsSettings)
     pems: Provider[Any] = Dependency()
     """Private keys of CloudFront's, by slot; none where nothing is signed."""
+    live_pem = Dependency(instance_of=str)
+    """The private key of IVS's; "" where nobody is let in to watch."""
     http: Provider[Any] = Dependency(instance_of=ClientSession)
     make: Provider[Any] = Dependency()
     """Makes the client of a service."""
@@ -120,6 +135,8 @@ class Aws(DeclarativeContainer):
     cognito = Singleton(_client, make, "cognito-idp")
     mediaconvert = Singleton(_client, make, "mediaconvert")
     cloudfront = Singleton(_client, make, "cloudfront")
+    ivs = Singleton(_client, make, "ivs")
+    ivs_once = Singleton(_once, make, "ivs")
     sqs = Singleton(_client, make, "sqs")
     tables = Singleton(Tables, dynamodb, settings.provided.tables)
 
@@ -176,7 +193,10 @@ class Aws(DeclarativeContainer):
     transcoder = Singleton(MediaConvertTranscoder, mediaconvert, s3, media, places, messages.provided.tell)
     reports: Provider[Any] = Object(None)
     """They come as events (``entrypoints.lambda.events``)."""
-    ingest: Provider[Any] = Object(None)
+    ingest = Singleton(
+        IvsIngest, ivs, s3, tables, Call(_ivs_channels, settings), now, once=ivs_once,
+        key=Singleton(_playback_key, live_pem),
+    )  # fmt: skip
     signals: Provider[Any] = Object(None)
     """They come as events, too."""
     simulator: Provider[Any] = Object(None)
@@ -195,6 +215,6 @@ async def opened(*, public_url: str, secret: bytes | None, settings: AwsSettings
     async with clients(settings) as make, ClientSession() as http:
         kept = await keys(make("secretsmanager"), settings.secret_id) if settings.secret_id else Keys(b"", {})
         yield Aws(
-            public_url=public_url, key=secret or kept.signing or fresh_key(), settings=settings, pems=kept.cdn, http=http,
-            make=make,
+            public_url=public_url, key=secret or kept.signing or fresh_key(), settings=settings, pems=kept.cdn,
+            live_pem=kept.live, http=http, make=make,
         )  # fmt: skip

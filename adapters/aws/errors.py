@@ -20,9 +20,10 @@ from domain.errors import Unavailable
 _BUSY = frozenset(
     {
         "CodeDeliveryFailureException", "InternalError", "InternalErrorException", "InternalFailure", "InternalServerError",
-        "InternalServerErrorException", "LimitExceededException", "OperationAborted",
-        "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestTimeout",
-        "ServiceQuotaExceededException", "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException",
+        "InternalServerErrorException", "InternalServerException", "LimitExceededException", "OperationAborted",
+        "PendingVerification", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
+        "RequestTimeout", "ServiceQuotaExceededException", "ServiceUnavailable", "SlowDown", "StreamUnavailable",
+        "Throttling", "ThrottlingException",
         "TooManyInvalidationsInProgress", "TooManyRequestsException", "TransactionInProgressException",
         "500", "502", "503", "504",
     }
@@ -40,8 +41,10 @@ def code_of(error: ClientError) -> str:
 
 
 def missing(error: ClientError) -> bool:
-    """Whether it says that the object, upload or job is not there."""
-    return code_of(error) in {"404", "NoSuchKey", "NoSuchUpload", "NotFound", "NotFoundException"}
+    """Whether it says that the object, upload, job or channel is not there."""
+    return code_of(error) in {
+        "404", "NoSuchKey", "NoSuchUpload", "NotFound", "NotFoundException", "ResourceNotFoundException"
+    }  # fmt: skip
 
 
 @frozen
@@ -59,6 +62,7 @@ DATABASE = Service("the database", "database_busy")
 ACCOUNTS = Service("accounts", "identity_busy")
 FILES = Service("the store of files", "store_busy")
 TRANSCODER = Service("the transcoder", "transcoder_busy")
+BROADCASTS = Service("the ingest of livestreams", "ingest_busy")
 QUEUE = Service("a queue", "queue_busy")
 CACHES = Service("the caches", "cache_busy")
 

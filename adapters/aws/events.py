@@ -5,7 +5,8 @@ ValueError for one that is not as its kind should be.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -18,6 +19,7 @@ from domain.ids import EventId, UploadId, UserId
 
 VERSIONS = frozenset({"0"})
 """Of EventBridge's envelope, and of the details that S3 puts in it (AWS.md 1.4 and 4.1)."""
+CREATED = ("aws.s3", "Object Created")
 _SOURCE = re.compile(r"raw/(upl_[0-9A-Z]+)/source")
 
 
@@ -28,6 +30,10 @@ class Told(msgspec.Struct):
     kind: str = msgspec.field(name="detail-type")
     version: str
     detail: dict[str, Any]
+    id: str = ""
+    region: str = ""
+    time: datetime | None = None
+    resources: Sequence[str] = ()
 
 
 def told(body: str) -> Told:
@@ -46,7 +52,7 @@ class _Created(msgspec.Struct):
 
 def uploaded(event: Told) -> UploadId | None:
     """The upload whose whole file S3 has now. Which bucket is listened to is the rule's business."""
-    if (event.source, event.kind) != ("aws.s3", "Object Created") or event.version not in VERSIONS:
+    if (event.source, event.kind) != CREATED or event.version not in VERSIONS:
         return None
     created = msgspec.convert(event.detail, _Created)
     # Notifications that S3 sends by itself have the key quoted; whether these have is not written anywhere. None of our

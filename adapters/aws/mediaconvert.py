@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from adapters.aws import job as jobs
 from adapters.aws.errors import FILES, TRANSCODER, asking, code_of, missing
+from adapters.aws.s3 import fetched
 from adapters.playlists import Variant, duration_s, variants
 from application.ports import TranscodeOrder
 from domain.errors import Invalid, NotFound
@@ -210,7 +211,9 @@ class MediaConvertTranscoder:
     # --- before a job
 
     async def _probed(self, order: TranscodeOrder) -> Source | str:
-        """What is in the file, or why it is refused."""
+        """What is in the file, or why it is refused. Of a broadcast there is a manifest, which ``Probe`` does not read."""
+        if order.source.endswith(".m3u8"):
+            return await self._listed(order.source)
         try:
             with asking(FILES):
                 await self._sources.head_object(Bucket=self._places.raw_bucket, Key=order.source)
@@ -229,6 +232,17 @@ class MediaConvertTranscoder:
             _log.info("%s cannot be probed: %s", order.source, error)
             return "unreadable"
         return source_of(next(iter(said.get("ProbeResults", [])), {}), self._max_duration_s)
+
+    async def _listed(self, source: str) -> Source | str:
+        manifest = await fetched(self._sources, self._places.raw_bucket, source)
+        if manifest is None:
+            return "source_missing"
+        best = max(variants(manifest[0].decode()), key=lambda each: int(each.attributes["BANDWIDTH"]), default=None)
+        if best is None:
+            return "unreadable"
+        folder = source.rpartition("/")[0]
+        playlist = await fetched(self._sources, self._places.raw_bucket, f"{folder}/{best.uri}")
+        return "source_missing" if playlist is None else listed(best, playlist[0].decode(), self._max_duration_s)
 
     @staticmethod
     def _refusal(code: str, attempt: int, video: VideoId) -> Report:
@@ -307,6 +321,19 @@ def source_of(found: Mapping[str, Any], max_duration_s: float) -> Source | str:
     if properties.get("Rotation", 0) % 180:
         width, height = height, width
     return Source(width, height, lasts, _ratio(properties.get("FrameRate")), has_audio=sound)
+
+
+def listed(variant: Variant, playlist: str, max_duration_s: float) -> Source | str:
+    """The same of a variant of a playlist of playlists and its own playlist. Sound is heard if nothing says otherwise."""
+    said = variant.attributes
+    width, _, height = said.get("RESOLUTION", "").partition("x")
+    if not height:
+        return "no_video"
+    lasts = duration_s(playlist)
+    if lasts > max_duration_s:
+        return "too_long"
+    sound = "AUDIO" in said or "mp4a" in said.get("CODECS", "mp4a")
+    return Source(int(width), int(height), lasts, float(said.get("FRAME-RATE", 0)), has_audio=sound)
 
 
 def _ratio(pair: Mapping[str, int] | None) -> float:

@@ -126,7 +126,7 @@ class S3UploadStore:
 
     async def take_small(self, name: str) -> bytes:
         """The bucket's lifecycle runs once a day, so what is over may still be there."""
-        found = await _get(self._client, self._bucket, _SMALL + name)
+        found = await fetched(self._client, self._bucket, _SMALL + name)
         if found is None or found[1] + SMALL_LIFE <= self._now():
             raise NotFound("nothing came under this name")
         return found[0]
@@ -252,23 +252,14 @@ class S3MediaStore:
             await self._client.put_object(Bucket=self._bucket, Key=checked(key), Body=content, ContentType=content_type)
 
     async def read(self, key: str) -> bytes:
-        found = await _get(self._client, self._bucket, key)
+        found = await fetched(self._client, self._bucket, key)
         if found is None:
             raise NotFound("there is no such file")
         return found[0]
 
     async def remove_prefix(self, prefix: str) -> int:
-        """A page at a time: to be told of each, until all are gone. Raises Unavailable when S3 keeps some."""
-        removed = 0
-        async for page in _pages(self._client, Bucket=self._bucket, Prefix=prefix):
-            keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]
-            if not keys:
-                continue
-            with asking(FILES):
-                said = await self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
-            if said.get("Errors"):
-                raise FILES.busy()
-            removed += len(keys)
+        """Raises Unavailable when S3 keeps some."""
+        removed = await clear(self._client, self._bucket, prefix)
         await self._gone(prefix)
         return removed
 
@@ -320,7 +311,7 @@ def _plain(etag: str) -> str:
     return etag.strip('"')
 
 
-async def _get(client: Any, bucket: str, key: str) -> tuple[bytes, datetime] | None:
+async def fetched(client: Any, bucket: str, key: str) -> tuple[bytes, datetime] | None:
     """What lies there, and since when; None for what is not there or could not be."""
     try:
         with asking(FILES):
@@ -333,6 +324,21 @@ async def _get(client: Any, bucket: str, key: str) -> tuple[bytes, datetime] | N
         if not missing(error):
             raise
         return None
+
+
+async def clear(client: Any, bucket: str, prefix: str) -> int:
+    """Remove all whose key starts so, a page at a time; how much that was. Raises Unavailable when S3 keeps some."""
+    removed = 0
+    async for page in _pages(client, Bucket=bucket, Prefix=prefix):
+        keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]
+        if not keys:
+            continue
+        with asking(FILES):
+            said = await client.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        if said.get("Errors"):
+            raise FILES.busy()
+        removed += len(keys)
+    return removed
 
 
 async def _pages(client: Any, **asked: Any) -> AsyncIterator[Mapping[str, Any]]:

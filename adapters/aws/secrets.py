@@ -20,16 +20,20 @@ class Client(Protocol):
 
 @frozen
 class Keys:
-    """``signing`` is for our own cursors and links. ``cdn`` are private keys in PEM, by slot."""
+    """``signing`` is for our own cursors and links. ``cdn`` are private keys in PEM, by slot; ``live`` is the
+    one that lets viewers of broadcasts in, "" where there is none.
+    """
 
     signing: bytes = field(repr=False)
     cdn: Mapping[str, str] = field(repr=False)
+    live: str = field(default="", repr=False)
 
 
 class _Stored(msgspec.Struct):
     signing_key: str
     cdn_key_a: str = ""
     cdn_key_b: str = ""
+    live_key: str = ""
 
 
 async def keys(client: Client, secret_id: str) -> Keys:
@@ -40,4 +44,4 @@ async def keys(client: Client, secret_id: str) -> Keys:
     except (ClientError, BotoCoreError, KeyError, msgspec.MsgspecError) as error:
         message = f"the keys in {secret_id} cannot be read: {type(error).__name__}"
         raise Unavailable(message, code="keys_unavailable") from error
-    return Keys(stored.signing_key.encode(), {"a": stored.cdn_key_a, "b": stored.cdn_key_b})
+    return Keys(stored.signing_key.encode(), {"a": stored.cdn_key_a, "b": stored.cdn_key_b}, stored.live_key)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from domain.errors import Invalid
+from domain.streams import WINDOW_MOST_S
 
 PREFIX = "HEXCAST_AWS_"
 SHARED = ("AWS_REGION", "AWS_ENDPOINT_URL")
@@ -53,6 +54,8 @@ class AwsSettings:
     """MediaConvert's, not SQS's."""
     job_queue_url: str = ""
     """Where MediaConvert's events wait, and what we say of files that no job was made for."""
+    recordings: Mapping[int, str] = field(factory=dict)
+    """IVS's recording configurations by their reconnect windows, in seconds."""
     fan_out_queue_url: str = ""
     """Where the pages of a fan-out wait. Empty: they are dealt with like every event."""
 
@@ -97,6 +100,7 @@ class AwsSettings:
             transcode_role=get("TRANSCODE_ROLE"),
             transcode_queue=get("TRANSCODE_QUEUE"),
             job_queue_url=get("JOB_QUEUE"),
+            recordings=_recordings(get("RECORDINGS", "", _listed)),
             fan_out_queue_url=get("FAN_OUT_QUEUE"),
         )
         unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
@@ -118,3 +122,18 @@ def _slot(text: str) -> str:
         message = f"must be one of {', '.join(SLOTS)}"
         raise ValueError(message)
     return text
+
+
+def _listed(text: str) -> str:
+    if text and max(_recordings(text), default=-1) < WINDOW_MOST_S:
+        message = (
+            f"must name the ARN of a recording configuration for each of some windows, the longest of {WINDOW_MOST_S} s"
+        )
+        raise ValueError(message)
+    return text
+
+
+def _recordings(text: str) -> Mapping[int, str]:
+    """Of ``0=arn:…,300=arn:…``. Raises ValueError."""
+    pairs = (each.partition("=") for each in text.split(",") if each)
+    return {int(window): arn for window, _, arn in pairs if arn}

@@ -17,8 +17,9 @@ from adapters.aws.events import confirmed, stored, uploaded
 from adapters.aws.events import told as read
 from adapters.aws.queue import named
 from adapters.aws.reports import meaning
+from adapters.aws.signals import breached
 from application.events import Delivered
-from domain.errors import Invalid
+from domain.errors import Invalid, NotFound
 from domain.ids import EventId
 
 from .runtime import begin, core, run
@@ -30,6 +31,8 @@ SPARE_MS = 15_000
 """A sweep begins nothing new when it has less time left than this."""
 ORPHAN_CALLS = 20
 WELCOME_S = 3.0
+UNKNOWN_TRIES = 3
+"""How often something may be told of a stream that is not there, before it is dropped."""
 
 
 class _Batch(AsyncBatchProcessor):
@@ -94,6 +97,29 @@ async def _transcoded(record: SQSRecord) -> None:
     log.info("report", video=report.video, attempt=report.attempt, job=report.job, state=report.state.value)
 
 
+async def _broadcast(record: SQSRecord) -> None:
+    event = read(record.body)
+    limit = breached(event)
+    if limit is not None:
+        count("QuotasReached")
+        log.error("a quota of IVS is reached", limit=limit, detail=event.detail)
+        return
+    signal = core().adapters.ingest().heard(event)
+    if signal is None:
+        _unknown(record.raw_event)
+        return
+    try:
+        await core().take_signal()(signal)
+    except NotFound:  # of a stream that was removed while it was live, there is more to be told
+        if int(record.attributes.approximate_receive_count or 1) < UNKNOWN_TRIES:
+            raise
+        count("SignalsDropped")
+        log.warning("signal dropped", ingest=signal.ingest, kind=signal.kind.value)
+        return
+    count("SignalsTaken")
+    log.info("stream", ingest=signal.ingest, broadcast=signal.broadcast, kind=signal.kind.value)
+
+
 async def _deliver(only: Sequence[EventId] | None = None) -> int:
     """Deliver what waits, or these; how many that were."""
     delivered = await core().deliver_events()(AT_ONCE if only is None else len(only), only=only)
@@ -134,6 +160,8 @@ async def _fanned_out(record: SQSRecord) -> None:
 
 on_upload = _batch("on_upload", EventType.SQS, _uploaded, "UploadFailures")
 on_transcode = _batch("on_transcode", EventType.SQS, _transcoded, "TranscodeFailures")
+on_stream = _batch("on_stream", EventType.SQS, _broadcast, "StreamFailures")
+on_recording = _batch("on_recording", EventType.SQS, _broadcast, "RecordingFailures")
 on_outbox = _batch("on_outbox", EventType.DynamoDBStreams, _stored, "OutboxFailures")
 on_fanout = _batch("on_fanout", EventType.SQS, _fanned_out, "FanOutFailures")
 
@@ -215,6 +243,8 @@ TASKS: Mapping[str, Task] = {
     "expire_uploads": _once("expire_uploads"),
     "expire_sign_ups": _once("expire_sign_ups"),
     "sweep_processing": _once("sweep_processing"),
+    "sweep_broadcasts": _once("sweep_broadcasts"),
+    "remind_due": _once("remind_due"),
     "sweep_orphans": _orphans,
     "nightly": _nightly,
 }

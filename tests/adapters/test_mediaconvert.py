@@ -14,8 +14,9 @@ from botocore.validate import ParamValidator
 
 from adapters.aws.job import Places, board_of, described, metadata, request
 from adapters.aws.job import board as board_for
-from adapters.aws.mediaconvert import MediaConvertTranscoder, source_of
+from adapters.aws.mediaconvert import MediaConvertTranscoder, listed, source_of
 from adapters.aws.reports import KIND, meaning
+from adapters.playlists import variants
 from application.ports import TranscodeOrder
 from domain.errors import Invalid, Unavailable
 from domain.ids import JobId, VideoId
@@ -173,6 +174,26 @@ def test_a_file_may_not_know_how_long_it_lasts() -> None:
     source = source_of(found, 10)
     assert isinstance(source, Source)
     assert source.duration_s == 0
+
+
+RECORDED = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,{}\n720p30/playlist.m3u8\n"
+PLAYED = "#EXTM3U\n#EXTINF:6.0,\n0.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:3.5,\n1.ts\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "most_s", "found"),
+    [
+        ('RESOLUTION=1280x720,FRAME-RATE=29.970,CODECS="avc1.4D401F,mp4a.40.2"', 10, Source(1280, 720, 9.5, 29.97, has_audio=True)),
+        ('RESOLUTION=1280x720,CODECS="avc1.4D401F"', 10, Source(1280, 720, 9.5, 0.0, has_audio=False)),
+        ('RESOLUTION=1280x720,CODECS="avc1.4D401F",AUDIO="a"', 10, Source(1280, 720, 9.5, 0.0, has_audio=True)),
+        ("RESOLUTION=1280x720", 10, Source(1280, 720, 9.5, 0.0, has_audio=True)),
+        ("RESOLUTION=1280x720", 9, "too_long"),
+        ('CODECS="mp4a.40.2"', 10, "no_video"),
+    ],
+)  # fmt: skip
+def test_a_recording_is_what_its_manifest_says(attributes: str, most_s: float, found: Source | str) -> None:
+    (variant,) = variants(RECORDED.format(attributes))
+    assert listed(variant, PLAYED, most_s) == found
 
 
 @define

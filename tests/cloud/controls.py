@@ -1,6 +1,6 @@
 """What tests may do to the emulated cloud and no client of AWS can: ``/_hexcast/...``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from attrs import asdict, frozen
@@ -8,6 +8,7 @@ from attrs import asdict, frozen
 from tests.cloud.access import Record
 from tests.cloud.cloudfront import Gate
 from tests.cloud.cognito import Cognito
+from tests.cloud.ivs import Ivs, Telling
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused
 from tests.cloud.wire import App, Caller, Receive, Request, Scope, Send, read, reply, told
@@ -30,6 +31,7 @@ class Controls:
     behind: App
     emulator: Emulator
     media: MediaConvert
+    ivs: Ivs
     cognito: Cognito
     gate: Gate
     record: Record
@@ -48,7 +50,13 @@ class Controls:
         await reply(send, answer)
 
     async def _done(self, request: Request) -> Mapping[str, Any] | list[Any]:
-        match (request.method, *request.parts(PATH)):
+        first, *rest = request.parts(PATH)
+        parts: Mapping[str, Callable[[Request, list[str]], Awaitable[Mapping[str, Any] | list[Any]]]] = {
+            "jobs": self._job_done, "broadcasts": self._broadcast_done, "access": self._access_shown
+        }  # fmt: skip
+        if first in parts:
+            return await parts[first](request, rest)
+        match (request.method, first, *rest):
             case "GET", "health":
                 return {}
             case "GET", "mail":
@@ -63,12 +71,9 @@ class Controls:
                 self.emulator.wipe(request.json["account"])
             case "POST", "reset":
                 self.media.reset()
+                self.ivs.reset()
                 self.cognito.reset()
                 await self.emulator.reset()
-            case _, "jobs", *rest:
-                return await self._job_done(request, rest)
-            case _, "access", *rest:
-                return await self._access_shown(request, rest)
             case _:
                 raise KeyError(request.path)
         return {}
@@ -110,6 +115,33 @@ class Controls:
                     self.media.found(job), status, emit=given["emit"], detail=given["detail"],
                     duration_ms=given["duration_ms"],
                 )  # fmt: skip
+            case _:
+                raise KeyError(request.path)
+        return {}
+
+    async def _broadcast_done(self, request: Request, parts: list[str]) -> Mapping[str, Any]:
+        given = request.json if request.method == "POST" else {}
+        match (request.method, *parts):
+            case "POST", "begin":
+                return {"stream_id": (await self.ivs.begin(given["key"], given["viewers"])).stream_id}
+            case "POST", "telling":
+                self.ivs.telling[Caller.of(given["account"]).account] = Telling(
+                    frozenset(given["lost"]), given["twice"], [] if given["held"] else None
+                )
+            case "POST", "release":
+                self.ivs.release(Caller.of(given["account"]).account, backwards=given["backwards"])
+            case "POST", channel, "end":
+                await self.ivs.end(self.ivs.by_id(channel), failed=given["failed"])
+            case "POST", channel, "window":
+                await self.ivs.close_recording(self.ivs.by_id(channel))
+            case "POST", channel, "starve":
+                self.ivs.starve(self.ivs.by_id(channel), on=given["on"])
+            case "POST", channel, "breach":
+                self.ivs.breach(self.ivs.by_id(channel), given["name"])
+            case "POST", channel, "viewers":
+                self.ivs.live(self.ivs.by_id(channel)).viewers = given["count"]
+            case "GET", channel, "metadata":
+                return {"texts": self.ivs.live(self.ivs.by_id(channel)).metadata}
             case _:
                 raise KeyError(request.path)
         return {}

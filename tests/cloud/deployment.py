@@ -4,7 +4,7 @@ import io
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from attrs import frozen
 from botocore.config import Config
 from botocore.exceptions import WaiterError
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.cloud.process import ROOT
@@ -78,33 +78,60 @@ def deploy(
     if package is None:
         said = _RUNTIME.sub("Runtime: provided.al2023", said)
     s3.put_object(Bucket=f"{name}-code", Key="template.yaml", Body=said.encode())
+    address = f"{stack.endpoint}/{name}-code/template.yaml"
     formation.create_stack(
-        StackName=name, TemplateURL=f"{stack.endpoint}/{name}-code/template.yaml",
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
-    )  # fmt: skip
+        StackName=name, TemplateURL=address, Capabilities=_CAPABILITIES, Parameters=_parameters(given)
+    )
     outputs = _outputs(formation, name)
-    _put_key(aws(stack, "secretsmanager"), outputs["KeysSecret"], key)
+    live = ec.generate_private_key(ec.SECP384R1())
+    recordings = _live(aws(stack, "ivs"), name, outputs["RawBucket"], live)
+    formation.update_stack(
+        StackName=name, TemplateURL=address, Capabilities=_CAPABILITIES,
+        Parameters=_parameters({**given, "EmulatorRecordings": recordings}),
+    )  # fmt: skip
+    _outputs(formation, name, "stack_update_complete")
+    _put_keys(aws(stack, "secretsmanager"), outputs["KeysSecret"], cdn_key_a=key, live_key=live)
     _keep_the_past(aws(stack, "dynamodb"), outputs)
     stack.open_site(outputs["CdnDomain"].partition(".")[0])
     return Deployment(name, stack.site, outputs)
 
 
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+
+def _parameters(given: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
+
+
+def _live(ivs: Any, name: str, bucket: str, key: ec.EllipticCurvePrivateKey) -> str:
+    """What the template makes of IVS on AWS; its recording configurations, as it names them to the functions."""
+    ivs.import_playback_key_pair(name=f"{name}-a", publicKeyMaterial=_public(key))
+    made = {
+        window: ivs.create_recording_configuration(
+            name=f"{name}-{window}", destinationConfiguration={"s3": {"bucketName": bucket}},
+            recordingReconnectWindowSeconds=window,
+        )["recordingConfiguration"]["arn"]
+        for window in (0, 30, 60, 120, 300)
+    }  # fmt: skip
+    return ",".join(f"{window}={arn}" for window, arn in made.items())
+
+
 def _key_group(stack: Stack, name: str, key: rsa.RSAPrivateKey) -> tuple[str, str]:
     """The template makes them on AWS; the emulator's CloudFormation cannot (EMULATION.md T2)."""
     cloudfront = aws(stack, "cloudfront")
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    config = {"CallerReference": name, "Name": name, "EncodedKey": pem}
+    config = {"CallerReference": name, "Name": name, "EncodedKey": _public(key)}
     key_id: str = cloudfront.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"]
     group: str = cloudfront.create_key_group(KeyGroupConfig={"Name": name, "Items": [key_id]})["KeyGroup"]["Id"]
     return key_id, group
 
 
-def _outputs(formation: Any, name: str) -> Mapping[str, str]:
+def _public(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _outputs(formation: Any, name: str, wait_for: str = "stack_create_complete") -> Mapping[str, str]:
     try:
-        formation.get_waiter("stack_create_complete").wait(
-            StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600}
-        )
+        formation.get_waiter(wait_for).wait(StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600})
     except WaiterError as error:
         events = formation.describe_stack_events(StackName=name)["StackEvents"]
         why = [
@@ -125,8 +152,11 @@ def _keep_the_past(dynamodb: Any, outputs: Mapping[str, str]) -> None:
         )
 
 
-def _put_key(secrets: Any, secret: str, key: rsa.RSAPrivateKey) -> None:
-    """What docs/deploy.md has a person do: the private key goes beside what is there."""
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+def _put_keys(secrets: Any, secret: str, **keys: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    """What docs/deploy.md has a person do: private keys go beside what is there."""
+    pems = {
+        name: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        for name, key in keys.items()
+    }
     there = msgspec.json.decode(secrets.get_secret_value(SecretId=secret)["SecretString"])
-    secrets.put_secret_value(SecretId=secret, SecretString=msgspec.json.encode({**there, "cdn_key_a": pem}).decode())
+    secrets.put_secret_value(SecretId=secret, SecretString=msgspec.json.encode({**there, **pems}).decode())

@@ -29,8 +29,10 @@ from tests.cloud.cognito import Client, Cognito, Person
 from tests.cloud.controls import Controls
 from tests.cloud.encoder import Failed, Place
 from tests.cloud.exports import Exports
+from tests.cloud.ivs import Ivs
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused, Service
+from tests.cloud.viewers import Viewers
 from tests.cloud.wire import (
     Answer,
     App,
@@ -61,15 +63,32 @@ def acting(caller: Caller) -> Iterator[None]:
         set_request_region(ROOT.region)
 
 
+@contextmanager
+def _as_told(name: str, at: datetime | None) -> Iterator[None]:
+    """Ministack gives the events that are put meanwhile this name and time, where it would make them up."""
+    named, timed = eventbridge.new_uuid, eventbridge._now_ts
+    eventbridge.new_uuid = (lambda: name) if name else named
+    eventbridge._now_ts = at.timestamp if at else timed
+    try:
+        yield
+    finally:
+        eventbridge.new_uuid, eventbridge._now_ts = named, timed
+
+
 @frozen
 class Ministack:
     """Its bus, its tables, and a way to ask it as a client would."""
 
     endpoint: str
 
-    def emit(self, caller: Caller, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
+    def emit(
+        self, caller: Caller, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str], *,
+        id: str = "", at: datetime | None = None,  # noqa: A002  (EventBridge's word)
+    ) -> None:  # fmt: skip
+        """An event that is told again has its ``id`` again, one that comes late says when (``at``) it happened."""
         entry = {"Source": source, "DetailType": kind, "Detail": json.dumps(detail), "Resources": list(resources)}
-        self.put_events(caller, [entry])
+        with _as_told(id, at):
+            self.put_events(caller, [entry])
 
     def put_events(self, caller: Caller, entries: Any) -> None:
         with acting(caller):
@@ -269,6 +288,23 @@ class Buckets:
         except ClientError as error:
             raise _failed(error, source) from error
 
+    async def fetch_all(self, caller: Caller, folder: Place, target: Path) -> Sequence[str]:
+        def listed() -> Sequence[str]:
+            pages = (
+                self.client(caller).get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key)
+            )
+            return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+        try:
+            keys = await asyncio.to_thread(listed)
+        except ClientError as error:
+            raise _failed(error, folder) from error
+        for key in keys:
+            path = target / key.removeprefix(folder.key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            await self.fetch(caller, Place(folder.bucket, key), path)
+        return keys
+
     async def store(self, caller: Caller, source: Path, target: Place, content_type: str) -> None:
         def stored() -> None:
             place = {"Bucket": target.bucket, "Key": target.key}
@@ -389,9 +425,9 @@ def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     access: Access = Roles(record) if ministack.AUTH else Everyone()
     buckets = Buckets(endpoint)
     media = MediaConvert(ffmpeg, buckets, emulator.emit, access)
-    behind: App = Fakes(
-        Exports(ministack.app, Records(), buckets.put), {"mediaconvert": Service("mediaconvert", media.operations)}
-    )
+    ivs = Ivs(ffmpeg, buckets, emulator.emit, access, endpoint)
+    services = {"mediaconvert": Service("mediaconvert", media.operations), "ivs": Service("ivs", ivs.operations)}
+    behind: App = Viewers(Fakes(Exports(ministack.app, Records(), buckets.put), services), ivs)
     people = Cognito(behind, Directory(), emulator.invoke)
     gate = Gate(people, Distributions(), acting, site_port)
-    return Controls(gate, emulator, media, people, gate, record)
+    return Controls(gate, emulator, media, ivs, people, gate, record)

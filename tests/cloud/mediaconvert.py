@@ -45,6 +45,9 @@ class Storage(Protocol):
     async def fetch(self, caller: Caller, source: Place, target: Path) -> Mapping[str, Any]:
         """What HeadObject says of it. Raises Failed (1401, 1404)."""
 
+    async def fetch_all(self, caller: Caller, folder: Place, target: Path) -> Sequence[str]:
+        """What lies below ``folder`` (it ends in a slash); the keys. Raises Failed (1401, 1404)."""
+
     async def store(self, caller: Caller, source: Path, target: Place, content_type: str) -> None:
         """Raises Failed (1401, 1404)."""
 
@@ -211,6 +214,8 @@ class MediaConvert:
         return {"Jobs": [job.shown for job in jobs[start : start + most]], "NextToken": more}
 
     async def _probed(self, caller: Caller, url: str) -> Parameters:
+        if url.endswith(".m3u8"):  # none of the formats that an answer can name (the service's model)
+            raise Refused("UnprocessableEntityException", "The format of the file is not supported")
         with tempfile.TemporaryDirectory(prefix="hexcast-") as folder:
             path = Path(folder) / "source"
             try:
@@ -249,8 +254,8 @@ class MediaConvert:
     async def _carried_out(self, job: Job) -> Sequence[Sequence[Made]]:
         with tempfile.TemporaryDirectory(prefix="hexcast-") as scratch:
             folder = Path(scratch)
-            job.phase, source = "PROBING", folder / "source"
-            await self.storage.fetch(job.caller, job.source, source)
+            job.phase = "PROBING"
+            source = await self._fetched(job, folder / "source")
             found = await asyncio.to_thread(encoder.probe, source)
             self.tell(job, "INPUT_INFORMATION", {"inputDetails": [_input_details(job, found)]})
             self.move(job, "PROGRESSING")
@@ -271,6 +276,17 @@ class MediaConvert:
                         job.caller, path, Place.of(group.url(path.name)), encoder.TYPES[path.suffix]
                     )
             return made
+
+    async def _fetched(self, job: Job, target: Path) -> Path:
+        """A playlist comes with all that lies beside and below it."""
+        if not job.source.key.endswith(".m3u8"):
+            await self.storage.fetch(job.caller, job.source, target)
+            return target
+        folder, _, name = job.source.key.rpartition("/")
+        fetched = await self.storage.fetch_all(job.caller, Place(job.source.bucket, f"{folder}/"), target)
+        if job.source.key not in fetched:
+            raise Failed(1404, f"Unable to open {job.source}")
+        return target / name
 
     def move(self, job: Job, status: str, *, emit: bool = True, **detail: Any) -> None:
         """The job is in another state from now on, and (unless ``emit`` is False) an event says so."""

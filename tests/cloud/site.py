@@ -76,7 +76,7 @@ class Site:
         s3.complete_multipart_upload(**which, MultipartUpload={"Parts": parts})
 
     def processed(self, upload: Mapping[str, Any]) -> str:
-        """Waits until an upload is a film, or known not to become one; which of them."""
+        """Waits until what has a ``video_id`` is a film, or known not to become one; which of them."""
         video = f"/v1/videos/{upload['video_id']}"
 
         def over() -> str:
@@ -85,6 +85,46 @@ class Site:
 
         state: str = until(over)
         return state
+
+    # --- livestreams
+
+    def stream(self, channel: str, **more: Any) -> str:
+        """A new stream, whose recordings wait for no encoder to come back."""
+        body = {"channel_id": channel, "title": "Bugs", "reconnect_window_s": 0, **more}
+        stream: str = self.call("POST", "/v1/streams", json=body)["id"]
+        return stream
+
+    def begin(self, stream: str, **more: Any) -> None:
+        """An encoder comes with the key that the API tells."""
+        self.stack.begin(self.call("GET", f"/v1/streams/{stream}/ingest")["stream_key"], **more)
+
+    def end(self, stream: str) -> None:
+        """It goes."""
+        name = f"{self.deployed.name}-{stream}"
+        (channel,) = aws(self.stack, "ivs").list_channels(filterByName=name)["channels"]
+        self.stack.end(channel["arn"])
+
+    def is_live(self, stream: str, *, live: bool = True) -> str:
+        """Waits until it is; the session."""
+        wanted = "live" if live else "idle"
+
+        def there() -> Any:
+            found = self.call("GET", f"/v1/streams/{stream}")
+            return found if found["status"] == wanted else None
+
+        return str(until(there)["current_session_id"])
+
+    def kept(self, session: str) -> Mapping[str, Any]:
+        """Waits until the recording of a session is a video; the session."""
+
+        def there() -> Any:
+            found = self.call("GET", f"/v1/stream-sessions/{session}")
+            return found if found["recording"]["video_id"] else None
+
+        found: Mapping[str, Any] = until(there)
+        return found
+
+    # --- what nobody asks for
 
     def do(self, *tasks: str) -> Mapping[str, int | None]:
         """What a schedule has done."""

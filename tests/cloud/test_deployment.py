@@ -1,6 +1,5 @@
 """The template, deployed on the emulated cloud: the API, the functions behind it and CloudFront, as people use them."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -29,10 +28,54 @@ def test_an_upload_becomes_a_film_that_cloudfront_shows_to_whom_it_may(site: Sit
 
     assert site.stack.finished_with(upload["id"]) == "COMPLETE"
     assert site.processed(upload) == "ready"
-    session = site.http.post(f"/v1/videos/{upload['video_id']}/playback-sessions")
-    manifest = session.json()["manifest_url"]
-    assert httpx.get(manifest).status_code == 403
-    # They are for TLS alone, so over HTTP they have to be sent by hand.
+    assert httpx.get(show(site, upload["video_id"], tmp_path)).status_code == 403
+
+
+def test_a_broadcast_is_live_then_over_then_a_film(site: Site, tmp_path: Path) -> None:
+    """By IVS, whose events come twice, backwards, and some of them never; by the schedule, which asks it; and by S3, which
+    has the recording.
+    """
+    site.sign_up("grace")
+    stream = site.stream(site.channel("compilers"))
+    site.stack.tell(twice=True, lost=("Stream Start",))
+    site.begin(stream, viewers=3)
+    assert site.do("sweep_broadcasts") == {"sweep_broadcasts": 0}
+    session = site.is_live(stream)
+    assert [each["id"] for each in site.call("GET", "/v1/streams")["data"]] == [stream]
+    watch(site.call("POST", f"/v1/streams/{stream}/playback-sessions")["manifest_url"], tmp_path)
+
+    site.stack.tell(twice=True, held=True, lost=("Recording End",))
+    site.end(stream)
+    site.stack.release(backwards=True)
+    assert site.is_live(stream, live=False) == "None"
+    over = site.kept(session)
+    assert (over["ended_reason"], over["peak_viewers"], over["connections"]) == ("ended", 3, 1)
+    video = over["recording"]["video_id"]
+    assert site.stack.finished_with("media/hls/master.m3u8") == "COMPLETE"
+    assert site.processed(over["recording"]) == "ready"
+    film = site.call("GET", f"/v1/videos/{video}")
+    assert (film["title"], film["visibility"]) == ("Bugs", "public")
+    assert film["duration_s"] == pytest.approx(4, abs=0.5)
+    told = [each["type"] for each in site.call("GET", f"/v1/stream-sessions/{session}/events?limit=100")["data"]]
+    assert sorted(told) == [
+        "health", "recording_end", "recording_start", "session_created", "session_ended", "stream_end"
+    ]  # fmt: skip
+    show(site, video, tmp_path)
+
+
+def watch(manifest: str, folder: Path) -> None:
+    """What is live, as far as it goes."""
+    playlist = next(line for line in httpx.get(manifest).text.splitlines() if line.startswith("http"))
+    names = [line for line in httpx.get(playlist).text.splitlines() if line.endswith(".ts")]
+    (folder / "live.ts").write_bytes(b"".join(httpx.get(urljoin(playlist, name)).content for name in names))
+    films.ffmpeg("-i", str(folder / "live.ts"), "-f", "null", "-")
+
+
+def show(site: Site, video: str, folder: Path) -> str:
+    """All of a film, to whom it may be shown; where its manifest is."""
+    session = site.http.post(f"/v1/videos/{video}/playback-sessions")
+    manifest: str = session.json()["manifest_url"]
+    # Cookies are for TLS alone, so over HTTP they have to be sent by hand.
     cookies = {"cookie": "; ".join(f"{each.name}={each.value}" for each in session.cookies.jar)}
     with httpx.Client(headers=cookies, timeout=60) as viewer:
         names = [line for line in viewer.get(manifest).text.splitlines() if line.endswith(".m3u8")]
@@ -40,5 +83,6 @@ def test_an_upload_becomes_a_film_that_cloudfront_shows_to_whom_it_may(site: Sit
         for name in names:
             playlist = viewer.get(urljoin(manifest, name))
             segments = [line for line in playlist.text.splitlines() if line and not line.startswith("#")]
-            (tmp_path / name).write_bytes(b"".join(viewer.get(urljoin(manifest, each)).content for each in segments))
-            subprocess.run([films.FFMPEG, "-v", "error", "-i", str(tmp_path / name), "-f", "null", "-"], check=True)
+            (folder / name).write_bytes(b"".join(viewer.get(urljoin(manifest, each)).content for each in segments))
+            films.ffmpeg("-i", str(folder / name), "-f", "null", "-")
+    return manifest

@@ -49,7 +49,7 @@ def test_no_client_comes_from_elsewhere() -> None:
     """Nor is an operation called by a name that only the running program knows."""
     makers = [path.name for path in FOLDER.glob("*.py") if "create_client" in path.read_text()]
     assert makers == ["clients.py"]
-    assert services() == {"cloudfront", "cognito-idp", "dynamodb", "mediaconvert", "s3", "secretsmanager", "sqs"}
+    assert services() == {"cloudfront", "cognito-idp", "dynamodb", "ivs", "mediaconvert", "s3", "secretsmanager", "sqs"}
 
 
 def test_every_call_is_made_to_fail() -> None:

@@ -2,7 +2,7 @@
 does all of it, once.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,6 +11,8 @@ from attrs import evolve, frozen
 
 from adapters.aws.clients import TRIES
 from adapters.aws.cloudfront import Invalidations
+from adapters.aws.dynamo import delete
+from adapters.aws.ivs import _KEEP, IvsIngest, _at
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.queue import AT_ONCE, SqsQueue, named
 from adapters.aws.reports import Messages, SqsReports
@@ -18,11 +20,13 @@ from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.secrets import Keys, keys
 from application.ports import TranscodeOrder
 from domain.errors import Unavailable
-from domain.ids import ChannelId, EventId, JobId, UploadId, UserId, VideoId
+from domain.ids import ChannelId, EventId, JobId, StreamId, UploadId, UserId, VideoId
 from domain.processing import Report, State
+from domain.streams import Stream
 from domain.uploads import Upload
 from tests.cloud.buckets import Buckets, Sent, buckets
 from tests.cloud.faults import RETRIES, Fault, failing, faults
+from tests.cloud.onair import Air, on_air
 from tests.cloud.studio import Studio, mailbox, studio
 from tests.cloud.world import client, world
 
@@ -309,3 +313,89 @@ async def test_keys_are_read(fault: Fault, operation: str) -> None:
         async with calling(fault, "secretsmanager", operation, here.account) as failing_client:
             kept = await tried(lambda: keys(failing_client, here.name("keys")))
         assert kept == Keys(b"k", {"a": "", "b": ""})
+
+
+# --- IVS ---------------------------------------------------------------------------------------------
+
+STREAM = Stream(id=StreamId("str_1"), channel=ChannelId("chn_cats"), title="Live", created_at=START)
+ANN = UserId("usr_ann")
+
+
+@asynccontextmanager
+async def ivs_breaking(fault: Fault, operation: str) -> AsyncIterator[tuple[Air, IvsIngest]]:
+    """What is on the air, and the same ingest by way of the fault."""
+    async with on_air() as here:
+        with failing(fault.rule("ivs", operation)) as at:
+            async with client("ivs", here.world.account, url=at.url, retries=RETRIES) as through:
+                yield (
+                    here,
+                    IvsIngest(
+                        through, here.s3, here.ingest._tables, here.channels, now, once=None, key=here.ingest._key
+                    ),
+                )
+            assert at.fired() == fault.seen("ivs", operation)
+
+
+@faults("ivs", "ListChannels", "CreateChannel")
+async def test_a_channel_is_made_once(fault: Fault, operation: str) -> None:
+    """Nobody tries that again by themselves: IVS would make another one."""
+    async with on_air() as air:
+        with failing(fault.make("ivs", operation, 1)) as at:
+            async with client("ivs", air.world.account, url=at.url) as once:
+                ingest = IvsIngest(once, air.s3, air.ingest._tables, air.channels, now, once=once, key=None)
+                await tried(lambda: ingest.open(STREAM))
+            assert at.fired() == [operation]
+        assert len((await air.client.list_channels())["channels"]) == 1
+
+
+@faults("ivs", "ListStreamKeys", "DeleteStreamKey", "StopStream", "CreateStreamKey", "GetChannel")
+async def test_a_key_is_replaced_and_there_is_one(operation: str, fault: Fault) -> None:
+    """Whatever was done of it before, the old one opens nothing, and nothing is live."""
+    async with ivs_breaking(fault, operation) as (air, ingest):
+        stream = evolve(STREAM, ingest=await air.ingest.open(STREAM))
+        old = await air.ingest.point(stream)
+        air.world.stack.begin(old.stream_key)
+        if operation == "GetChannel":  # where the channel is would be known
+            await air.ingest._tables.write(delete(_KEEP, _at(stream.ingest)))
+        new = await tried(lambda: ingest.rotate(stream))
+        assert new != old
+        assert await air.ingest.point(stream) == new
+        assert await air.ingest.live() == []
+
+
+@faults("ivs", "ListChannels", "ListStreamKeys", "DeleteStreamKey", "StopStream", "DeleteChannel")
+async def test_a_channel_is_closed(operation: str, fault: Fault) -> None:
+    async with ivs_breaking(fault, operation) as (air, ingest):
+        stream = evolve(STREAM, ingest=await air.ingest.open(STREAM))
+        air.world.stack.begin((await air.ingest.point(stream)).stream_key)
+        await tried(lambda: ingest.close(stream.id, stream.ingest))
+        assert (await air.client.list_channels())["channels"] == []
+
+
+ASKED: Mapping[str, Callable[[IvsIngest, Stream], Awaitable[object]]] = {
+    "GetStreamKey": lambda ingest, stream: ingest.point(stream),
+    "UpdateChannel": lambda ingest, stream: ingest.configure(evolve(stream, record=False)),
+    "ListStreams": lambda ingest, _: ingest.live(),
+    "StartViewerSessionRevocation": lambda ingest, stream: ingest.revoke(stream, ANN),
+    "PutMetadata": lambda ingest, stream: ingest.annotate(stream, "Goal!"),
+}
+
+
+@faults("ivs", *ASKED)
+async def test_ivs_is_asked_again(fault: Fault, operation: str) -> None:
+    async with ivs_breaking(fault, operation) as (air, ingest):
+        stream = evolve(STREAM, ingest=await air.ingest.open(STREAM))
+        if operation == "PutMetadata":
+            air.world.stack.begin((await air.ingest.point(stream)).stream_key)
+        await tried(lambda: ASKED[operation](ingest, stream))
+
+
+@faults("ivs", "GetStreamSession")
+async def test_who_is_live_is_known_without_details(fault: Fault, operation: str) -> None:
+    """They are asked for again the next time."""
+    async with ivs_breaking(fault, operation) as (air, ingest):
+        stream = evolve(STREAM, ingest=await air.ingest.open(STREAM))
+        air.world.stack.begin((await air.ingest.point(stream)).stream_key)
+        first, second = [(await ingest.live())[0].measured for _ in range(2)]
+        assert bool(first) is (fault.times == 1)
+        assert bool(second) is not bool(first)

@@ -161,9 +161,18 @@ def walked(guarded: Guarded, film: bytes) -> Guarded:
     until(lambda: ada.call("GET", video)["processing"]["attempt"] == 2)
     assert ada.stack.finished_with(replaced["id"]) == "COMPLETE"
     _remove_what_is_transcoded(ada, channel, film)
+    _broadcast(ada, bob, channel)
     _sign_up_by_halves(guarded)
     done = ada.do(
-        "events", "publish_due", "expire_uploads", "expire_sign_ups", "sweep_processing", "sweep_orphans", "nightly"
+        "events",
+        "publish_due",
+        "expire_uploads",
+        "expire_sign_ups",
+        "sweep_processing",
+        "sweep_orphans",
+        "nightly",
+        "sweep_broadcasts",
+        "remind_due",
     )
     assert None not in done.values(), done
     ada.call("DELETE", video)
@@ -220,6 +229,28 @@ def _remove_what_is_transcoded(ada: Site, channel: str, film: bytes) -> None:
     until(lambda: outputs.get_job(Id=job)["Job"]["Status"] == "CANCELED")
     ada.stack.drive(job, "COMPLETE")
     ada.stack.by_hand(bucket, on=False)
+
+
+def _broadcast(ada: Site, bob: Site, channel: str) -> None:
+    """Seen by the schedule, ended by its owner, kept as a film and removed; and a stream that is removed while it is live."""
+    stream = ada.stream(channel)
+    path = f"/v1/streams/{stream}"
+    ada.begin(stream)
+    assert ada.do("sweep_broadcasts") == {"sweep_broadcasts": 0}
+    session = ada.is_live(stream)
+    bob.call("POST", f"{path}/playback-sessions")
+    ada.call("POST", f"{path}/metadata", json={"text": "Goal!"})
+    ada.call("POST", f"{path}/rotate-key")
+    ada.is_live(stream, live=False)
+    over = ada.kept(session)
+    assert ada.processed(over["recording"]) == "ready"
+    ada.call("DELETE", f"/v1/videos/{over['recording']['video_id']}")
+    ada.call("PATCH", path, json={"latency": "normal"})
+    ada.call("POST", f"{path}/disable")
+    ada.call("POST", f"{path}/enable")
+    ada.begin(stream)
+    ada.is_live(stream)
+    ada.call("DELETE", path)
 
 
 def _forget_a_password(site: Site, handle: str) -> None:

@@ -66,6 +66,51 @@ class Stack(Process):
         state: str = self.get("jobs/over", patience_s=patience_s, source=source)["status"]
         return state
 
+    # --- broadcasts
+
+    def begin(self, key: str, *, viewers: int = 0) -> str:
+        """An encoder comes to IVS with a stream key; the name of its broadcast. Raises for a key that is none."""
+        name: str = self.post("broadcasts/begin", {"key": key, "viewers": viewers})["stream_id"]
+        return name
+
+    def end(self, channel: str, *, failed: bool = False) -> None:
+        """The encoder of a channel (its ARN) goes. Without a reconnect window its recording is there then."""
+        self._broadcast(channel, "end", failed=failed)
+
+    def close_window(self, channel: str) -> None:
+        """The reconnect window passed, and nobody came back: the recording is there."""
+        self._broadcast(channel, "window")
+
+    def starve(self, channel: str, *, on: bool = True) -> None:
+        self._broadcast(channel, "starve", on=on)
+
+    def breach(self, channel: str, name: str = "Ingest Bitrate") -> None:
+        self._broadcast(channel, "breach", name=name)
+
+    def watched_by(self, channel: str, count: int) -> None:
+        """So many viewers; -1: IVS cannot say."""
+        self._broadcast(channel, "viewers", count=count)
+
+    def metadata(self, channel: str) -> Sequence[str]:
+        """What players of a channel that is live were told."""
+        texts: Sequence[str] = self.get(f"broadcasts/{channel.rpartition('/')[2]}/metadata")["texts"]
+        return texts
+
+    def tell(
+        self, *, lost: Sequence[str] = (), twice: bool = False, held: bool = False, account: str = ROOT_KEY
+    ) -> None:
+        """From now on events of IVS with these names are lost, all come twice, or are held back until ``release``."""
+        self.post("broadcasts/telling", {"account": account, "lost": list(lost), "twice": twice, "held": held})
+
+    def release(self, *, backwards: bool = False, account: str = ROOT_KEY) -> None:
+        """What was held back is told."""
+        self.post("broadcasts/release", {"account": account, "backwards": backwards})
+
+    def _broadcast(self, channel: str, what: str, **given: Any) -> None:
+        self.post(f"broadcasts/{channel.rpartition('/')[2]}/{what}", given)
+
+    # --- sites
+
     def open_site(self, label: str) -> None:
         """The distribution of that label answers at ``site``, as if it were its domain."""
         self.post("site", {"label": label})

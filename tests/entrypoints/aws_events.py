@@ -1,7 +1,8 @@
-"""Events as AWS sends them: the samples of its documentation (AWS.md, sections 1.4, 4.1, 5 and 7), about things of ours."""
+"""Events as AWS sends them: the samples of its documentation (AWS.md, sections 1.4, 2.2, 4.1, 5 and 7), about things of ours."""
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import frozen
@@ -50,12 +51,38 @@ def job(status: str, metadata: Mapping[str, str], **detail: Any) -> Mapping[str,
     return of_eventbridge("aws.mediaconvert", "MediaConvert Job State Change", said)
 
 
-def of_sqs(*bodies: object) -> dict[str, Any]:
-    """A batch of messages, named m0, m1, ...; a body that is no text is written as JSON."""
+CHANNEL_OF_IVS = f"arn:aws:ivs:{REGION}:{ACCOUNT}:channel/AbCdef1G2hij"
+BROADCAST_OF_IVS = "st-1A2b3c4D5e6F78ghij9Klmn"
+
+
+def ivs(kind: str, name: str, **detail: Any) -> dict[str, Any]:
+    """IVS says something of a channel (AWS.md 2.2); one that belongs to the stream str_1 of the stack prod."""
+    said = {"channel_name": "prod-str_1", "stream_id": BROADCAST_OF_IVS, **detail}
+    if kind == "Recording State Change":
+        said = {
+            "recording_status": name, "recording_status_reason": "", "recording_s3_bucket_name": "raw",
+            "recording_s3_key_prefix": f"ivs/v1/{ACCOUNT}/AbCdef1G2hij/2026/11/30/10/1/j8Z9O91ndcVs",
+            "recording_duration_ms": 99370264, "recording_session_id": "a6RfV23ES97iyfoQ",
+            "recording_session_stream_ids": ["st-254sopYUvi6F78ghpO9vn0A", BROADCAST_OF_IVS], **said,
+        }  # fmt: skip
+    else:
+        said["limit_name" if kind == "Limit Breach" else "event_name"] = name
+    return {**of_eventbridge("aws.ivs", f"IVS {kind}", said), "resources": [CHANNEL_OF_IVS], "time": now()}
+
+
+def now() -> str:
+    """For what would be no news to anyone when it is a day old."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def of_sqs(*bodies: object, tried: int = 1) -> dict[str, Any]:
+    """A batch of messages, named m0, m1, ...; a body that is no text is written as JSON. They come for the ``tried``th
+    time.
+    """
     return {
         "Records": [
             {
-                "messageId": f"m{number}", "receiptHandle": "AQEB", "attributes": {"ApproximateReceiveCount": "1"},
+                "messageId": f"m{number}", "receiptHandle": "AQEB", "attributes": {"ApproximateReceiveCount": str(tried)},
                 "body": body if isinstance(body, str) else json.dumps(body), "messageAttributes": {},
                 "md5OfBody": "", "eventSource": "aws:sqs", "awsRegion": REGION,
                 "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue",

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -13,17 +14,20 @@ from attrs import define, field
 from dependency_injector.providers import Object
 
 from adapters.aws.cognito import HANDLE
+from adapters.aws.ivs import Channels, IvsIngest
 from adapters.aws.job import SCHEMA, Places
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from application.ports import Envelope
 from domain.access import Actor
+from domain.broadcasts import RecordingStatus, Timeline
 from domain.channels import ChannelOpened
 from domain.engagement import Notify, Subscription
 from domain.errors import NotFound, Unavailable
 from domain.identity import User
-from domain.ids import ChannelId, EventId, UserId
+from domain.ids import BroadcastId, ChannelId, EventId, StreamId, UserId
 from domain.notifications import FanOut, Kind, Notice, Subject
 from domain.processing import Report, State
+from domain.streams import Stream
 from domain.uploads import Status
 from entrypoints.settings import Settings
 from tests.deployment import resources
@@ -169,6 +173,128 @@ def test_states_and_stacks_that_are_not_known_are_passed_over(functions: Functio
     assert functions.counted()["ReportsIgnored"] == len(passed)
 
 
+# --- on_stream and on_recording ----------------------------------------------------------------------
+
+
+def streaming(functions: Functions) -> Stream:
+    """A stream of Olga's that has a channel of IVS."""
+    card = functions.announce(send=False)
+    adapters = functions.core.adapters
+    channels = Channels(env="prod", bucket="raw", recordings={})
+    adapters.ingest.override(Object(IvsIngest(None, None, None, channels, adapters.now(), once=None, key=None)))  # type: ignore[arg-type]  # nothing is asked of tables
+    stream = Stream(
+        id=StreamId("str_1"), channel=card.upload.channel, title="Live", ingest=aws.CHANNEL_OF_IVS,
+        created_at=adapters.now()(),
+    )  # fmt: skip
+    saved: Stream = functions.run(adapters.streams().save(stream))
+    return saved
+
+
+def timeline(functions: Functions, stream: Stream) -> Timeline:
+    found: Timeline = functions.run(functions.core.adapters.broadcasts().timeline(stream.id))
+    return found
+
+
+def test_what_ivs_says_of_a_stream_is_believed_in_any_order(functions: Functions) -> None:
+    """Twice, and the end before the start."""
+    stream = streaming(functions)
+    ended, started = (aws.ivs("Stream State Change", name) for name in ("Stream End", "Stream Start"))
+    starving = aws.ivs("Stream Health Change", "Starvation Start")
+    for event in (ended, started):
+        assert functions.failed("on_stream", aws.of_sqs(event, starving, event)) == []
+    known = timeline(functions, stream).broadcasts[BroadcastId(aws.BROADCAST_OF_IVS)]
+    assert known.started_at == datetime.fromisoformat(started["time"])
+    assert known.ended_at == datetime.fromisoformat(ended["time"])
+    assert functions.counted()["SignalsTaken"] == 6
+
+
+def test_a_recording_that_ivs_tells_of_is_known_with_where_it_lies(functions: Functions) -> None:
+    stream = streaming(functions)
+    for status in ("Recording End", "Recording Start"):
+        assert functions.failed("on_recording", aws.of_sqs(aws.ivs("Recording State Change", status))) == []
+    (recording,) = timeline(functions, stream).recordings.values()
+    assert recording.id == "j8Z9O91ndcVs"
+    assert recording.source == f"ivs/v1/{aws.ACCOUNT}/AbCdef1G2hij/2026/11/30/10/1/j8Z9O91ndcVs/media/hls/master.m3u8"
+    assert recording.duration_s == 99370.264
+    assert recording.broadcasts == {"st-254sopYUvi6F78ghpO9vn0A", aws.BROADCAST_OF_IVS}
+
+
+@pytest.mark.parametrize(("name", "status"), [("ended", RecordingStatus.READY), ("failed", RecordingStatus.FAILED)])
+def test_the_end_of_a_recording_is_known_from_the_file_beside_it(
+    functions: Functions, name: str, status: RecordingStatus
+) -> None:
+    """S3 tells of it, in case that IVS does not; both are one event."""
+    stream = streaming(functions)
+    prefix = f"ivs/v1/{aws.ACCOUNT}/AbCdef1G2hij/2026/11/30/10/1/j8Z9O91ndcVs"
+    event = {**aws.created(f"{prefix}/events/recording-{name}.json"), "time": aws.now()}
+    told = aws.ivs("Recording State Change", "Recording End" if name == "ended" else "Recording End Failure")
+    assert functions.failed("on_recording", aws.of_sqs(event, told)) == []
+    (recording,) = timeline(functions, stream).recordings.values()
+    assert (recording.id, recording.source, recording.status) == (
+        "j8Z9O91ndcVs", f"{prefix}/media/hls/master.m3u8", status
+    )  # fmt: skip
+    now = functions.core.adapters.now()()
+    since, until = now - timedelta(minutes=1), now + timedelta(minutes=1)
+    events = functions.run(functions.core.adapters.broadcasts().events(stream.id, since, until)).items
+    assert len({each.id for each in events}) == len(events) == 1
+    other = aws.created(f"{prefix}/events/recording-started.json")
+    assert functions.failed("on_recording", aws.of_sqs(other)) == []
+    assert functions.counted()["UnknownEvents"] == 1
+
+
+def test_a_limit_is_told_in_words(functions: Functions) -> None:
+    stream = streaming(functions)
+    limit = {"limit_value": 8_500_000, "exceeded_by": 0.5, "limit_unit": "bits per second"}
+    breach = aws.ivs("Limit Breach", "Ingest Bitrate", **limit)
+    assert functions.failed("on_stream", aws.of_sqs(breach)) == []
+    at = datetime.fromisoformat(breach["time"])
+    events = functions.core.adapters.broadcasts().events(stream.id, at, at + timedelta(seconds=1))
+    (event,) = functions.run(events).items
+    assert event.detail["breach"] == "Ingest Bitrate of at most 8,500,000 bits per second, by 0.5"
+
+
+def test_a_quota_of_the_account_raises_an_alarm(functions: Functions) -> None:
+    """No channel is named with it."""
+    streaming(functions)
+    limit = {"limit_name": "Concurrent Broadcasts", "limit_value": 2, "exceeded_by": 3, "limit_unit": "active streams"}
+    reached = aws.of_eventbridge("aws.ivs", "IVS Limit Breach", limit)
+    assert functions.failed("on_stream", aws.of_sqs(reached)) == []
+    assert functions.counted() == {"QuotasReached": 1}
+
+
+def test_what_ivs_says_that_is_not_known_is_counted_and_done_with(functions: Functions) -> None:
+    """Names, kinds and versions."""
+    streaming(functions)
+    unknown = (
+        aws.ivs("Stream State Change", "Ingest Configuration Changed"), aws.ivs("Dream", "Stream Start"),
+        {**aws.ivs("Stream State Change", "Stream Start"), "version": "1"},
+        {**aws.ivs("Stream State Change", "Stream Start"), "source": "aws.ivschat"},
+    )  # fmt: skip
+    assert functions.failed("on_stream", aws.of_sqs(*unknown)) == []
+    assert functions.counted() == {"UnknownEvents": len(unknown)}
+
+
+def test_a_foreign_channel_is_left_to_the_dead_letters(functions: Functions) -> None:
+    """However often it comes: a name that another stack gave, or nobody, and what is no event."""
+    streaming(functions)
+    foreign = [
+        aws.ivs("Stream State Change", "Stream Start", channel_name=name) for name in ("dev-str_1", "prod-x", "")
+    ]
+    unread = ({**foreign[0], "resources": []}, {**foreign[0], "time": None}, {**foreign[0], "detail": {}}, "{")
+    batch = aws.of_sqs(*foreign, *unread[:2], *unread[3:], tried=5)
+    assert functions.failed("on_stream", batch) == [f"m{number}" for number in range(6)]
+
+
+def test_what_is_told_of_a_stream_that_is_gone_is_dropped_after_some_tries(functions: Functions) -> None:
+    """It may be there in a moment; but one that was removed while it was live goes on to be told of."""
+    stream = streaming(functions)
+    functions.run(functions.core.adapters.streams().remove(stream))
+    event = aws.ivs("Stream State Change", "Stream End")
+    assert functions.failed("on_stream", aws.of_sqs(event, tried=2)) == ["m0"]
+    assert functions.failed("on_stream", aws.of_sqs(event, tried=3)) == []
+    assert functions.counted() == {"StreamFailures": 1, "SignalsDropped": 1}
+
+
 # --- on_outbox and on_fanout -------------------------------------------------------------------------
 
 
@@ -235,9 +361,11 @@ def fanning_out(functions: Functions, fans: int) -> Sequence[UserId]:
     users = [UserId(f"usr_fan{number:05}") for number in range(fans)]
     for user in users:
         functions.run(adapters.subscriptions().put(Subscription(user, cats, Notify.ALL, since=now)))
+    stream = Stream(id=StreamId("str_cats"), channel=cats, title="Cats live", created_at=now)
+    functions.run(adapters.streams().save(stream))
     notice = Notice(
-        event=EventId("evt_published"), kind=Kind.VIDEO_PUBLISHED, actor=OLGA, subject=Subject("channel", cats),
-        text="Cats published a film", at=now,
+        event=EventId("evt_published"), kind=Kind.WENT_LIVE, actor=OLGA, subject=Subject("stream", stream.id),
+        text="Cats is live", at=now,
     )  # fmt: skip
     functions.run(adapters.outbox().put(FanOut(notice, cats, 0, None), EventId("evt_published-0")))
     return users
@@ -356,6 +484,8 @@ def test_every_call_leaves_a_line_of_json(functions: Functions) -> None:
     [
         ("on_upload", aws.of_sqs(aws.created(f"raw/{NOBODYS}/source"))),
         ("on_transcode", aws.of_sqs("{")),
+        ("on_stream", aws.of_sqs("{")),
+        ("on_recording", aws.of_sqs("{")),
         ("on_outbox", aws.of_stream(aws.change("evt_1", "ChannelOpened"))),
         ("on_fanout", aws.of_sqs({"event": "evt_1"})),
         ("on_signup", aws.confirmation("sub-1", email="nora@hexcast.test")),

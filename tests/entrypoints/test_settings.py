@@ -155,8 +155,20 @@ def test_what_the_cloud_is_not_told_it_knows() -> None:
     assert (cloud.endpoint_url, cloud.jwks_url) == ("http://127.0.0.1:4566", "http://127.0.0.1:4566/keys")
 
 
+def test_recording_configurations_go_by_their_windows() -> None:
+    said = "0=arn:aws:ivs:eu-west-1:1:recording-configuration/a,300=arn:aws:ivs:eu-west-1:1:recording-configuration/b"
+    cloud = AwsSettings.read(CLOUD | {"HEXCAST_AWS_RECORDINGS": said})
+    assert {window: arn[-1] for window, arn in cloud.recordings.items()} == {0: "a", 300: "b"}
+    assert AwsSettings.read(CLOUD).recordings == {}
+
+
 def test_every_wrong_variable_of_the_cloud_is_named() -> None:
-    wrong = {"HEXCAST_AWS_CDN_URL": "cdn.test", "HEXCAST_AWS_CDN_KEY_SLOT": "c", "HEXCAST_AWS_TABLE": "x"}
+    wrong = {
+        "HEXCAST_AWS_RECORDINGS": "0=arn,60=arn",
+        "HEXCAST_AWS_CDN_URL": "cdn.test",
+        "HEXCAST_AWS_CDN_KEY_SLOT": "c",
+        "HEXCAST_AWS_TABLE": "x",
+    }
     with pytest.raises(Invalid) as caught:
         AwsSettings.read(CLOUD | wrong)
     assert caught.value.code == "wrong_settings"

@@ -13,11 +13,18 @@ import pytest
 from adapters.aws.clients import CONNECT_S, READ_S, TRIES
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
 from adapters.aws.exports import EXPORTS
+from adapters.aws.ivs import Channels
 from adapters.aws.settings import PREFIX, AwsSettings
+from adapters.aws.signals import ACCOUNT_WIDE
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
+from adapters.system import Ulids
+from domain.ids import STREAM, ChannelId, StreamId
+from domain.streams import WINDOW_MOST_S, Stream
 from entrypoints.settings import Settings
 from tests.deployment import ROOT, TEMPLATE, resources, template
 from tests.entrypoints.scenes import Scene, problem
+from tests.strategies import START
+from tests.worlds import FakeClock
 
 GUIDE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 FUNCTIONS = resources("Serverless::Function")
@@ -101,8 +108,8 @@ def test_what_emulators_do_not_know_is_left_out_for_them() -> None:
         for each in template()["Resources"].values()
         if each["Type"].startswith(UNKNOWN_TO_EMULATORS)
     }
-    assert conditions == {"RealAws", "HasKeyA", "HasKeyB", "HasKeys"}
-    for name in ("HasKeyA", "HasKeyB"):
+    assert conditions == {"RealAws", "HasKeyA", "HasKeyB", "HasKeys", "HasLiveKeyA", "HasLiveKeyB"}
+    for name in ("HasKeyA", "HasKeyB", "HasLiveKeyA", "HasLiveKeyB"):
         assert {"Condition": "RealAws"} in template()["Conditions"][name]["Fn::And"]
 
 
@@ -118,6 +125,7 @@ def environment(name: str) -> Mapping[str, str]:
         "HEXCAST_AWS_ENDPOINT_URL": "", "HEXCAST_AWS_JWKS_URL": "", "HEXCAST_AWS_CDN_KEY_SLOT": "a",
         "HEXCAST_AWS_CDN_URL": "https://cdn.test", "HEXCAST_PUBLIC_URL": "https://hexcast.test",
         "HEXCAST_CORS_ORIGINS": "", "HEXCAST_ADMINS": "", "HEXCAST_MODERATORS": "",
+        "HEXCAST_AWS_RECORDINGS": "0=x,300=x",
     }  # fmt: skip
     said = {key: value if isinstance(value, str) else unknown.get(key, "x") for key, value in given.items()}
     return said | {"AWS_REGION": "eu-central-1"}
@@ -134,6 +142,7 @@ def test_a_function_s_variables_are_settings(name: str) -> None:
     for permission, variable in (
         ("mediaconvert:CreateJob", "TRANSCODE_ROLE"), ("secretsmanager:GetSecretValue", "SECRET"),
         ("cloudfront:CreateInvalidation", "DISTRIBUTION_ID"), ("cognito-idp:AdminDeleteUser", "POOL_ID"),
+        ("ivs:UpdateChannel", "RECORDINGS"),
     ):  # fmt: skip
         assert permission not in actions(name) or f"{PREFIX}{variable}" in named, permission
 
@@ -184,6 +193,29 @@ def test_a_queue_waits_for_its_function() -> None:
                 assert queue["VisibilityTimeout"] >= 6 * function.get("Timeout", most)
                 assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
                 assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_recording_is_made_for_each_window_that_functions_know() -> None:
+    """The longest is as long as any stream's, so that each finds one."""
+    windows = {each["RecordingReconnectWindowSeconds"] for each in resources("IVS::RecordingConfiguration").values()}
+    assert max(windows) == WINDOW_MOST_S
+    for name in ("ApiFunction", "OnOutbox", "OnSchedule"):
+        said = FUNCTIONS[name]["Environment"]["Variables"]["HEXCAST_AWS_RECORDINGS"]["Fn::If"][1]["Fn::Sub"]
+        assert said == ",".join(f"{window}=${{Recording{window}.Arn}}" for window in sorted(windows))
+
+
+def test_rules_of_ivs_hear_of_channels_as_they_are_named() -> None:
+    """By what the adapter begins names with."""
+    stream = Stream(id=StreamId(Ulids(FakeClock().now)(STREAM)), channel=ChannelId("c"), title="x", created_at=START)
+    name = Channels(env="stack", bucket="", recordings={}).name(stream.id)
+    for rule, pattern in (
+        ("StreamRule", resources("Events::Rule")["StreamRule"]["EventPattern"]["$or"][0]),
+        ("RecordingRule", resources("Events::Rule")["RecordingRule"]["EventPattern"]),
+    ):
+        (said,) = pattern["detail"]["channel_name"]
+        assert name.startswith(said["prefix"]["Fn::Sub"].replace("${AWS::StackName}", "stack")), rule
+    limits = resources("Events::Rule")["StreamRule"]["EventPattern"]["$or"][1]["detail"]["limit_name"]
+    assert set(limits) == ACCOUNT_WIDE
 
 
 # --- what is watched ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from domain.ids import UserId
 from domain.notifications import Notification
@@ -49,7 +49,9 @@ class InProcessLive:
 
     def __init__(self, *, closed: bool = False) -> None:
         self._listeners: dict[UserId, list[_Listener]] = {}
-        self._closed = closed
+        self._over = asyncio.Event()
+        if closed:
+            self._over.set()
 
     async def tell(self, notifications: Sequence[Notification]) -> None:
         for notification in notifications:
@@ -59,7 +61,7 @@ class InProcessLive:
     @asynccontextmanager
     async def listen(self, user: UserId) -> AsyncIterator[AsyncIterator[Notification]]:
         listener = _Listener()
-        if self._closed:
+        if self._over.is_set():
             listener.close()
         self._listeners.setdefault(user, []).append(listener)
         try:
@@ -71,8 +73,14 @@ class InProcessLive:
             if not listeners:
                 del self._listeners[user]
 
+    async def rest(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        return not self._over.is_set()
+
     def close(self) -> None:
-        self._closed = True
+        self._over.set()
         for listeners in self._listeners.values():
             for listener in listeners:
                 listener.close()

@@ -1,6 +1,6 @@
 """What happens in broadcasts: believing an ingest, asking it after what it did not say, and keeping recordings."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
@@ -9,6 +9,7 @@ from application.ports import (
     Broadcasts,
     Channels,
     Ingest,
+    Live,
     NewId,
     Now,
     Page,
@@ -34,7 +35,7 @@ from domain.broadcasts import (
     measured,
 )  # fmt: skip
 from domain.channels import Task
-from domain.errors import NotFound, Stale, Unavailable
+from domain.errors import Forbidden, NotFound, Stale, Unavailable
 from domain.ids import EVENT, STREAM_SESSION, VIDEO, BroadcastId, StreamId, StreamSessionId, UploadId, VideoId
 from domain.processing import State
 from domain.streams import LIFE_LONGEST, Stream
@@ -43,6 +44,10 @@ from domain.videos import Video, Visibility
 
 SLACK = timedelta(minutes=1)
 """Before the start and after the end of a session, what happened is told with it."""
+LATE = timedelta(minutes=2)
+"""By how much an event may come late and still be told to who follows its session."""
+LOOK_S = 1.0
+"""Between two looks for what happened in a session that someone follows."""
 
 
 @frozen
@@ -332,3 +337,62 @@ class ShowSessions:
         channel = await self.channels.get(stored.channel)
         stored.audience(actor, channel)
         channel.require(actor, Task.MODERATE)
+
+
+@frozen
+class FollowSession:
+    """A session as it goes on, for as long as the client listens."""
+
+    show: ShowSessions
+    live: Live
+    look_s: float = LOOK_S
+
+    async def __call__(
+        self, actor: Actor, session: StreamSessionId
+    ) -> AsyncGenerator[SessionEvent | SessionCard | None, None]:
+        """All that happened so far and then what happens, each event once; the session whenever it has changed; None when
+        a look found nothing new. Ends when the session has, or is not for the actor to see any more.
+
+        Raises NotFound, Unauthenticated, Forbidden at once.
+        """
+        return self._follow(actor, session, await self.show(actor, session))
+
+    async def _follow(
+        self, actor: Actor, session: StreamSessionId, card: SessionCard
+    ) -> AsyncGenerator[SessionEvent | SessionCard | None, None]:
+        shown: SessionCard | None = None
+        happened: Sequence[SessionEvent] = ()
+        while True:
+            try:
+                # After the session, so that whatever made it over is among them.
+                happened, before = await self._happened(actor, session, happened), {each.id for each in happened}
+            except (Forbidden, NotFound):
+                return
+            fresh = [each for each in happened if each.id not in before]
+            for each in fresh:
+                yield each
+            if card != shown:
+                shown = card
+                yield card
+            elif not fresh:
+                yield None
+            if card.session.over or not await self.live.rest(self.look_s):
+                return
+            try:
+                card = await self.show(actor, session)
+            except (Forbidden, NotFound):
+                return
+
+    async def _happened(
+        self, actor: Actor, session: StreamSessionId, before: Sequence[SessionEvent]
+    ) -> Sequence[SessionEvent]:
+        """All of them, or those since the newest of ``before``, and a while before that: what is late lies there."""
+        after = before[-1].at - LATE if before else None
+        found: list[SessionEvent] = []
+        cursor = None
+        while True:
+            page = await self.show.events(actor, session, after=after, cursor=cursor, limit=100)
+            found.extend(page.items)
+            cursor = page.next
+            if cursor is None:
+                return found

@@ -969,6 +969,11 @@ class Live(Protocol):
         oldest beyond 100.
         """
 
+    async def rest(self, seconds: float) -> bool:
+        """Let so much time pass, or less when it is closed; False then. For whoever follows something by looking at it
+        again and again.
+        """
+
     def close(self) -> None:
         """Whoever listens in this process, or begins to, is at the end: the process is about to stop."""
 

@@ -10,6 +10,7 @@ from dependency_injector.providers import DependenciesContainer, Dependency, Sin
 from application.auditing import AuditMedia
 from application.broadcasts import (
     CutOff,
+    FollowSession,
     Hear,
     KeepRecording,
     SessionCards,
@@ -461,6 +462,7 @@ class Core(DeclarativeContainer):
         ShowSessions, streams=adapters.streams, channels=adapters.channels, broadcasts=adapters.broadcasts,
         cards=session_cards,
     )  # fmt: skip
+    follow_session = Singleton(FollowSession, show=show_sessions, live=adapters.live)
 
     open_chat = Singleton(
         OpenChat, streams=adapters.streams, channels=adapters.channels, users=adapters.users, log=adapters.chat_log,

@@ -26,13 +26,26 @@ const SHAPES = {
     Subscriber: "user.id user.handle user.display_name since",
     Notification: "id type actor subject.type subject.id text created_at read",
     Unread: "count capped",
+    Stream: "id channel.id channel.handle channel.name channel.avatar_url title description visibility record latency"
+        + " reconnect_window_s status current_session_id live_since starts_at viewer_count created_at version",
+    Ingest: "server_url stream_key expires_at",
+    LivePlayback: "manifest_url mode expires_at",
+    Schedule: "starts_at",
+    Session: "id stream_id status started_at ended_at ended_reason viewer_count peak_viewers connections health"
+        + " recording.status recording.video_id",
+    SessionEvent: "id type at received_at detail",
+    Metric: "at bitrate_bps width height fps keyframe_interval_s viewers",
+    ChatToken: "token url capabilities expires_at session_expires_at",
+    ChatRules: "enabled slow_mode_s followers_only",
+    ChatBan: "user_id handle by_id created_at",
+    ChatMessage: "id author_id author_name standing text at offset_s",
     Found: "type",
     Embed: "version type provider_name title author_name html width height",
     Mail: "to subject text code sent_at",
     Page: "data next_cursor",
     Problem: "type title status detail instance code errors",
 };
-const VERSIONED = ["Me", "Channel", "Upload", "Video", "Comment"];
+const VERSIONED = ["Me", "Channel", "Upload", "Video", "Comment", "Stream"];
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
 const hasShape = (pm, value, kind) =>
@@ -49,7 +62,7 @@ const isWellFormed = (pm, value, name = "", within = "") => {
     } else if (value !== null && name.endsWith("_at")) {
         pm.expect(value, name).to.match(TIME);
     } else if (value !== null && name.endsWith("_url")) {
-        pm.expect(value, name).to.match(/^https?:\/\//);
+        pm.expect(value, name).to.match(/^(https?|rtmps?):\/\//);
     } else if (value !== null && name.endsWith("_s")) {
         pm.expect(value, name).to.be.a("number").that.is.at.least(0);
     }

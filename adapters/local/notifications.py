@@ -185,5 +185,8 @@ class SqliteLive:
     def listen(self, user: UserId) -> AbstractAsyncContextManager[AsyncIterator[Notification]]:
         return self._here.listen(user)
 
+    async def rest(self, seconds: float) -> bool:
+        return await self._here.rest(seconds)
+
     def close(self) -> None:
         self._here.close()

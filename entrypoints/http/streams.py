@@ -1,8 +1,7 @@
 """Livestreams over HTTP: streams and their keys, what is live, and what happened in each session."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,7 +14,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream as Streaming
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from application.broadcasts import ShowSessions
+from adapters.system import ticks
+from application.broadcasts import FollowSession, SessionCard, ShowSessions
 from application.ports import Pretence
 from application.streams import (
     Annotate,
@@ -60,11 +60,6 @@ from entrypoints.http.views_streams import (
     stream_caching,
 )  # fmt: skip
 from entrypoints.http.watching import cookies
-
-LATE = timedelta(minutes=2)
-"""By how much an event may come late and still be told to who follows its session."""
-LOOK_S = 1.0
-"""Between two looks for what happened in a session that someone follows."""
 
 _audit = structlog.get_logger("hexcast.audit")
 
@@ -461,58 +456,43 @@ class StreamController(Controller):
         self,
         session_id: FromPath[StreamSessionId],
         actor: NamedDependency[Actor],
-        show_sessions: NamedDependency[ShowSessions],
+        follow_session: NamedDependency[FollowSession],
+        *,
+        stream_retry_s: NamedDependency[int],
         access_token: _AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
     ) -> Streaming:
-        """Follow a broadcast: all that happened so far, then what happens, until it is over."""
-        await show_sessions(actor, session_id)  # who may not, is told so with a status of its own
+        """Follow a broadcast: all that happened so far, then what happens, until it is over.
+
+        Close the connection when the session has the status ``ended``: EventSource would come back, and be told all of
+        it again.
+        """
         return Streaming(
-            followed(show_sessions, actor, session_id),
+            told(await follow_session(actor, session_id), stream_retry_s),
             media_type=EVENT_STREAM,
             headers={**NO_STORE, "x-accel-buffering": "no"},
         )
 
 
-async def followed(
-    show: ShowSessions, actor: Actor, session: StreamSessionId, *, look_s: float = LOOK_S
-) -> AsyncGenerator[bytes, None]:
-    """A session and its events as server-sent events, with a comment when nothing is new for a while."""
-    sent: set[str] = set()
-    newest: datetime | None = None
-    last, silent = b"", 0.0
-    while True:
-        card = await show(actor, session)
-        now = msgspec.json.encode(SessionView.of(card))
-        # What is late lies before what was sent already.
-        happened = await _all(show, actor, session, newest - LATE if newest else None)
-        fresh = [each for each in happened if each.id not in sent]
-        for each in fresh:
-            sent.add(each.id)
-            newest = max(newest or each.at, each.at)
-            yield b"event: event\ndata: " + msgspec.json.encode(SessionEventView.of(each)) + b"\n\n"
-        if now != last:
-            last = now
-            yield b"event: session\ndata: " + now + b"\n\n"
-        elif not fresh and silent >= HEARTBEAT_S:
-            silent = 0.0
-            yield b": still here\n\n"
-        if card.session.over:
-            return
-        silent += look_s
-        await asyncio.sleep(look_s)
-
-
-async def _all(
-    show: ShowSessions, actor: Actor, session: StreamSessionId, after: datetime | None
-) -> Sequence[SessionEvent]:  # fmt: skip
-    found: list[SessionEvent] = []
-    cursor = None
-    while True:
-        page = await show.events(actor, session, after=after, cursor=cursor, limit=100)
-        found.extend(page.items)
-        cursor = page.next
-        if cursor is None:
-            return found
+async def told(
+    following: AsyncGenerator[SessionEvent | SessionCard | None, None], retry_s: int,
+    heartbeat_s: float = HEARTBEAT_S,
+) -> AsyncGenerator[bytes, None]:  # fmt: skip
+    """A session and its events as server-sent events, with a comment when nothing was new for a while. A client whose
+    connection ended is to come back after ``retry_s``.
+    """
+    yield f"retry: {retry_s * 1000}\n\n".encode()
+    said = ticks()
+    async for each in following:
+        if isinstance(each, SessionEvent):
+            sent = b"event: event\ndata: " + msgspec.json.encode(SessionEventView.of(each)) + b"\n\n"
+        elif each is not None:
+            sent = b"event: session\ndata: " + msgspec.json.encode(SessionView.of(each)) + b"\n\n"
+        elif ticks() - said < heartbeat_s:
+            continue
+        else:
+            sent = b": still here\n\n"
+        said = ticks()
+        yield sent
 
 
 class Step(Struct, frozen=True):

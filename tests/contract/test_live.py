@@ -95,3 +95,16 @@ async def test_closing_ends_whoever_listens_or_begins_to(opener: Opener[Live]) -
             await waiting
         async with opened.port.listen(BEN) as late:
             assert [each async for each in late] == []
+
+
+@openers
+async def test_a_rest_is_over_in_time_or_at_the_end(opener: Opener[Live]) -> None:
+    """Whoever looks at something again and again goes on, until the process is about to stop."""
+    async with opener() as opened, asyncio.timeout(10):
+        assert await opened.port.rest(0.001)
+        resting = asyncio.ensure_future(opened.port.rest(3600))
+        await asyncio.wait({resting}, timeout=0)
+        assert not resting.done()
+        opened.port.close()
+        assert not await resting
+        assert not await opened.port.rest(3600)

@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 import structlog
-from attrs import define, field
 
 from application.notifications import NotificationCard
 from domain.ids import EventId, UserId
 from domain.notifications import Kind, Notice, Subject
 from entrypoints.http.notifications import server_sent
+from tests.entrypoints.eventsource import EventSource, connected
 from tests.entrypoints.scenes import Person, Scene, problem
 from tests.strategies import START
 
@@ -120,70 +119,13 @@ async def test_the_inbox_is_ones_own(scene: Scene) -> None:
 # --- the stream ----------------------------------------------------------------------------------
 
 
-@define
-class EventSource:
-    """A browser's end of a stream, as it reads what the app sends."""
-
-    status: int
-    headers: dict[str, str]
-    _chunks: "asyncio.Queue[bytes]"
-    _text: str = field(default="", init=False)
-
-    async def block(self) -> dict[str, str]:
-        """The next event or comment (under "") by field."""
-        while "\n\n" not in self._text:
-            self._text += (await self._chunks.get()).decode()
-        block, _, self._text = self._text.partition("\n\n")
-        return dict(line.partition(": ")[::2] for line in block.split("\n"))
-
-    async def ended(self) -> bool:
-        """Whether nothing more comes, and the answer is at its end."""
-        return await self._chunks.get() == b"" and self._chunks.empty()
-
-    async def event(self) -> Any:
-        """The next notification, whose id must be the event's."""
-        block = await self.block()
-        assert block["event"] == "notification"
-        data = json.loads(block["data"])
-        assert block["id"] == data["id"]
-        return data
-
-
-@asynccontextmanager
-async def connected(scene: Scene, query: str = "", **headers: str) -> AsyncIterator[EventSource]:
-    """A stream as long as the context is open; then the client goes away, and the app must be done with it."""
-    chunks: asyncio.Queue[bytes] = asyncio.Queue()
-    begun: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    gone = asyncio.Event()
-    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-    async def receive() -> Any:
-        message = next(asked, None)
-        if message is None:
-            await gone.wait()
-            message = {"type": "http.disconnect"}
-        return message
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            begun.set_result(message)
-        else:
-            chunks.put_nowait(message["body"])
-
-    app = scene.http._transport.app  # type: ignore[attr-defined]  # the app that the scene's client calls
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-        "path": STREAM, "raw_path": STREAM.encode(), "root_path": "", "query_string": query.encode(),
-        "headers": [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1), "server": ("hexcast.test", 80), "state": {},
-    }  # fmt: skip
-    answering = asyncio.ensure_future(app(scope, receive, send))
-    start = await begun
-    yield EventSource(
-        start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, chunks
-    )  # fmt: skip
-    gone.set()
-    await answering
+async def notification(source: EventSource) -> Any:
+    """The next one, whose id must be the event's."""
+    block = await source.block()
+    assert block["event"] == "notification"
+    data = json.loads(block["data"])
+    assert block["id"] == data["id"]
+    return data
 
 
 def listeners(scene: Scene) -> Any:
@@ -192,14 +134,14 @@ def listeners(scene: Scene) -> Any:
 
 async def test_the_stream_shows_what_comes(scene: Scene) -> None:
     ada, ben = await scene.person("ada"), await scene.person("ben")
-    async with connected(scene, **ada.headers) as source:
+    async with connected(scene, STREAM, **ada.headers) as source:
         assert source.status == 200
         assert source.headers["content-type"].startswith("text/event-stream")
         assert source.headers["cache-control"] == "no-store"
         assert await source.block() == {"retry": "3000"}
         await listening(scene, ada)
         await tells(scene, ada, "evt_1", actor=ben)
-        shown = await source.event()
+        shown = await notification(source)
     assert shown == (await scene.call("GET", INBOX, by=ada)).json()["data"][0]
 
 
@@ -214,20 +156,20 @@ async def test_a_client_that_comes_back_gets_what_it_missed_once(scene: Scene) -
     ada = await scene.person("ada")
     await tells(scene, ada, *[f"evt_{each:03}" for each in range(150)])
     for query, headers in (("", {"Last-Event-ID": "ntf_009"}), ("last_event_id=ntf_009", {})):
-        async with connected(scene, query, **ada.headers, **headers) as source:
+        async with connected(scene, STREAM, query, **ada.headers, **headers) as source:
             await source.block()
-            shown = [(await source.event())["id"]]
+            shown = [(await notification(source))["id"]]
             extra = f"evt_2{len(query):02}"
             await tells(scene, ada, extra)
             while shown[-1] != extra.replace("evt", "ntf"):
-                shown.append((await source.event())["id"])
+                shown.append((await notification(source))["id"])
             assert len(shown) == len(set(shown))
             assert shown[:140] == [f"ntf_{each:03}" for each in range(10, 150)]
 
 
 async def test_nothing_listens_any_more_when_the_client_is_gone(scene: Scene) -> None:
     ada = await scene.person("ada")
-    async with connected(scene, **ada.headers) as source:
+    async with connected(scene, STREAM, **ada.headers) as source:
         await source.block()
         await listening(scene, ada)
     for _ in range(5):  # turns of the loop in which the stream is closed
@@ -237,7 +179,7 @@ async def test_nothing_listens_any_more_when_the_client_is_gone(scene: Scene) ->
 
 async def test_the_stream_ends_when_the_process_stops(scene: Scene) -> None:
     ada = await scene.person("ada")
-    async with connected(scene, **ada.headers) as source:
+    async with connected(scene, STREAM, **ada.headers) as source:
         await source.block()
         await listening(scene, ada)
         scene.core.adapters.live().close()
@@ -248,7 +190,7 @@ async def test_the_token_may_stand_in_the_query_and_is_never_logged(scene: Scene
     ada = await scene.person("ada")
     token = ada.headers["Authorization"].removeprefix("Bearer ")
     with structlog.testing.capture_logs() as logs:
-        async with connected(scene, f"access_token={token}") as source:
+        async with connected(scene, STREAM, f"access_token={token}") as source:
             assert source.status == 200
             await source.block()
     assert [each["path"] for each in logs] == [STREAM]

@@ -550,3 +550,22 @@ def test_a_stream_of_events_ends_at_once(functions: Functions) -> None:
     assert answer["body"].startswith("retry: 3000\n")
     said = resources("Serverless::Function")["ApiFunction"]["Environment"]["Variables"]
     assert int(said["HEXCAST_STREAM_RETRY_S"]) > Settings().stream_retry_s
+
+
+def test_a_session_that_goes_on_is_told_as_far_as_it_went(functions: Functions) -> None:
+    """Waiting for its end would take as long as the function may run."""
+    me, core = signed_in(functions), functions.core
+
+    def made(path: str, **body: object) -> str:
+        return str(json.loads(ask(functions, "POST", path, body, headers=me)["body"])["id"])
+
+    stream = made("/v1/streams", title="Live", channel_id=made("/v1/channels", handle="cats", name="Cats"))
+    assert (
+        ask(functions, "POST", f"/v1/dev/streams/{stream}/simulate", {"step": "start"}, headers=me)["statusCode"] == 204
+    )
+    for _ in range(3):
+        functions.run(core.take_signal()(functions.run(core.adapters.signals().next())))
+    (session,) = json.loads(ask(functions, "GET", f"/v1/streams/{stream}/sessions", headers=me)["body"])["data"]
+    answer = ask(functions, "GET", f"/v1/stream-sessions/{session['id']}/events/stream", headers=me)
+    told = [line for line in answer["body"].splitlines() if line.startswith("event:")]
+    assert told == ["event: event"] * 3 + ["event: session"]

@@ -84,6 +84,9 @@ async def test_elsewhere_and_switched_off_there_is_no_such_tool(settings: Settin
     async with open_platform(settings) as platform:
         assert (await platform.client.get("/v1/dev/mailbox?to=a@b.co")).status_code == 404
         assert (await platform.client.post("/v1/dev/clock/advance", json={"seconds": 1})).status_code == 404
+        assert (await platform.client.post("/v1/dev/streams/str_x/simulate", json={"step": "start"})).json()[
+            "detail"
+        ] == ((await platform.client.post("/v1/dev/nothing")).json()["detail"])
         assert "dev_clock" not in (await platform.client.get("/v1/meta")).json()["features"]
 
 

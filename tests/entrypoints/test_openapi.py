@@ -78,6 +78,35 @@ GET /v1/me/notifications/unread-count
 GET /v1/me/notification-settings
 PUT /v1/me/notification-settings
 GET /v1/me/notifications/stream
+POST /v1/streams
+GET /v1/streams
+GET /v1/channels/{channel_id}/streams
+GET /v1/streams/{stream_id}
+PATCH /v1/streams/{stream_id}
+DELETE /v1/streams/{stream_id}
+GET /v1/streams/{stream_id}/ingest
+POST /v1/streams/{stream_id}/rotate-key
+POST /v1/streams/{stream_id}/enable
+POST /v1/streams/{stream_id}/disable
+POST /v1/streams/{stream_id}/stop
+POST /v1/streams/{stream_id}/metadata
+POST /v1/streams/{stream_id}/playback-sessions
+GET /v1/streams/{stream_id}/schedule
+POST /v1/streams/{stream_id}/schedule
+DELETE /v1/streams/{stream_id}/schedule
+GET /v1/streams/{stream_id}/sessions
+GET /v1/stream-sessions/{session_id}
+GET /v1/stream-sessions/{session_id}/events
+GET /v1/stream-sessions/{session_id}/metrics
+GET /v1/stream-sessions/{session_id}/events/stream
+POST /v1/streams/{stream_id}/chat-tokens
+GET /v1/streams/{stream_id}/chat-rules
+PATCH /v1/streams/{stream_id}/chat-rules
+DELETE /v1/streams/{stream_id}/chat-messages/{message_id}
+GET /v1/streams/{stream_id}/chat-bans
+PUT /v1/streams/{stream_id}/chat-bans/{user_id}
+DELETE /v1/streams/{stream_id}/chat-bans/{user_id}
+GET /v1/stream-sessions/{session_id}/chat-messages
 GET /v1/search
 GET /v1/feeds/channels/{file}
 GET /v1/oembed
@@ -86,6 +115,7 @@ GET /readyz
 GET /v1/meta
 GET /v1/dev/mailbox
 POST /v1/dev/clock/advance
+POST /v1/dev/streams/{stream_id}/simulate
 """
 
 TOKENS = "access_token id_token refresh_token expires_in_s token_type"
@@ -129,6 +159,29 @@ SHAPES = {
     "GET /v1/me/notifications data": "id type actor subject text created_at read",
     "GET /v1/me/notifications data actor": "id handle display_name",
     "GET /v1/me/notifications data subject": "type id",
+    "GET /v1/streams": "data next_cursor",
+    "GET /v1/streams/{stream_id}": (
+        "id channel title description visibility record latency reconnect_window_s status current_session_id "
+        "viewer_count version"
+    ),
+    "GET /v1/streams/{stream_id} channel": "id handle name",
+    "GET /v1/streams/{stream_id}/ingest": "server_url stream_key expires_at",
+    "POST /v1/streams/{stream_id}/rotate-key": "server_url stream_key expires_at",
+    "POST /v1/streams/{stream_id}/playback-sessions": "manifest_url mode expires_at",
+    "GET /v1/streams/{stream_id}/schedule": "starts_at",
+    "GET /v1/stream-sessions/{session_id}": (
+        "id stream_id status started_at ended_at ended_reason peak_viewers health recording"
+    ),
+    "GET /v1/stream-sessions/{session_id} recording": "status video_id",
+    "GET /v1/stream-sessions/{session_id} health": "at starving advice",
+    "GET /v1/stream-sessions/{session_id}/events data": "id type at received_at detail",
+    "GET /v1/stream-sessions/{session_id}/metrics data": "at bitrate_bps width height fps keyframe_interval_s viewers",
+    "POST /v1/streams/{stream_id}/chat-tokens": "token url capabilities expires_at session_expires_at",
+    "GET /v1/streams/{stream_id}/chat-rules": "enabled slow_mode_s followers_only",
+    "GET /v1/streams/{stream_id}/chat-bans data": "user_id handle by_id created_at",
+    "GET /v1/stream-sessions/{session_id}/chat-messages data": (
+        "id author_id author_name standing text at offset_s"
+    ),
 }  # fmt: skip
 BODIES = {
     "POST /v1/auth/sign-up": "email password handle display_name",
@@ -141,6 +194,10 @@ BODIES = {
     "POST /v1/videos/{video_id}/comments": "text",
     "POST /v1/comments/{comment_id}/moderation": "action",
     "POST /v1/videos/{video_id}/views": "playback_session_id position_s",
+    "POST /v1/streams": "channel_id title",
+    "POST /v1/streams/{stream_id}/schedule": "starts_at",
+    "POST /v1/streams/{stream_id}/metadata": "text",
+    "POST /v1/dev/streams/{stream_id}/simulate": "step",
 }
 IDEMPOTENT_REMOVALS = {"DELETE /v1/me/history/{video_id}", "DELETE /v1/me/subscriptions/{channel_id}"}
 """What was never there is gone all the same."""
@@ -332,6 +389,16 @@ def test_values_that_are_enumerated(document: dict[str, Any]) -> None:
     assert values("VideoView", "visibility") == {"public", "unlisted", "private", "scheduled"}
     assert values("ProcessingView", "state") == {"pending", "probing", "transcoding", "ready", "failed"}
     assert values("PlaybackView", "mode") == {"public", "cookie", "token"}
+    assert values("NewStream", "latency") == {"low", "normal"}
+    assert values("StreamView", "status") == {"idle", "live", "disabled"}
+    assert values("SessionView", "status") == {"created", "live", "reconnecting", "ended"}
+    assert values("SessionView", "ended_reason") == {
+        "ended", "failed", "stopped", "disabled", "key_rotated", "too_long", "removed", "lost", "never_started"
+    }  # fmt: skip
+    assert values("RecordingView", "status") == {"none", "processing", "ready", "failed"}
+    assert values("LivePlaybackView", "mode") == {"public", "cookie", "token"}
+    assert values("Step", "step") == {"start", "drop", "starve", "end", "duplicate", "reorder"}
+    assert values("MessageView", "standing") == {"owner", "editor", "moderator", "viewer"}
 
 
 def test_names_of_schemas_are_for_clients(document: dict[str, Any]) -> None:

@@ -246,6 +246,8 @@ def _broadcast(ada: Site, bob: Site, channel: str) -> None:
     assert ada.processed(over["recording"]) == "ready"
     ada.call("DELETE", f"/v1/videos/{over['recording']['video_id']}")
     ada.call("PATCH", path, json={"latency": "normal"})
+    ivs = aws(ada.stack, "ivs")
+    until(lambda: [each for each in ivs.list_channels()["channels"] if each["latencyMode"] == "NORMAL"])
     ada.call("POST", f"{path}/disable")
     ada.call("POST", f"{path}/enable")
     ada.begin(stream)

@@ -449,9 +449,21 @@ async def test_an_end_of_a_recording_that_nobody_told_of(world: World) -> None:
         detail={"recording": "rec1", "source": "raw/1", "duration_s": 1.0, "broadcasts": ("b0",)},
     )  # fmt: skip
     asked = 0
+    broadcasts: Any = world.raw.broadcasts()
+    due = broadcasts.due
+
+    async def a_moment_later(now: datetime) -> Sequence[Timeline]:
+        world.clock.advance(timedelta(milliseconds=1))
+        found: Sequence[Timeline] = await due(now)
+        return found
+
+    broadcasts.due = a_moment_later
     for _ in range(40):
         world.clock.advance(timedelta(seconds=30))
         asked += await world.core.sweep_broadcasts()()
+        live = (await broadcasts.timeline(stream)).last
+        assert live is not None
+        assert live.missed == (), "what was seen a moment ago is not missed"
         if (await world.sessions(stream))[0].session.recording is RecordingStatus.READY:
             break
     assert asked <= 5

@@ -251,7 +251,7 @@ async def end(world: World) -> Mapping[str, Any]:
         "ingest": [channel.stream.record for channel in world.raw.ingest()._channels.values()],
         "live": await world.raw.ingest().live(),
         "recordings": len(world.raw.media().recordings),
-        "timelines": [each.look_at for each in world.raw.broadcasts()._timelines.values()],
+        "under way": [each.current for each in world.raw.broadcasts()._timelines.values()],
         "dead": await world.dead(),
     }  # fmt: skip
 

@@ -641,7 +641,9 @@ class Ingest(Protocol):
         """
 
     async def playback(self, stream: Stream, audience: Audience, viewer: UserId | None, until: datetime) -> Link:
-        """Where the manifest is, for whoever sees the stream so. Raises Conflict (``not_live``)."""
+        """Where the manifest is, for whoever sees the stream so. An ingest that serves viewers itself raises Conflict
+        (``not_live``) when there is none; elsewhere it is not found then.
+        """
 
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """What ``playback`` gave this viewer ends."""

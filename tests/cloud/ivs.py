@@ -198,6 +198,8 @@ class Ivs:
         channel = self.channel(asked["arn"], caller)
         if channel.live is not None:
             raise Refused("ConflictException", "The channel is live and cannot be deleted")
+        if channel.recording is not None:
+            await self.close_recording(channel)
         del self.channels[channel.arn]
         self.keys = {arn: key for arn, key in self.keys.items() if key["channelArn"] != channel.arn}
         return {}
@@ -424,7 +426,8 @@ class Ivs:
         said = {"channel_name": channel.settings["name"], "stream_id": live.stream_id, **detail}
         name = detail.get("event_name") or detail.get("recording_status") or detail["limit_name"]
         channel.sessions[live.stream_id]["truncatedEvents"].append({"name": name, "type": kind, "eventTime": _now()})
-        told = Told(channel.caller, kind, said, [channel.arn], secrets.token_hex(16), _now())
+        at = live.started_at if name == "Stream Start" else _now()
+        told = Told(channel.caller, kind, said, [channel.arn], secrets.token_hex(16), at)
         telling = self.telling.get(channel.caller.account, Telling())
         if name in telling.lost:
             return

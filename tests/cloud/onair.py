@@ -35,20 +35,22 @@ class Air:
     sqs: Any
     queue_url: str
 
-    async def messages(self) -> Sequence[Mapping[str, Any]]:
-        """What EventBridge put into the queue since the last look, in some order."""
+    async def messages(self, wait_s: int = 0) -> Sequence[Mapping[str, Any]]:
+        """What EventBridge put into the queue since the last look, in some order; some, if that is to be waited for."""
         found: list[Mapping[str, Any]] = []
         while True:
-            got = await self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+            got = await self.sqs.receive_message(
+                QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if found else wait_s
+            )
             if not got.get("Messages"):
                 return found
             for each in got["Messages"]:
                 found.append(json.loads(each["Body"]))
                 await self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=each["ReceiptHandle"])
 
-    async def signals(self) -> Sequence[Signal]:
+    async def signals(self, wait_s: int = 0) -> Sequence[Signal]:
         """What of it means something to us."""
-        said = [self.ingest.heard(told(json.dumps(each))) for each in await self.messages()]
+        said = [self.ingest.heard(told(json.dumps(each))) for each in await self.messages(wait_s)]
         return [each for each in said if each is not None]
 
     async def keys(self, prefix: str) -> Sequence[str]:

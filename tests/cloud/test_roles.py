@@ -292,6 +292,7 @@ RARELY: Mapping[tuple[str, str, str], str] = {
     ("ApiFunction", "s3:ListBucket", "raw"): "without it S3 answers 403 for what is not there",
     ("ApiFunction", "s3:ListBucket", "media"): "the same",
     ("ApiFunction", "s3:GetObject", "media"): "playlists with signed links, for players without cookies",
+    ("ApiFunction", "ivs:UpdateChannel", "channel"): "a stream is enabled before what was changed of it is settled",
     ("OnUpload", "s3:AbortMultipartUpload", "raw"): "a file that comes when its upload is over is freed",
     ("OnUpload", "s3:DeleteObject", "raw"): "the same",
     ("OnUpload", "s3:ListBucketMultipartUploads", "raw"): "the same",

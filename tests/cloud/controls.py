@@ -11,7 +11,7 @@ from tests.cloud.cognito import Cognito
 from tests.cloud.ivs import Ivs, Telling
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused
-from tests.cloud.wire import App, Caller, Receive, Request, Scope, Send, read, reply, told
+from tests.cloud.wire import Answer, App, Caller, Receive, Request, Scope, Send, read, reply, told
 
 PATH = "/_hexcast/"
 
@@ -42,17 +42,20 @@ class Controls:
             return
         request = await read(scope, receive)
         try:
-            answer = told(200, await self._done(request))
+            done = await self._done(request)
+            answer = Answer(204) if done is None else told(200, done)
         except (KeyError, ValueError) as error:
             answer = told(400, {"message": repr(error)})
         except Refused as refused:
             answer = told(404, {"message": refused.message})
         await reply(send, answer)
 
-    async def _done(self, request: Request) -> Mapping[str, Any] | list[Any]:
+    async def _done(self, request: Request) -> Mapping[str, Any] | list[Any] | None:
+        """None: it is done, and there is nothing to say."""
         first, *rest = request.parts(PATH)
-        parts: Mapping[str, Callable[[Request, list[str]], Awaitable[Mapping[str, Any] | list[Any]]]] = {
-            "jobs": self._job_done, "broadcasts": self._broadcast_done, "access": self._access_shown
+        parts: Mapping[str, Callable[[Request, list[str]], Awaitable[Mapping[str, Any] | list[Any] | None]]] = {
+            "jobs": self._job_done, "broadcasts": self._broadcast_done, "access": self._access_shown,
+            "streams": self._pretended,
         }  # fmt: skip
         if first in parts:
             return await parts[first](request, rest)
@@ -118,6 +121,24 @@ class Controls:
             case _:
                 raise KeyError(request.path)
         return {}
+
+    async def _pretended(self, request: Request, parts: list[str]) -> None:
+        """What an encoder of one of our streams does, in the words of ``POST /v1/dev/streams/{id}/simulate``."""
+        match (request.method, *parts, request.json["step"]):
+            case "POST", stream, "simulate", "start":
+                await self.ivs.begin(self.ivs.key_of(self.ivs.by_name(stream)), 0)
+            case "POST", stream, "simulate", "drop":
+                await self.ivs.end(self.ivs.by_name(stream))
+            case "POST", stream, "simulate", "starve":
+                channel = self.ivs.by_name(stream)
+                self.ivs.starve(channel, on=not self.ivs.live(channel).starving)
+            case "POST", stream, "simulate", "end":
+                channel = self.ivs.by_name(stream)
+                await self.ivs.end(channel)
+                if channel.recording is not None:  # a window that nobody shall wait for
+                    await self.ivs.close_recording(channel)
+            case _:
+                raise KeyError(request.path)
 
     async def _broadcast_done(self, request: Request, parts: list[str]) -> Mapping[str, Any]:
         given = request.json if request.method == "POST" else {}

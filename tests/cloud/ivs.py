@@ -222,6 +222,13 @@ class Ivs:
                 return each
         raise _missing(channel)
 
+    def by_name(self, stream: str) -> Channel:
+        """Our name for a channel ends in the stream's id."""
+        for each in self.channels.values():
+            if each.settings["name"].endswith(f"-{stream}"):
+                return each
+        raise _missing(stream)
+
     # --- keys ------------------------------------------------------------------------------------
 
     async def create_stream_key(self, caller: Caller, asked: Parameters) -> Parameters:
@@ -245,6 +252,13 @@ class Ivs:
     async def delete_stream_key(self, caller: Caller, asked: Parameters) -> Parameters:
         del self.keys[self._key(caller, asked["arn"])["arn"]]
         return {}
+
+    def key_of(self, channel: Channel) -> str:
+        """What its encoder says."""
+        for each in self.keys.values():
+            if each["channelArn"] == channel.arn:
+                return str(each["value"])
+        raise _missing(channel.arn)
 
     def _key(self, caller: Caller, arn: str) -> Mapping[str, Any]:
         if arn not in self.keys or self.channels[self.keys[arn]["channelArn"]].caller.account != caller.account:

@@ -8,9 +8,12 @@ from botocore.exceptions import ClientError
 
 from adapters.aws.signals import MANIFEST
 from application.ports import TranscodeOrder
-from domain.ids import VideoId
+from domain.broadcasts import Happening
+from domain.ids import ChannelId, StreamId, VideoId
 from domain.processing import Report, State
+from domain.streams import Stream
 from tests.cloud.broadcasts import files, film, manifest, record
+from tests.cloud.onair import on_air
 from tests.cloud.studio import Studio
 from tests.cloud.studio import studio as opened_studio
 from tests.media import films
@@ -77,3 +80,26 @@ async def test_probe_reads_no_playlists(studio: Studio) -> None:
     """No format of its answer is one (the service's model), so nobody shall count on it."""
     with pytest.raises(ClientError, match="not supported"):
         await studio.client.probe(InputFiles=[{"FileUrl": f"s3://{studio.buckets.raw}/{ORDER.source}"}])
+
+
+async def test_an_encoder_is_pretended_by_the_name_of_our_stream() -> None:
+    """In the words that the API of the offline profiles has for it."""
+    async with on_air() as air:
+        stream = Stream(id=StreamId("str_1"), channel=ChannelId("chn_1"), title="Live", created_at=air.clock.now())
+        await air.ingest.open(stream)
+
+        async def pretend(step: str, stream: str = "str_1") -> int:
+            path = f"{air.world.stack.endpoint}/_hexcast/streams/{stream}/simulate"
+            return (await air.http.post(path, json={"step": step})).status_code
+
+        assert [await pretend("end"), await pretend("start", "str_2"), await pretend("explode")] == [404, 404, 400]
+        assert await pretend("start") == 204
+        assert len(await air.ingest.live()) == 1
+        assert [await pretend("start"), await pretend("starve"), await pretend("starve")] == [404, 204, 204]
+        assert await pretend("drop") == 204
+        assert await air.ingest.live() == []
+        assert [await pretend("start"), await pretend("end")] == [204, 204]
+        kinds = [each.kind for each in await air.signals()]
+        assert kinds.count(Happening.STREAM_START) == kinds.count(Happening.STREAM_END) == 2
+        assert kinds.count(Happening.RECORDING_END) == 1
+        assert {Happening.STARVATION_START, Happening.STARVATION_END} <= set(kinds)

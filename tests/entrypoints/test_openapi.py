@@ -393,7 +393,7 @@ def test_values_that_are_enumerated(document: dict[str, Any]) -> None:
     assert values("StreamView", "status") == {"idle", "live", "disabled"}
     assert values("SessionView", "status") == {"created", "live", "reconnecting", "ended"}
     assert values("SessionView", "ended_reason") == {
-        "ended", "failed", "stopped", "disabled", "key_rotated", "too_long", "removed", "lost", "never_started"
+        "ended", "failed", "stopped", "disabled", "key_rotated", "too_long", "lost", "never_started"
     }  # fmt: skip
     assert values("RecordingView", "status") == {"none", "processing", "ready", "failed"}
     assert values("LivePlaybackView", "mode") == {"public", "cookie", "token"}

@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from domain.access import Actor
 from domain.channels import Channel, CommentPolicy, Hold, Member, Task
-from domain.errors import Forbidden, Invalid
+from domain.errors import Conflict, Forbidden, Invalid
 from domain.ids import MessageId, StreamId, UserId
 from domain.text import line
 
@@ -117,6 +117,11 @@ class Message:
 
     def remove(self) -> "Message":
         return evolve(self, text="", removed=True)
+
+
+def too_fast() -> Conflict:
+    """What is said to who speaks again within the pause of slow mode."""
+    return Conflict("not so fast: this chat is in slow mode", code="chat_slow_mode")
 
 
 @frozen(kw_only=True)

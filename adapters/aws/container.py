@@ -12,6 +12,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.aws.channels import DynamoChannels
+from adapters.aws.chat import DynamoChatLog
 from adapters.aws.clients import Lazy, Make, clients
 from adapters.aws.cloudfront import CloudFrontLinks, Invalidations, Signer, SigningKey
 from adapters.aws.cognito import CognitoAccounts
@@ -166,6 +167,7 @@ class Aws(DeclarativeContainer):
     processings = Singleton(DynamoProcessings, tables, outbox)
     streams = Singleton(DynamoStreams, tables, outbox)
     broadcasts = Singleton(DynamoBroadcasts, tables, outbox)
+    chat_log = Singleton(DynamoChatLog, tables)
     comments = Singleton(DynamoComments, tables, outbox)
     reactions = Singleton(DynamoReactions, tables, outbox)
     subscriptions = Singleton(DynamoSubscriptions, tables, outbox)
@@ -201,7 +203,6 @@ class Aws(DeclarativeContainer):
     """They come as events, too."""
     simulator: Provider[Any] = Object(None)
     """Encoders are real ones."""
-    chat_log: Provider[Any] = Object(None)
     chat: Provider[Any] = Object(None)
     chat_door: Provider[Any] = Object(None)
     """Rooms are IVS Chat's."""

@@ -238,7 +238,7 @@ def chat_socket(
     async def chat(socket: WebSocket[Any, Any, Any]) -> None:
         token = socket.headers.get("sec-websocket-protocol", "") or socket.query_params.get("token", "")
         try:
-            seat = door.seat(token)
+            seat = await door.seat(token)
         except DomainError:
             await socket.close(code=_REFUSED)  # before it is accepted: the handshake is answered with 403
             return

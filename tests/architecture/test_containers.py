@@ -24,7 +24,7 @@ CLOUD = {
     "AWS_REGION": "eu-central-1", "HEXCAST_AWS_TABLES": "x-", "HEXCAST_AWS_RAW_BUCKET": "raw",
     "HEXCAST_AWS_MEDIA_BUCKET": "media", "HEXCAST_AWS_FAN_OUT_QUEUE": "https://sqs.test/pages",
 }  # fmt: skip
-NOT_IN_THE_CLOUD = {"mailbox", "reports", "signals", "simulator", "chat_log", "chat", "chat_door"}
+NOT_IN_THE_CLOUD = {"mailbox", "reports", "signals", "simulator", "chat", "chat_door"}
 
 
 def offered(container: type[Memory | Local | Aws]) -> set[str]:

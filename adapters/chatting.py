@@ -115,7 +115,7 @@ class _Listener:
     def __init__(self, user: UserId | None) -> None:
         self.user = user
         self._told: deque[str] = deque(maxlen=HEARD)
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -125,17 +125,21 @@ class _Listener:
         while not self._told:
             if self._closed:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
         return self._told.popleft()
 
     def tell(self, frame: str) -> None:
         self._told.append(frame)
-        self._news.set()
+        self._wake()
 
     def close(self) -> None:
         self._closed = True
-        self._news.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
 
 class Rooms:

@@ -14,7 +14,7 @@ from entrypoints.settings import PROFILES, Settings
 OWN = {
     "public_url", "data", "database", "queue", "transcode_jobs", "shared", "lookout", "machine", "passwords", "links",
     "settings", "pems", "http", "make", "dynamodb", "s3", "cognito", "mediaconvert", "cloudfront", "sqs", "tables", "door",
-    "gone", "messages", "places", "rtmp", "lock", "viewers", "station", "ivs", "ivs_once", "live_pem",
+    "gone", "messages", "places", "rtmp", "lock", "viewers", "station", "ivs", "ivs_once", "live_pem", "chat_wire",
 }  # fmt: skip
 """What a container is made of or keeps to itself."""
 OFFLINE = [profile for profile in PROFILES if profile != "aws"]

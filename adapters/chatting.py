@@ -130,8 +130,9 @@ class _Listener:
         return self._told.popleft()
 
     def tell(self, frame: str) -> None:
-        self._told.append(frame)
-        self._wake()
+        if not self._closed:
+            self._told.append(frame)
+            self._wake()
 
     def close(self) -> None:
         self._closed = True

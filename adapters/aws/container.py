@@ -22,6 +22,7 @@ from adapters.aws.dynamo import Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
 from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.ivs import Channels, IvsIngest, PlaybackKey
+from adapters.aws.ivschat import IvsChat, RoomSettings
 from adapters.aws.job import Places
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.notifications import DynamoInbox
@@ -108,6 +109,10 @@ def _places(settings: AwsSettings) -> Places:
     )
 
 
+def _rooms(settings: AwsSettings) -> RoomSettings:
+    return RoomSettings(env=settings.stage, review=settings.chat_review, url=settings.chat_url)
+
+
 def _ivs_channels(settings: AwsSettings) -> Channels:
     return Channels(env=settings.stage, bucket=settings.raw_bucket, recordings=settings.recordings)
 
@@ -138,6 +143,8 @@ class Aws(DeclarativeContainer):
     cloudfront = Singleton(_client, make, "cloudfront")
     ivs = Singleton(_client, make, "ivs")
     ivs_once = Singleton(_once, make, "ivs")
+    ivschat = Singleton(_client, make, "ivschat")
+    ivschat_once = Singleton(_once, make, "ivschat")
     sqs = Singleton(_client, make, "sqs")
     tables = Singleton(Tables, dynamodb, settings.provided.tables)
 
@@ -203,7 +210,7 @@ class Aws(DeclarativeContainer):
     """They come as events, too."""
     simulator: Provider[Any] = Object(None)
     """Encoders are real ones."""
-    chat: Provider[Any] = Object(None)
+    chat = Singleton(IvsChat, ivschat, tables, Call(_rooms, settings), new_id, once=ivschat_once)
     chat_door: Provider[Any] = Object(None)
     """Rooms are IVS Chat's."""
     images = Singleton(_images)

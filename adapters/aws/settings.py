@@ -58,7 +58,7 @@ class AwsSettings:
     """IVS's recording configurations by their reconnect windows, in seconds."""
     chat_review: str = ""
     """The ARN of the function that IVS Chat asks about each message."""
-    chat_url: str
+    chat_url: str = ""
     """Where clients connect to IVS Chat."""
     fan_out_queue_url: str = ""
     """Where the pages of a fan-out wait. Empty: they are dealt with like every event."""

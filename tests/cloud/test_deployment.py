@@ -68,7 +68,7 @@ def test_a_chat_is_kept_in_order_and_replayed_beside_the_recording(site: Site) -
     """IVS Chat asks the function before it shows a message, and our rules hold in it."""
     site.sign_up("joan")
     channel = site.channel("ciphers")
-    site.call("PATCH", f"/v1/channels/{channel}", json={"comments": {"words": ["enigma"]}})
+    site.call("PATCH", f"/v1/channels/{channel}", json={"comment_policy": {"words": ["enigma"]}})
     stream = site.stream(channel)
     site.begin(stream)
     session = site.is_live(stream)

@@ -10,11 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from attrs import frozen
 
 from adapters.links import Links
 from application.ports import Chatter, ChatToken, NewId, Now, Seat
 from domain.chat import Capability, Message
-from domain.errors import Unavailable
+from domain.errors import Forbidden, Unavailable
 from domain.ids import EVENT, MessageId, StreamId, UserId
 from domain.streams import Stream
 
@@ -27,8 +30,55 @@ TOKEN_LIFE = timedelta(minutes=1)
 SESSION_LIFE = timedelta(hours=3)
 """The longest that IVS Chat allows."""
 
-Tell = Callable[[StreamId, UserId | None, str], None]
-"""A frame for everyone in a room, after which this user's connections end."""
+
+@frozen
+class Told:
+    """What everyone in a room is told: a frame, after which the connections of who ``leaves`` end; or (``ends``) that
+    the room is no more.
+    """
+
+    stream: StreamId
+    frame: str = ""
+    leaves: UserId | None = None
+    ends: bool = False
+
+
+Hear = Callable[[Told], None]
+
+
+class Wire(Protocol):
+    """Makes one room of those that several processes have of a stream."""
+
+    def bring_to(self, hear: Hear) -> None:
+        """Who hears all that is told from now on, in the order that it has in every process."""
+
+    async def tell(self, told: Told) -> None: ...
+
+    async def first(self, token: str, until: datetime) -> bool:
+        """Whether nobody has come with this token before, which is good ``until`` then."""
+
+
+class Alone:
+    """A wire whose other end is here."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._hear: Hear = lambda _: None
+        self._used: dict[str, datetime] = {}
+
+    def bring_to(self, hear: Hear) -> None:
+        self._hear = hear
+
+    async def tell(self, told: Told) -> None:
+        self._hear(told)
+
+    async def first(self, token: str, until: datetime) -> bool:
+        now = self._now()
+        while self._used and (oldest := next(iter(self._used.items())))[1] <= now:
+            del self._used[oldest[0]]
+        new = token not in self._used
+        self._used.setdefault(token, until)
+        return new
 
 
 def message_frame(message: Message, request: str = "") -> str:
@@ -65,7 +115,7 @@ class _Listener:
     def __init__(self, user: UserId | None) -> None:
         self.user = user
         self._told: deque[str] = deque(maxlen=HEARD)
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -75,28 +125,34 @@ class _Listener:
         while not self._told:
             if self._closed:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
         return self._told.popleft()
 
     def tell(self, frame: str) -> None:
-        self._told.append(frame)
-        self._news.set()
+        if not self._closed:
+            self._told.append(frame)
+            self._wake()
 
     def close(self) -> None:
         self._closed = True
-        self._news.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
 
 class Rooms:
-    """A Chat and its ChatDoor. ``tell`` reaches whoever sits in this process; where there are others, it tells them."""
+    """A Chat and its ChatDoor."""
 
-    def __init__(self, links: Links, now: Now, new_id: NewId, *, tell: Tell | None = None) -> None:
+    def __init__(self, links: Links, now: Now, new_id: NewId, wire: Wire) -> None:
         self._links = links
         self._now = now
         self._new_id = new_id
-        self._tell = tell or self.hear
-        self._rooms: dict[StreamId, list[_Listener]] = {}
+        self._wire = wire
+        self._rooms: dict[StreamId, set[_Listener]] = {}
+        wire.bring_to(self._hear)
 
     # --- Chat
 
@@ -107,27 +163,31 @@ class Rooms:
         return ChatToken(token, self._links.chat_url, may, seat.until, now + SESSION_LIFE)
 
     async def delete(self, stream: Stream, message: MessageId) -> None:
-        self._event(stream.id, "aws:DELETE_MESSAGE", {"MessageID": message, "Reason": "moderation"})
+        frame = self._event("aws:DELETE_MESSAGE", {"MessageID": message, "Reason": "moderation"})
+        await self._wire.tell(Told(stream.id, frame))
 
     async def disconnect(self, stream: Stream, user: UserId) -> None:
-        self._event(stream.id, "aws:DISCONNECT_USER", {"UserId": user, "Reason": "moderation"}, user)
+        frame = self._event("aws:DISCONNECT_USER", {"UserId": user, "Reason": "moderation"})
+        await self._wire.tell(Told(stream.id, frame, leaves=user))
 
     async def close(self, stream: StreamId) -> None:
-        for listener in self._rooms.get(stream, ()):
-            listener.close()
+        await self._wire.tell(Told(stream, ends=True))
 
     # --- ChatDoor
 
-    def seat(self, token: str) -> Seat:
-        return self._links.seated(token)
+    async def seat(self, token: str) -> Seat:
+        seat = self._links.seated(token)
+        if not await self._wire.first(token, seat.until):
+            raise Forbidden("this token was used; ask for another", code="link_used")
+        return seat
 
     @asynccontextmanager
     async def join(self, seat: Seat) -> AsyncIterator[AsyncIterator[str]]:
-        room = self._rooms.setdefault(seat.stream, [])
+        room = self._rooms.setdefault(seat.stream, set())
         if len(room) >= SEATS_MOST:
             raise Unavailable("this chat is full", code="chat_full")
         listener = _Listener(seat.who.user)
-        room.append(listener)
+        room.add(listener)
         try:
             yield listener
         finally:
@@ -137,22 +197,21 @@ class Rooms:
                 self._rooms.pop(seat.stream, None)
 
     async def show(self, message: Message, request: str) -> None:
-        self._tell(message.stream, None, message_frame(message, request))
-
-    # --- what is told
-
-    def hear(self, stream: StreamId, leaves: UserId | None, frame: str) -> None:
-        """Tell whoever sits here; ``leaves``: whose connections end with it."""
-        for listener in self._rooms.get(stream, ()):
-            listener.tell(frame)
-            if leaves is not None and listener.user == leaves:
-                listener.close()
+        await self._wire.tell(Told(message.stream, message_frame(message, request)))
 
     def shut(self) -> None:
-        """Whoever sits here is at the end: the process is about to stop."""
         for room in self._rooms.values():
             for listener in room:
                 listener.close()
 
-    def _event(self, stream: StreamId, name: str, attributes: Mapping[str, str], leaves: UserId | None = None) -> None:
-        self._tell(stream, leaves, event_frame(name, self._new_id(EVENT), self._now(), attributes))
+    # --- what is told
+
+    def _hear(self, told: Told) -> None:
+        for listener in self._rooms.get(told.stream, ()):
+            if told.frame:
+                listener.tell(told.frame)
+            if told.ends or (told.leaves is not None and listener.user == told.leaves):
+                listener.close()
+
+    def _event(self, name: str, attributes: Mapping[str, str]) -> str:
+        return event_frame(name, self._new_id(EVENT), self._now(), attributes)

@@ -710,8 +710,10 @@ class Seat:
 class ChatDoor(Protocol):
     """Chat over our own WebSocket, where there is no IVS Chat. ``join`` gives frames as they go over the wire."""
 
-    def seat(self, token: str) -> Seat:
-        """Raises Forbidden (``link_invalid``, ``link_expired``)."""
+    async def seat(self, token: str) -> Seat:
+        """Takes the token, which is good for one connection. Raises Forbidden (``link_invalid``, ``link_expired``,
+        ``link_used``).
+        """
 
     def join(self, seat: Seat) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """What is said in the room while the context is open. The iterator ends when they are disconnected; one that
@@ -729,20 +731,22 @@ class ChatLog(Protocol):
     """What was said in chats, kept for as long as the stream is there, and who may not write."""
 
     async def add(self, message: Message, pause: timedelta) -> None:
-        """Keep it. One that is kept already is a no-op. Raises Conflict (``chat_slow_mode``) when its author said
-        something in this chat less than ``pause`` before; exact under concurrency.
+        """Keep it. One that is kept already is a no-op. Raises Conflict (``chat_slow_mode``) when there is a ``pause`` and
+        its author said something in this chat less than that before, when there was one, too; exact under concurrency.
         """
 
     async def get(self, stream: StreamId, message: MessageId) -> Message:
         """Raises NotFound."""
 
     async def put(self, message: Message) -> None:
-        """In place of the one with its id."""
+        """In place of the one with its id, which was said at the same time. One that is not there is a no-op."""
 
     async def of_stream(
         self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
     ) -> Page[Message]:
-        """What was said from ``since`` to before ``until``, oldest first. Eventually consistent on AWS."""
+        """What was said from ``since`` to before ``until``, oldest first; in the order of ids at one time. Eventually
+        consistent on AWS.
+        """
 
     async def ban(self, ban: Ban) -> None:
         """In place of an earlier one."""

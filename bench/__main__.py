@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from bench.chat import chat
 from bench.cloud import cloud
 from bench.load import require_wrk
 from bench.reads import processes, reads, scale, sqlite
@@ -27,6 +28,7 @@ ALL: Mapping[str, Callable[..., Iterator[Row]]] = {
     "processes": processes,
     "scale": scale,
     "fanout": fanout,
+    "chat": chat,
     "uploads": uploads,
     "transcode": transcode,
     "streams": streams,

@@ -240,7 +240,27 @@ def _taking(told: Mapping[str, Json]) -> Any:
     return app
 
 
-async def _serve(app: Any, port: int) -> None:
+def _broadcasting(_: Mapping[str, Json]) -> Any:
+    """An ASGI app at whose WebSocket what one client sends, all get."""
+    everyone: dict[object, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        me = everyone[object()] = send
+        while (message := await receive())["type"] == "websocket.receive":
+            event = {"type": "websocket.send", "text": message["text"]}
+            await asyncio.gather(*(each(event) for each in everyone.values()))
+        everyone.pop(next(key for key, each in everyone.items() if each is me))
+
+    return app
+
+
+async def _serve(app: Any, port: int, *, websockets: bool) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415  (the children's alone)
     from granian.server.embed import Server as Granian  # noqa: PLC0415  (the same)
 
@@ -248,7 +268,13 @@ async def _serve(app: Any, port: int) -> None:
 
     interface = Interfaces.ASGINL if hasattr(app, "asgi_handler") else Interfaces.ASGI
     server = Granian(
-        app, address="127.0.0.1", port=port, interface=interface, backlog=BACKLOG, websockets=False, log_enabled=False
+        app,
+        address="127.0.0.1",
+        port=port,
+        interface=interface,
+        backlog=BACKLOG,
+        websockets=websockets,
+        log_enabled=False,
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     gc.collect()
@@ -267,7 +293,8 @@ def main(arguments: list[str]) -> int:
     import uvloop  # noqa: PLC0415  (the children's alone)
 
     spec = json.loads(Path(arguments[3]).read_text())
-    uvloop.run(_serve({"answering": _answering, "taking": _taking}[arguments[1]](spec), int(arguments[2])))
+    made = {"answering": _answering, "taking": _taking, "broadcasting": _broadcasting}[arguments[1]]
+    uvloop.run(_serve(made(spec), int(arguments[2]), websockets=made is _broadcasting))
     return 0
 
 

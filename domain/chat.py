@@ -9,9 +9,9 @@ from attrs import evolve, field, frozen
 
 from domain.access import Actor
 from domain.channels import Channel, CommentPolicy, Hold, Member, Task
-from domain.errors import Forbidden, Invalid
+from domain.errors import Conflict, Forbidden, Invalid
 from domain.ids import MessageId, StreamId, UserId
-from domain.text import line
+from domain.text import line, visible
 
 TEXT_MOST = 500
 """IVS Chat's own limit (maximumMessageLength)."""
@@ -82,7 +82,7 @@ class ChatRules:
         ``chat_words``). The words and the rule on links are those for comments.
         """
         tidy = line(text)
-        if not 1 <= len(tidy) <= TEXT_MOST:
+        if not visible(tidy) or len(tidy) > TEXT_MOST:
             raise Invalid(f"a message has 1 to {TEXT_MOST} characters", code="message_length", field="text")
         if not self.enabled:
             raise Forbidden("the chat is off", code="chat_disabled")
@@ -117,6 +117,11 @@ class Message:
 
     def remove(self) -> "Message":
         return evolve(self, text="", removed=True)
+
+
+def too_fast() -> Conflict:
+    """What is said to who speaks again within the pause of slow mode."""
+    return Conflict("not so fast: this chat is in slow mode", code="chat_slow_mode")
 
 
 @frozen(kw_only=True)

@@ -22,7 +22,7 @@ from domain.broadcasts import (
     WentLive,
 )
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, CommentPolicy, Hold, Member
-from domain.chat import ChatRules
+from domain.chat import Ban, ChatRules, Message, Standing
 from domain.engagement import (
     Comment,
     CommentHeld,
@@ -40,6 +40,7 @@ from domain.ids import (
     CommentId,
     EventId,
     JobId,
+    MessageId,
     NotificationId,
     RecordingId,
     SessionId,
@@ -407,6 +408,25 @@ def stream_sessions(draw: st.DrawFn) -> Session:
         video=draw(st.none() | video_ids),
         joined=draw(st.sampled_from(others)),
     )
+
+
+message_ids = st.sampled_from([MessageId(f"msg_{each}") for each in range(9)])
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> Message:
+    """An id has one time."""
+    id_ = draw(message_ids)
+    removed = draw(st.booleans())
+    return Message(
+        id=id_, stream=draw(stream_ids), author=draw(user_ids), name=draw(lines(100)),
+        standing=draw(st.sampled_from(Standing)), text="" if removed else draw(lines(500, least=1)),
+        at=START + timedelta(seconds=int(id_[-1]) // 2), removed=removed,
+    )  # fmt: skip
+
+
+def bans() -> st.SearchStrategy[Ban]:
+    return st.builds(Ban, stream=stream_ids, user=user_ids, by=user_ids, at=times)
 
 
 # --- notifications and events --------------------------------------------------------------------

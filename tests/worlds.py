@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from attrs import define, frozen
 
 from adapters.aws.channels import DynamoChannels
+from adapters.aws.chat import DynamoChatLog
 from adapters.aws.comments import DynamoComments
 from adapters.aws.dynamo import Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
@@ -24,6 +25,7 @@ from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
 from adapters.aws.watching import DynamoHistory, DynamoSessions
 from adapters.inmemory.channels import InMemoryChannels
+from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
 from adapters.inmemory.notifications import InMemoryInbox
@@ -37,6 +39,7 @@ from adapters.inmemory.videos import InMemoryVideos
 from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
 from adapters.listening import InProcessLive
 from adapters.local.channels import SqliteChannels
+from adapters.local.chat import SqliteChatLog
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database
 from adapters.local.engagement import SqliteReactions, SqliteSubscriptions
@@ -54,6 +57,7 @@ from adapters.system import Ulids
 from application.ports import (
     Broadcasts,
     Channels,
+    ChatLog,
     Comments,
     Event,
     History,
@@ -242,6 +246,10 @@ def _broadcasts(world: InMemory) -> Broadcasts:
     return InMemoryBroadcasts(world.outbox, world.changes)
 
 
+def _chat_log(world: InMemory) -> ChatLog:
+    return InMemoryChatLog(world.changes)
+
+
 def _comments(world: InMemory) -> Comments:
     return InMemoryComments(world.outbox, world.changes)
 
@@ -337,6 +345,11 @@ BROADCASTS: list[tuple[str, Opener[Broadcasts]]] = [
     ("in_memory", in_memory(_broadcasts)),
     ("sqlite", sqlite(lambda world: SqliteBroadcasts(world.database, world.outbox))),
     ("dynamo", dynamo(lambda world: DynamoBroadcasts(world.tables, world.outbox))),
+]
+CHAT_LOGS: list[tuple[str, Opener[ChatLog]]] = [
+    ("in_memory", in_memory(_chat_log)),
+    ("sqlite", sqlite(lambda world: SqliteChatLog(world.database))),
+    ("dynamo", dynamo(lambda world: DynamoChatLog(world.tables))),
 ]
 WATCHING: list[tuple[str, Opener[Watching]]] = [
     ("in_memory", in_memory(_watching)),

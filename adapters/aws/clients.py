@@ -71,7 +71,7 @@ async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
         def make(service: str, tries: int = TRIES) -> Lazy:
             if service == "s3":
                 config = s3_config(path_style=settings.endpoint_url is not None)
-            elif service == "ivs":
+            elif service in {"ivs", "ivschat"}:
                 # Calls slow down by themselves when some are turned away, as IVS does from five a second on (AWS.md 2.1).
                 config = _config(READ_S, "adaptive", tries)
             else:

@@ -12,6 +12,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.aws.channels import DynamoChannels
+from adapters.aws.chat import DynamoChatLog
 from adapters.aws.clients import Lazy, Make, clients
 from adapters.aws.cloudfront import CloudFrontLinks, Invalidations, Signer, SigningKey
 from adapters.aws.cognito import CognitoAccounts
@@ -21,6 +22,7 @@ from adapters.aws.dynamo import Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
 from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.ivs import Channels, IvsIngest, PlaybackKey
+from adapters.aws.ivschat import IvsChat, RoomSettings
 from adapters.aws.job import Places
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.notifications import DynamoInbox
@@ -107,6 +109,10 @@ def _places(settings: AwsSettings) -> Places:
     )
 
 
+def _rooms(settings: AwsSettings) -> RoomSettings:
+    return RoomSettings(env=settings.stage, review=settings.chat_review, url=settings.chat_url)
+
+
 def _ivs_channels(settings: AwsSettings) -> Channels:
     return Channels(env=settings.stage, bucket=settings.raw_bucket, recordings=settings.recordings)
 
@@ -137,6 +143,8 @@ class Aws(DeclarativeContainer):
     cloudfront = Singleton(_client, make, "cloudfront")
     ivs = Singleton(_client, make, "ivs")
     ivs_once = Singleton(_once, make, "ivs")
+    ivschat = Singleton(_client, make, "ivschat")
+    ivschat_once = Singleton(_once, make, "ivschat")
     sqs = Singleton(_client, make, "sqs")
     tables = Singleton(Tables, dynamodb, settings.provided.tables)
 
@@ -166,6 +174,7 @@ class Aws(DeclarativeContainer):
     processings = Singleton(DynamoProcessings, tables, outbox)
     streams = Singleton(DynamoStreams, tables, outbox)
     broadcasts = Singleton(DynamoBroadcasts, tables, outbox)
+    chat_log = Singleton(DynamoChatLog, tables)
     comments = Singleton(DynamoComments, tables, outbox)
     reactions = Singleton(DynamoReactions, tables, outbox)
     subscriptions = Singleton(DynamoSubscriptions, tables, outbox)
@@ -201,8 +210,7 @@ class Aws(DeclarativeContainer):
     """They come as events, too."""
     simulator: Provider[Any] = Object(None)
     """Encoders are real ones."""
-    chat_log: Provider[Any] = Object(None)
-    chat: Provider[Any] = Object(None)
+    chat = Singleton(IvsChat, ivschat, tables, Call(_rooms, settings), new_id, once=ivschat_once)
     chat_door: Provider[Any] = Object(None)
     """Rooms are IVS Chat's."""
     images = Singleton(_images)

@@ -63,6 +63,7 @@ ACCOUNTS = Service("accounts", "identity_busy")
 FILES = Service("the store of files", "store_busy")
 TRANSCODER = Service("the transcoder", "transcoder_busy")
 BROADCASTS = Service("the ingest of livestreams", "ingest_busy")
+CHATS = Service("the chat", "chat_busy")
 QUEUE = Service("a queue", "queue_busy")
 CACHES = Service("the caches", "cache_busy")
 

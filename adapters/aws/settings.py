@@ -56,6 +56,10 @@ class AwsSettings:
     """Where MediaConvert's events wait, and what we say of files that no job was made for."""
     recordings: Mapping[int, str] = field(factory=dict)
     """IVS's recording configurations by their reconnect windows, in seconds."""
+    chat_review: str = ""
+    """The ARN of the function that IVS Chat asks about each message."""
+    chat_url: str = ""
+    """Where clients connect to IVS Chat."""
     fan_out_queue_url: str = ""
     """Where the pages of a fan-out wait. Empty: they are dealt with like every event."""
 
@@ -101,6 +105,8 @@ class AwsSettings:
             transcode_queue=get("TRANSCODE_QUEUE"),
             job_queue_url=get("JOB_QUEUE"),
             recordings=_recordings(get("RECORDINGS", "", _listed)),
+            chat_review=get("CHAT_REVIEW"),
+            chat_url=get("CHAT_URL") or f"wss://edge.ivschat.{region}.amazonaws.com",
             fan_out_queue_url=get("FAN_OUT_QUEUE"),
         )
         unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)

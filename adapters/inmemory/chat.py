@@ -10,8 +10,8 @@ from adapters.cursors import Key
 from adapters.inmemory.outbox import Changes
 from adapters.inmemory.paging import BEYOND, page, page_of, walk
 from application.ports import Page
-from domain.chat import Ban, Message
-from domain.errors import Conflict, NotFound
+from domain.chat import Ban, Message, too_fast
+from domain.errors import NotFound
 from domain.ids import MessageId, StreamId, UserId
 
 
@@ -28,10 +28,11 @@ class InMemoryChatLog:
     async def add(self, message: Message, pause: timedelta) -> None:
         if (message.stream, message.id) in self._at:
             return
-        spoke = self._spoke.get((message.stream, message.author))
-        if spoke is not None and message.at < spoke + pause:
-            raise Conflict("not so fast: this chat is in slow mode", code="chat_slow_mode")
-        self._spoke[message.stream, message.author] = message.at
+        if pause:
+            spoke = self._spoke.get((message.stream, message.author))
+            if spoke is not None and message.at < spoke + pause:
+                raise too_fast()
+            self._spoke[message.stream, message.author] = message.at
         self._at[message.stream, message.id] = message.at
         self._messages[message.stream, message.at, message.id] = message
         self._changes.note()
@@ -43,8 +44,9 @@ class InMemoryChatLog:
         return self._messages[stream, at, message]
 
     async def put(self, message: Message) -> None:
-        self._messages[message.stream, self._at[message.stream, message.id], message.id] = message
-        self._changes.note()
+        if (at := self._at.get((message.stream, message.id))) is not None:
+            self._messages[message.stream, at, message.id] = message
+            self._changes.note()
 
     async def of_stream(
         self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20

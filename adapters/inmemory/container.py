@@ -10,7 +10,7 @@ from attrs import frozen
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
-from adapters.chatting import Rooms
+from adapters.chatting import Alone, Rooms
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
@@ -163,7 +163,7 @@ class Memory(DeclarativeContainer):
     transcoder = Singleton(InMemoryTranscoder, media, reports)
     signals: Provider[Any] = Singleton(InMemorySignals, now)
     ingest: Provider[Any] = Singleton(SimulatedIngest, media, signals, links, now, new_id)
-    chat: Provider[Any] = Singleton(Rooms, links, now, new_id)
+    chat: Provider[Any] = Singleton(Rooms, links, now, new_id, Singleton(Alone, now))
     chat_door: Provider[Any] = chat
     """Chat over our own WebSocket; None where that is another's."""
     simulator: Provider[Any] = ingest

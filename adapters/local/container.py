@@ -17,11 +17,10 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.chatting import Rooms
-from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.container import CLIENT
-from adapters.inmemory.outbox import Changes
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
+from adapters.local.chat import SqliteChatLog, SqliteWire
 from adapters.local.comments import SqliteComments
 from adapters.local.database import Database, micros, sql
 from adapters.local.disk import DiskMedia
@@ -157,6 +156,7 @@ class Lookout:
     outbox: SqliteOutbox
     clock: SharedClock
     live: SqliteLive
+    chat: SqliteWire
     new_id: Ulids
     _seen: int = field(default=-1, init=False)
     _latest: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
@@ -175,6 +175,7 @@ class Lookout:
         self.outbox.wake()
         self.clock.refresh()
         await self.live.heard()
+        self.chat.heard()
         present = self.clock.now()
         if present < self._latest:  # the clock was set back, and other processes give ids that are ahead of it, too
             self.new_id.rise(_newest_ms(self.database))
@@ -251,13 +252,14 @@ class Local(DeclarativeContainer):
     ingest = Singleton(SqliteIngest, database, media, links, viewers, now, settings=rtmp)
     simulator = Singleton(RealEncoders, database, ingest, signals, now=now, new_id=new_id)
     station = Singleton(Station, database, media, signals, viewers, now=now, new_id=new_id, settings=rtmp, lock=lock)
-    chat_log = Singleton(InMemoryChatLog, Singleton(Changes))
-    chat: Provider[Any] = Singleton(Rooms, links, now, new_id)
+    chat_log = Singleton(SqliteChatLog, database)
+    chat_wire = Singleton(SqliteWire, database, now, shared=shared)
+    chat: Provider[Any] = Singleton(Rooms, links, now, new_id, chat_wire)
     chat_door: Provider[Any] = chat
     transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)
     images = Singleton(_images)
     webvtt = Singleton(_webvtt)
-    lookout = Singleton(Lookout, database, outbox, clock, live, new_id)
+    lookout = Singleton(Lookout, database, outbox, clock, live, chat_wire, new_id)
     background = Singleton(_background, transcoder, lookout, station)
 
 

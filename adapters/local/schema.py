@@ -219,6 +219,20 @@ CREATE INDEX stream_session_started ON stream_session (stream, started_at, id);
 CREATE TABLE happening (  -- those of a stream lie together, in the order in which they are shown
     stream TEXT NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (stream, at, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE chat_message (
+    stream TEXT NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (stream, at, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX chat_message_id ON chat_message (stream, id);
+CREATE TABLE chat_spoke (  -- when somebody last said something while there was slow mode
+    stream TEXT NOT NULL, user TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (stream, user)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE chat_ban (
+    stream TEXT NOT NULL, user TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (stream, user)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE chat_told (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE INDEX chat_told_at ON chat_told (at);
+CREATE TABLE chat_token (id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;  -- those that were used
+CREATE INDEX chat_token_until ON chat_token (until);
 """
 
 _4 = """

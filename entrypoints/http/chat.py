@@ -1,7 +1,6 @@
 """Chat over HTTP: getting in and keeping order; and, where there is no other, the WebSocket itself."""
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -13,7 +12,8 @@ from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
+from msgspec.json import Decoder
 
 from adapters.chatting import SESSION_LIFE, error_frame
 from application.chat import BanChatter, EditChat, OpenChat, RemoveMessage, ReplayChat, Replayed, SayInChat
@@ -34,8 +34,16 @@ FRAME_MOST = 8 * 1024
 BURST = 10
 BURST_S = 10.0
 """So many frames of one connection are dealt with in so many seconds."""
-_REFUSED = 4403
-_CROWDED = 4429
+HASTY_MOST = 100
+"""Of the others so many are answered one after the other; then it ends."""
+REQUEST_MOST = 128
+HASTY, INCAPABLE = "chat_hasty", "chat_incapable"
+_BEFORE = frozenset({HASTY, INCAPABLE, "bad_request"})
+"""Why something is not said before anybody looks at it."""
+_REVIEWED, _TOO_FAST = 406, 429
+"""What IVS Chat says to the sender of a message that its review handler denies, and to one who is too fast."""
+_REFUSED, _CROWDED = 4403, 4429
+_OVER, _TOO_LARGE, _FLOODING = 1000, 1009, 1008
 
 _MEMBERS = (Unauthenticated, Forbidden, NotFound)
 
@@ -238,7 +246,7 @@ def chat_socket(
     async def chat(socket: WebSocket[Any, Any, Any]) -> None:
         token = socket.headers.get("sec-websocket-protocol", "") or socket.query_params.get("token", "")
         try:
-            seat = door.seat(token)
+            seat = await door.seat(token)
         except DomainError:
             await socket.close(code=_REFUSED)  # before it is accepted: the handshake is answered with 403
             return
@@ -262,71 +270,94 @@ class _Connection:
         self._socket, self._seat, self._door = socket, seat, door
         self._say, self._remove, self._ban = say, remove, ban
         self._now, self._new_id = now, new_id
-        self._sending = asyncio.Lock()
         self._taken: deque[float] = deque(maxlen=BURST)
+        self._hasty = 0
 
     async def run(self, frames: AsyncIterator[str]) -> None:
         """Until the client goes, is sent away, or has been there for as long as it may."""
         out, into = asyncio.ensure_future(self._pass_on(frames)), asyncio.ensure_future(self._take())
         try:
             await asyncio.wait({out, into}, timeout=SESSION_LIFE.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-            left = into.done()
+            code = into.result() if into.done() else _OVER
         finally:
             for task in (out, into):
                 task.cancel()
-            await asyncio.gather(out, into, return_exceptions=True)
-        if not left:
+            await asyncio.gather(out, into, return_exceptions=True)  # to one who is gone nothing can be sent
+        if code is not None:
             with suppress(WebSocketDisconnect):
-                await self._socket.close()
+                await self._socket.close(code=code)
 
     async def _pass_on(self, frames: AsyncIterator[str]) -> None:
         async for frame in frames:
             await self._send(frame)
 
     async def _send(self, frame: str) -> None:
-        async with self._sending:
-            await self._socket.send_text(frame)
+        # What is shown goes out a thousand times: without Litestar's two calls around this one.
+        await self._socket.send({"type": "websocket.send", "text": frame, "bytes": None})
 
-    async def _take(self) -> None:
+    async def _take(self) -> int | None:
+        """What comes, in turn. The code to end with; None: the client is gone."""
         with suppress(WebSocketDisconnect):
             while True:
-                await self._deal_with(await self._socket.receive_text())
+                text = await self._socket.receive_text()
+                if len(text) > FRAME_MOST:
+                    return _TOO_LARGE
+                if self._hasty > HASTY_MOST:
+                    return _FLOODING
+                await self._deal_with(text)
+        return None
 
     async def _deal_with(self, text: str) -> None:
-        request = ""
+        asked: _Asked | None = None
         try:
-            asked = json.loads(text) if len(text) <= FRAME_MOST else None
-            if not isinstance(asked, dict):
-                raise Invalid("this is no request", code="bad_request")
-            request = str(asked.get("RequestId", ""))[:128]
+            with suppress(MsgspecError, RecursionError):
+                asked = _asked.decode(text)
             self._slow_down()
-            await self._do(asked, request)
-        except (DomainError, json.JSONDecodeError) as error:
-            status, why = (status_of(error), str(error)) if isinstance(error, DomainError) else (400, "this is no JSON")
-            await self._send(error_frame(status, why, self._new_id(EVENT), request, self._now()))
+            if asked is None:
+                raise Invalid("this is no request", code="bad_request")
+            await self._do(asked)
+        except DomainError as error:
+            request = asked.RequestId[:REQUEST_MOST] if asked else ""
+            refused = asked is not None and asked.Action == Capability.SEND_MESSAGE and error.code not in _BEFORE
+            status = _REVIEWED if refused else _TOO_FAST if error.code == HASTY else status_of(error)
+            await self._send(error_frame(status, str(error), self._new_id(EVENT), request, self._now()))
 
     def _slow_down(self) -> None:
         at = self._now().timestamp()
         if len(self._taken) == BURST and at - self._taken[0] < BURST_S:
-            raise Conflict("not so fast", code="chat_slow_mode")
+            self._hasty += 1
+            raise Conflict("not so fast", code=HASTY)
+        self._hasty = 0
         self._taken.append(at)
 
-    async def _do(self, asked: dict[str, object], request: str) -> None:
+    async def _do(self, asked: "_Asked") -> None:
         stream = self._seat.stream
         try:
-            may = Capability(str(asked.get("Action")))
+            may = Capability(asked.Action)
         except ValueError:
             raise Invalid("there is no such action", code="bad_request") from None
         if may not in self._seat.may or self._seat.who.user is None:
-            raise Forbidden("this connection may not do that")
+            raise Forbidden("this connection may not do that", code=INCAPABLE)
         if may is Capability.SEND_MESSAGE:
-            id_ = MessageId(self._new_id(MESSAGE))
-            said = await self._say(stream, self._seat.who.user, id_, str(asked.get("Content", "")))
-            await self._door.show(said, request)
+            said = await self._say(stream, self._seat.who.user, MessageId(self._new_id(MESSAGE)), asked.Content)
+            await self._door.show(said, asked.RequestId[:REQUEST_MOST])
             return
         # What the token allows was looked at when it was given, as it is on IVS Chat.
         actor = Actor(self._seat.who.user, frozenset({Role.MODERATOR}))
         if may is Capability.DELETE_MESSAGE:
-            await self._remove(actor, stream, MessageId(str(asked.get("Id", ""))))
+            await self._remove(actor, stream, MessageId(asked.Id))
         else:
-            await self._ban.send_away(actor, stream, UserId(str(asked.get("UserId", ""))))
+            await self._ban.send_away(actor, stream, UserId(asked.UserId))
+
+
+class _Asked(Struct):
+    """A client's frame, whichever of these it uses."""
+
+    Action: str
+    RequestId: str = ""
+    Content: str = ""
+    Id: str = ""
+    UserId: str = ""
+
+
+_asked = Decoder(_Asked)

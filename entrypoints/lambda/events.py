@@ -15,11 +15,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adapters.aws.events import confirmed, stored, uploaded
 from adapters.aws.events import told as read
+from adapters.aws.ivschat import allowed, denied, said
 from adapters.aws.queue import named
 from adapters.aws.reports import meaning
 from adapters.aws.signals import breached
 from application.events import Delivered
-from domain.errors import Invalid, NotFound
+from domain.errors import DomainError, Invalid, NotFound
 from domain.ids import EventId
 
 from .runtime import begin, core, run
@@ -184,6 +185,29 @@ def on_signup(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: A
         raise
     count("UsersWelcomed")
     return event
+
+
+@told
+def on_chat(event: dict[str, Any], context: Any) -> Mapping[str, Any] | None:  # noqa: ARG001  (Lambda's signature)
+    """IVS Chat asks whether a message may be shown, and waits for 200 ms. A schedule calls, too, for one environment to be
+    there when it does: it takes ten times as long to begin one.
+    """
+    opened = core()
+    if "MessageId" not in event:
+        return None
+    asked = said(event)
+    if asked is None:
+        _unknown({"room": event.get("RoomArn")})
+        return denied("this room is not ours")
+    try:
+        message = run(opened.say_in_chat()(asked.stream, asked.user, asked.message, asked.text))
+    except DomainError as refused:
+        count("MessagesRefused")
+        log.info("message refused", stream=asked.stream, code=refused.code)
+        return denied(str(refused))
+    count("MessagesShown")
+    log.info("message", stream=message.stream)
+    return allowed(message.text)
 
 
 # --- what is due -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What lies in the tables of streams, their sessions and what happened: items as this version writes them are items that
+"""What lies in the tables of streams, their sessions, what happened and their chat: items as this version writes them are items that
 every later one reads.
 
 The documents in them are those of ``test_rows``.
@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from adapters.aws.chat import DynamoChatLog
 from adapters.aws.dynamo import Tables
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.rows import text_of, value_of
 from domain.broadcasts import Session, SessionEvent, Timeline
+from domain.chat import Ban, Message
 from domain.errors import NotFound
 from domain.ids import StreamSessionId
 from domain.streams import Stream
@@ -35,6 +37,8 @@ HEARD: Timeline = evolve(golden(Timeline), version=0)
 SHOWN: Session = golden(Session)
 JOINED: Session = evolve(SHOWN, id=StreamSessionId("brc_2"), joined=SHOWN.id)
 SAID: SessionEvent = golden(SessionEvent)
+MESSAGE: Message = golden(Message)
+BAN: Ban = golden(Ban)
 
 
 def doc(value: Any) -> dict[str, Any]:
@@ -59,6 +63,11 @@ ROWS: Rows = {
         "doc": {"S": text_of(JOINED)}, **index(1, "STREAM#str_1#JOINED", f"{NOW}#brc_2"),
     },
     ("social", "STREAM#str_1", f"{NOW}#evt-1"): {"doc": {"S": text_of(SAID)}, "expires": {"N": "1800793800"}},
+    ("social", "CHAT#str_1", "MSG#msg_1"): {
+        "doc": {"S": text_of(MESSAGE)}, **index(1, "CHAT#str_1", f"{NOW}#msg_1"),
+    },
+    ("social", "CHAT#str_1", "SPOKE#usr_2"): {"at": {"S": NOW}, "expires": {"N": "1795610400"}},
+    ("social", "CHAT#str_1", "BAN#usr_3"): {"doc": {"S": text_of(BAN)}},
 }  # fmt: skip
 """Never changed: if a later version does not find or read what lies there, people's records are lost."""
 
@@ -75,12 +84,16 @@ async def test_what_is_saved_is_what_lies_there() -> None:
     await streams.save(LIVE)
     await broadcasts.save(HEARD, [SHOWN, JOINED])
     await broadcasts.log([SAID])
+    log = DynamoChatLog(tables)
+    await log.add(MESSAGE, timedelta(seconds=5))
+    await log.ban(BAN)
     assert client.rows == ROWS
 
 
 async def test_what_lies_there_is_read() -> None:
     """By its id, by its ingest's name, and in every list."""
-    streams, broadcasts = opened(laid(ROWS)[1])
+    _, tables = laid(ROWS)
+    streams, broadcasts = opened(tables)
     live = evolve(LIVE, version=1)
     assert await streams.get(live.id) == await streams.by_ingest(live.ingest) == live
     assert (await streams.of_channel(live.channel)).items == (await streams.live()).items == [live]
@@ -90,6 +103,10 @@ async def test_what_lies_there_is_read() -> None:
     assert await broadcasts.session(JOINED.id) == SHOWN
     assert (await broadcasts.sessions(live.id)).items == [SHOWN]
     assert (await broadcasts.events(live.id, AT, AT + DAY)).items == [SAID]
+    log = DynamoChatLog(tables)
+    assert (await log.of_stream(live.id, AT, AT + DAY)).items == [await log.get(live.id, MESSAGE.id)] == [MESSAGE]
+    assert (await log.bans(live.id)).items == [BAN]
+    assert await log.banned(live.id, BAN.user)
 
 
 async def test_a_name_that_leads_nowhere_is_none() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from attrs import evolve
 
 from adapters.local.audit import Audit
 from adapters.local.container import Local
@@ -17,12 +18,14 @@ from adapters.local.schema import APPLICATION, MIGRATIONS
 from adapters.system import Clock
 from application.ports import Answer
 from domain.channels import Member
+from domain.chat import Standing
 from domain.engagement import Notify, Reaction
-from domain.errors import Invalid, Unavailable
+from domain.errors import Conflict, Invalid, Unavailable
 from domain.ids import (
     ChannelId,
     CommentId,
     JobId,
+    MessageId,
     SessionId,
     StreamId,
     StreamSessionId,
@@ -220,6 +223,13 @@ async def _read_streams(local: Local) -> None:
     assert [each.id for each in (await broadcasts.events(stream.id, START, START + timedelta(days=1))).items] == [
         "evt-1"
     ]
+    log = local.chat_log()
+    (message,) = (await log.of_stream(stream.id, START, START + timedelta(days=1))).items
+    assert (message.text, message.author, message.standing) == ("Splendid", "usr_2", Standing.MODERATOR)
+    assert await log.get(stream.id, message.id) == message
+    with pytest.raises(Conflict):
+        await log.add(evolve(message, id=MessageId("msg_2")), timedelta(seconds=1))
+    assert [(ban.user, ban.by) for ban in (await log.bans(stream.id)).items] == [(BEN, ANN)]
 
 
 @earlier

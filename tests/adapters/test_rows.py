@@ -10,6 +10,7 @@ from adapters.rows import EVENTS, event_of, kind_of, text_of, value_of
 from application.ports import Event
 from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
+from domain.chat import Ban, Message
 from domain.engagement import Comment
 from domain.identity import User
 from domain.notifications import Notification
@@ -24,6 +25,7 @@ VALUES: Any = st.one_of(
     strategies.users(), strategies.channels(), strategies.videos(), strategies.uploads(), strategies.processings(),
     strategies.comments(), strategies.sessions(), strategies.notifications(), strategies.settings_of_inboxes(),
     strategies.streams(), strategies.timelines(), strategies.stream_sessions(), strategies.session_events(),
+    strategies.messages(), strategies.bans(),
 )  # fmt: skip
 
 GOLDEN: dict[type[Any], str] = {
@@ -38,6 +40,8 @@ GOLDEN: dict[type[Any], str] = {
     Timeline: '{"announced":["st-1"],"as_of":"2026-11-25T12:30:00.250000Z","broadcasts":{"st-1":{"breach":["2026-11-25T12:30:00.250000Z","Ingest Bitrate"],"ended_at":null,"failed":false,"first_at":"2026-11-25T12:30:00.250000Z","health":{"at":"2026-11-25T12:30:00.250000Z","bitrate_bps":4000000,"breach":"Ingest Bitrate","fps":29.97,"height":720,"keyframe_s":2.0,"starving":false,"viewers":3,"width":1280},"id":"st-1","last_at":"2026-11-25T12:30:00.250000Z","missed":[],"name":"brc_1","ran":true,"seen_at":"2026-11-25T12:30:00.250000Z","started_at":"2026-11-25T12:30:00.250000Z","starving":["2026-11-25T12:30:00.250000Z",true],"stopped":null,"viewers":["2026-11-25T12:30:00.250000Z",3],"viewers_most":3,"window":["2026-11-25T12:30:00.250000Z",60]}},"channel":"chn_1","closed_until":"2026-11-24T12:30:00.250000Z","recordings":{"rec_1":{"asked_at":null,"broadcasts":["st-1"],"duration_s":61.5,"ended_at":"2026-11-25T12:30:00.250000Z","failure":null,"first_at":"2026-11-25T12:30:00.250000Z","id":"rec_1","last_at":"2026-11-25T12:30:00.250000Z","source":"ivs/v1/1/x","video":"vid_1"}},"stream":"str_1","taken":["rec_1"],"version":5}',
     Session: '{"broadcasts":["st-1"],"ended_at":null,"ended_reason":null,"health":{"at":"2026-11-25T12:30:00.250000Z","bitrate_bps":4000000,"breach":"Ingest Bitrate","fps":29.97,"height":720,"keyframe_s":2.0,"starving":true,"viewers":3,"width":1280},"id":"brc_1","joined":null,"peak_viewers":4,"recording":"processing","started_at":"2026-11-25T12:30:00.250000Z","status":"live","stream":"str_1","video":null,"viewers":3}',
     SessionEvent: '{"at":"2026-11-25T12:30:00.250000Z","broadcast":"st-1","detail":{"viewers":3,"fps":29.97,"reason":"x","broadcasts":["st-1"]},"id":"evt-1","kind":"stream_start","received_at":"2026-11-25T12:30:00.250000Z","stream":"str_1"}',
+    Message: '{"at":"2026-11-25T12:30:00.250000Z","author":"usr_2","id":"msg_1","name":"Bob","removed":false,"standing":"moderator","stream":"str_1","text":"Splendid"}',
+    Ban: '{"at":"2026-11-25T12:30:00.250000Z","by":"usr_2","stream":"str_1","user":"usr_3"}',
     Notification: '{"actor":"usr_2","created_at":"2026-11-25T12:30:00.250000Z","id":"ntf_1","kind":"comment","read":false,"subject":{"id":"cmt_1","type":"comment"},"text":"Bob commented","user":"usr_1"}',
 }
 """A row of each kind as schema 1, or the first that knew it, has it. These texts are never changed: if a class no longer reads one, people's

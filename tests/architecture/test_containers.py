@@ -14,7 +14,8 @@ from entrypoints.settings import PROFILES, Settings
 OWN = {
     "public_url", "data", "database", "queue", "transcode_jobs", "shared", "lookout", "machine", "passwords", "links",
     "settings", "pems", "http", "make", "dynamodb", "s3", "cognito", "mediaconvert", "cloudfront", "sqs", "tables", "door",
-    "gone", "messages", "places", "rtmp", "lock", "viewers", "station", "ivs", "ivs_once", "live_pem",
+    "gone", "messages", "places", "rtmp", "lock", "viewers", "station", "ivs", "ivs_once", "live_pem", "chat_wire",
+    "ivschat", "ivschat_once",
 }  # fmt: skip
 """What a container is made of or keeps to itself."""
 OFFLINE = [profile for profile in PROFILES if profile != "aws"]
@@ -24,7 +25,7 @@ CLOUD = {
     "AWS_REGION": "eu-central-1", "HEXCAST_AWS_TABLES": "x-", "HEXCAST_AWS_RAW_BUCKET": "raw",
     "HEXCAST_AWS_MEDIA_BUCKET": "media", "HEXCAST_AWS_FAN_OUT_QUEUE": "https://sqs.test/pages",
 }  # fmt: skip
-NOT_IN_THE_CLOUD = {"mailbox", "reports", "signals", "simulator", "chat_log", "chat", "chat_door"}
+NOT_IN_THE_CLOUD = {"mailbox", "reports", "signals", "simulator", "chat_door"}
 
 
 def offered(container: type[Memory | Local | Aws]) -> set[str]:

@@ -9,6 +9,7 @@ from tests.cloud.access import Record
 from tests.cloud.cloudfront import Gate
 from tests.cloud.cognito import Cognito
 from tests.cloud.ivs import Ivs, Telling
+from tests.cloud.ivschat import IvsChat
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused
 from tests.cloud.wire import Answer, App, Caller, Receive, Request, Scope, Send, read, reply, told
@@ -32,6 +33,7 @@ class Controls:
     emulator: Emulator
     media: MediaConvert
     ivs: Ivs
+    chat: IvsChat
     cognito: Cognito
     gate: Gate
     record: Record
@@ -75,6 +77,7 @@ class Controls:
             case "POST", "reset":
                 self.media.reset()
                 self.ivs.reset()
+                self.chat.reset()
                 self.cognito.reset()
                 await self.emulator.reset()
             case _:

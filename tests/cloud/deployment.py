@@ -71,7 +71,8 @@ def deploy(
     s3.put_object(Bucket=f"{name}-code", Key="lambda.zip", Body=package or thin())
     given = {
         "Runtime": "python3.11", "Emulator": stack.endpoint, "EmulatorPublicUrl": stack.site,
-        "EmulatorCdnUrl": stack.site, "EmulatorKeyGroup": group, "EmulatorKeyId": key_id, **parameters,
+        "EmulatorCdnUrl": stack.site, "EmulatorKeyGroup": group, "EmulatorKeyId": key_id,
+        "EmulatorChatUrl": f"{stack.endpoint.replace('http', 'ws', 1)}/_ivschat", **parameters,
     }  # fmt: skip
     code = f"CodeUri: {{Bucket: {name}-code, Key: lambda.zip}}"
     said = _CODE.sub(code, template.read_text("utf-8"))

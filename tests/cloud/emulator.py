@@ -30,6 +30,7 @@ from tests.cloud.controls import Controls
 from tests.cloud.encoder import Failed, Place
 from tests.cloud.exports import Exports
 from tests.cloud.ivs import Ivs
+from tests.cloud.ivschat import ChatEdge, IvsChat
 from tests.cloud.mediaconvert import MediaConvert
 from tests.cloud.models import Refused, Service
 from tests.cloud.viewers import Viewers
@@ -106,11 +107,19 @@ class Ministack:
 
     async def invoke(self, function: str, event: Mapping[str, Any]) -> str:
         """Runs a function of Lambda; why it failed, or an empty text."""
-        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
-        answer = await self.ask("POST", path, "lambda", json.dumps(event).encode())
-        if "x-amz-function-error" in answer.headers or answer.status >= 300:
+        answer = await self._invoked(function, event)
+        if _failing(answer):
             return str(answer.json.get("errorMessage") or answer.body.decode())
         return ""
+
+    async def called(self, function: str, event: Mapping[str, Any]) -> Any:
+        """What the function returned; None if it failed."""
+        answer = await self._invoked(function, event)
+        return None if _failing(answer) else answer.json
+
+    async def _invoked(self, function: str, event: Mapping[str, Any]) -> Answer:
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+        return await self.ask("POST", path, "lambda", json.dumps(event).encode())
 
     async def ask(self, method: str, path: str, service: str = "", body: bytes = b"") -> Answer:
         asked = AWSRequest(method, f"{self.endpoint}{path}", data=body, headers={"content-type": "application/json"})
@@ -125,6 +134,10 @@ class Ministack:
             "client": ("127.0.0.1", 0), "server": ("127.0.0.1", 0),
         }  # fmt: skip
         return await passed_on(ministack.app, Request(method, path, body=body, headers=headers, scope=scope))
+
+
+def _failing(answer: Answer) -> bool:
+    return "x-amz-function-error" in answer.headers or answer.status >= 300
 
 
 class Directory:
@@ -426,8 +439,12 @@ def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     buckets = Buckets(endpoint)
     media = MediaConvert(ffmpeg, buckets, emulator.emit, access)
     ivs = Ivs(ffmpeg, buckets, emulator.emit, access, endpoint)
-    services = {"mediaconvert": Service("mediaconvert", media.operations), "ivs": Service("ivs", ivs.operations)}
+    chat = IvsChat(access, emulator.called)
+    services = {
+        "mediaconvert": Service("mediaconvert", media.operations), "ivs": Service("ivs", ivs.operations),
+        "ivschat": Service("ivschat", chat.operations),
+    }  # fmt: skip
     behind: App = Viewers(Fakes(Exports(ministack.app, Records(), buckets.put), services), ivs)
     people = Cognito(behind, Directory(), emulator.invoke)
     gate = Gate(people, Distributions(), acting, site_port)
-    return Controls(gate, emulator, media, ivs, people, gate, record)
+    return ChatEdge(Controls(gate, emulator, media, ivs, chat, people, gate, record), chat)

@@ -84,7 +84,7 @@ def refused(service: str, operation: str, code: str, status: int = 400, times: i
 def throttled(service: str, operation: str, times: int = 1) -> Rule:
     known = {
         "dynamodb": ("ProvisionedThroughputExceededException", 400), "s3": ("SlowDown", 503),
-        "sqs": ("RequestThrottled", 403), "ivs": ("ThrottlingException", 429),
+        "sqs": ("RequestThrottled", 403), "ivs": ("ThrottlingException", 429), "ivschat": ("ThrottlingException", 429),
     }  # fmt: skip
     code, status = known.get(service, ("TooManyRequestsException", 429))
     return refused(service, operation, code, status, times)

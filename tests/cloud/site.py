@@ -1,10 +1,12 @@
 """What is deployed, as people use it: by the API, and the addresses that it gives."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
+from aiohttp import ClientSession
 from attrs import frozen
 
 from tests.cloud.deployment import Deployment, aws
@@ -132,6 +134,18 @@ class Site:
         answer = aws(self.stack, "lambda").invoke(FunctionName=function, Payload=event)
         done: Mapping[str, int | None] = json.loads(answer["Payload"].read())
         return done
+
+
+def say(token: Mapping[str, Any], text: str) -> Mapping[str, Any]:
+    """In a chat, as the holder of a token: what comes of it."""
+
+    async def said() -> Mapping[str, Any]:
+        async with ClientSession() as session, session.ws_connect(token["url"], protocols=(token["token"],)) as chat:
+            await chat.send_json({"Action": "SEND_MESSAGE", "RequestId": "r", "Content": text})
+            frame: Mapping[str, Any] = await chat.receive_json(timeout=60)
+            return frame
+
+    return asyncio.run(said())
 
 
 def until(look: Callable[[], Any], calls: int = DEADLINE_CALLS) -> Any:

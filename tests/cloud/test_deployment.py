@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
-from tests.cloud.deployment import deploy
-from tests.cloud.site import Site
+from tests.cloud.deployment import aws, deploy
+from tests.cloud.site import Site, say, until
 from tests.cloud.world import stack
 from tests.media import films
 
@@ -61,6 +62,46 @@ def test_a_broadcast_is_live_then_over_then_a_film(site: Site, tmp_path: Path) -
         "health", "recording_end", "recording_start", "session_created", "session_ended", "stream_end"
     ]  # fmt: skip
     show(site, video, tmp_path)
+
+
+def test_a_chat_is_kept_in_order_and_replayed_beside_the_recording(site: Site) -> None:
+    """IVS Chat asks the function before it shows a message, and our rules hold in it."""
+    site.sign_up("joan")
+    channel = site.channel("ciphers")
+    site.call("PATCH", f"/v1/channels/{channel}", json={"comment_policy": {"words": ["enigma"]}})
+    stream = site.stream(channel)
+    site.begin(stream)
+    session = site.is_live(stream)
+    path = f"/v1/streams/{stream}"
+    with httpx.Client(base_url=site.deployed.url, timeout=60) as http:
+        bob, guest = Site(site.stack, site.deployed, http), httpx.post(f"{site.deployed.url}{path}/chat-tokens").json()
+        who = bob.sign_up("hugh")
+
+        def token() -> Any:
+            return bob.call("POST", f"{path}/chat-tokens")
+
+        assert say(guest, "Hi")["ErrorCode"] == 403
+        first = say(token(), "  What   a day ")
+        assert (first["Content"], first["Sender"]["UserId"]) == ("What a day", who)
+        assert first["Sender"]["Attributes"]["displayName"] == "Hugh"
+        refused = say(token(), "It is ENIGMA")
+        assert (refused["ErrorCode"], refused["ErrorMessage"]) == (
+            406, "this has a word or a link that is not allowed here",
+        )  # fmt: skip
+        second = say(token(), "And a night")
+        site.call("DELETE", f"{path}/chat-messages/{second['Id']}")
+        kept = token()
+        site.call("PUT", f"{path}/chat-bans/{who}")
+        assert say(kept, "Me again")["ErrorCode"] == 406
+        assert say(token(), "Me again")["ErrorCode"] == 403
+        said = until(lambda: http.get(f"/v1/stream-sessions/{session}/chat-messages").json()["data"])
+        assert [(each["text"], each["author_name"]) for each in said] == [("What a day", "Hugh")]
+    site.end(stream)
+    site.is_live(stream, live=False)
+    (room,) = aws(site.stack, "ivschat").list_rooms(name=f"{site.deployed.name}-{stream}")["rooms"]
+    assert room["messageReviewHandler"]["fallbackResult"] == "DENY"
+    site.call("DELETE", path)
+    until(lambda: not aws(site.stack, "ivschat").list_rooms(name=room["name"])["rooms"])
 
 
 def watch(manifest: str, folder: Path) -> None:

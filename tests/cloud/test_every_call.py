@@ -10,10 +10,10 @@ from botocore.session import get_session
 
 import adapters.aws
 from tests.adapters import test_cognito
-from tests.cloud import test_archive_faults, test_media_faults, test_record_faults
+from tests.cloud import test_archive_faults, test_chat_faults, test_media_faults, test_record_faults
 from tests.cloud.faults import TESTED
 
-TESTS = test_archive_faults, test_cognito, test_media_faults, test_record_faults
+TESTS = test_archive_faults, test_chat_faults, test_cognito, test_media_faults, test_record_faults
 """Importing them fills ``TESTED``."""
 (FOLDER,) = map(Path, adapters.aws.__path__)
 
@@ -49,7 +49,17 @@ def test_no_client_comes_from_elsewhere() -> None:
     """Nor is an operation called by a name that only the running program knows."""
     makers = [path.name for path in FOLDER.glob("*.py") if "create_client" in path.read_text()]
     assert makers == ["clients.py"]
-    assert services() == {"cloudfront", "cognito-idp", "dynamodb", "ivs", "mediaconvert", "s3", "secretsmanager", "sqs"}
+    assert services() == {
+        "cloudfront",
+        "cognito-idp",
+        "dynamodb",
+        "ivs",
+        "ivschat",
+        "mediaconvert",
+        "s3",
+        "secretsmanager",
+        "sqs",
+    }
 
 
 def test_every_call_is_made_to_fail() -> None:

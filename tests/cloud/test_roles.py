@@ -17,7 +17,7 @@ from attrs import frozen
 
 from adapters.aws.cognito import HANDLE
 from tests.cloud.deployment import Deployment, aws, deploy
-from tests.cloud.site import PASSWORD, Site, until
+from tests.cloud.site import PASSWORD, Site, say, until
 from tests.cloud.world import stack
 from tests.deployment import resources
 from tests.entrypoints.aws_events import confirmation
@@ -239,6 +239,7 @@ def _broadcast(ada: Site, bob: Site, channel: str) -> None:
     assert ada.do("sweep_broadcasts") == {"sweep_broadcasts": 0}
     session = ada.is_live(stream)
     bob.call("POST", f"{path}/playback-sessions")
+    _chat(ada, bob, path)
     ada.call("POST", f"{path}/metadata", json={"text": "Goal!"})
     ada.call("POST", f"{path}/rotate-key")
     ada.is_live(stream, live=False)
@@ -253,6 +254,19 @@ def _broadcast(ada: Site, bob: Site, channel: str) -> None:
     ada.begin(stream)
     ada.is_live(stream)
     ada.call("DELETE", path)
+
+
+def _chat(ada: Site, bob: Site, path: str) -> None:
+    """Slowly, and among subscribers; what is said is taken away, and its author banned."""
+    ada.call("PATCH", f"{path}/chat-rules", json={"slow_mode_s": 1, "followers_only": True})
+    token = bob.call("POST", f"{path}/chat-tokens")
+    message = say(token, "Moths!")
+    assert message["Type"] == "MESSAGE", message
+    bobs = message["Sender"]["UserId"]
+    ada.call("DELETE", f"{path}/chat-messages/{message['Id']}")
+    ada.call("PUT", f"{path}/chat-bans/{bobs}")
+    assert say(token | bob.call("POST", f"{path}/chat-tokens"), "Moths!")["ErrorCode"] == 403
+    ada.call("DELETE", f"{path}/chat-bans/{bobs}")
 
 
 def _forget_a_password(site: Site, handle: str) -> None:
@@ -287,6 +301,7 @@ RARELY: Mapping[tuple[str, str, str], str] = {
     ("ApiFunction", "cognito-idp:AdminRemoveUserFromGroup", "pool"): "someone is no administrator any more",
     ("ApiFunction", "cognito-idp:AdminUserGlobalSignOut", "pool"): "a new password for someone who was signed in",
     ("ApiFunction", "dynamodb:DeleteItem", "ops"): "a request with an idempotency key that failed is given up",
+    ("ApiFunction", "ivschat:DeleteRoom", "room"): "of two that were made at the same time, one",
     ("ApiFunction", "s3:AbortMultipartUpload", "raw"): "an upload that could not be announced, or is over, is freed",
     ("ApiFunction", "s3:DeleteObject", "raw"): "the same",
     ("ApiFunction", "s3:ListBucket", "raw"): "without it S3 answers 403 for what is not there",

@@ -295,6 +295,59 @@ def test_what_is_told_of_a_stream_that_is_gone_is_dropped_after_some_tries(funct
     assert functions.counted() == {"StreamFailures": 1, "SignalsDropped": 1}
 
 
+# --- on_chat -----------------------------------------------------------------------------------------
+
+
+def asked(text: str, message: str = "AYk6xKitV4On", **sender: Any) -> dict[str, Any]:
+    """As IVS Chat does (docs.aws.amazon.com/ivs/latest/ChatUserGuide/chat-message-review-handler.html)."""
+    attributes = {"displayName": "Olga", "standing": "owner", "stream": "str_1"}
+    return {
+        "Content": text, "MessageId": message, "RoomArn": "arn:aws:ivschat:us-west-2:12345689012:room/g1H2I3j4k5L6",
+        "Attributes": {}, "Sender": {"UserId": OLGA, "Ip": "192.0.2.1", "Attributes": attributes, **sender},
+    }  # fmt: skip
+
+
+def test_a_message_is_shown_as_it_is_kept(functions: Functions) -> None:
+    """Once, however often IVS asks."""
+    stream = streaming(functions)
+    for _ in range(2):
+        assert functions.call("on_chat", asked("  Hello   all ")) == {"ReviewResult": "ALLOW", "Content": "Hello all"}
+    now = functions.core.adapters.now()()
+    since, until = now - timedelta(minutes=1), now + timedelta(minutes=1)
+    kept = functions.run(functions.core.adapters.chat_log().of_stream(stream.id, since, until)).items
+    assert [(each.id, each.text, each.author) for each in kept] == [("AYk6xKitV4On", "Hello all", OLGA)]
+    assert functions.counted() == {"MessagesShown": 2}
+
+
+def test_a_message_that_may_not_be_said_is_denied_with_the_reason(functions: Functions) -> None:
+    """Also in a room of nobody's, in that of a stream that is gone, and by someone who is."""
+    streaming(functions)
+    denied = [
+        functions.call("on_chat", event)
+        for event in (
+            asked("x" * 501), asked("Hi", UserId="usr_gone"), asked("Hi", Attributes={"stream": "str_gone"}),
+            asked("Hi", Attributes={}), asked("Hi", Attributes=None), {**asked("Hi"), "Sender": None},
+        )
+    ]  # fmt: skip
+    assert [each["ReviewResult"] for each in denied] == ["DENY"] * 6
+    assert denied[0]["Attributes"] == {"Reason": "a message has 1 to 500 characters"}
+    assert denied[-1]["Attributes"] == {"Reason": "this room is not ours"}
+    assert functions.counted() == {"MessagesRefused": 3, "UnknownEvents": 3}
+
+
+def test_a_call_that_keeps_it_warm_asks_nothing(functions: Functions) -> None:
+    assert functions.call("on_chat", {}) is None
+    assert functions.counted() == {}
+
+
+def test_what_goes_wrong_for_another_reason_is_no_answer(functions: Functions) -> None:
+    """Then the room's own rule holds, which is not to show it."""
+    functions.core.adapters.chat_log.override(Object(None))
+    streaming(functions)
+    with pytest.raises(AttributeError):
+        functions.call("on_chat", asked("Hi"))
+
+
 # --- on_outbox and on_fanout -------------------------------------------------------------------------
 
 
@@ -486,6 +539,7 @@ def test_every_call_leaves_a_line_of_json(functions: Functions) -> None:
         ("on_transcode", aws.of_sqs("{")),
         ("on_stream", aws.of_sqs("{")),
         ("on_recording", aws.of_sqs("{")),
+        ("on_chat", {}),
         ("on_outbox", aws.of_stream(aws.change("evt_1", "ChannelOpened"))),
         ("on_fanout", aws.of_sqs({"event": "evt_1"})),
         ("on_signup", aws.confirmation("sub-1", email="nora@hexcast.test")),

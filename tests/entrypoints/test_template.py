@@ -174,6 +174,12 @@ def test_schedules_name_all_tasks_and_no_others() -> None:
     assert sorted(named) == sorted(tasks)
 
 
+def test_two_stacks_have_schedules_of_their_own() -> None:
+    """SAM names them by their place in the template, unless it is told not to: no account could hold a second stack."""
+    for event in FUNCTIONS["OnSchedule"]["Events"].values():
+        assert event["Properties"]["OmitName"] is True
+
+
 def test_a_queue_waits_for_its_function() -> None:
     """Six times as long as a call may take (AWS.md, section 7), or messages come twice for no reason."""
     most = template()["Globals"]["Function"]["Timeout"]

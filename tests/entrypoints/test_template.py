@@ -95,6 +95,33 @@ def test_buckets_are_closed() -> None:
         assert len(bucket["PublicAccessBlockConfiguration"]) == 4
 
 
+def test_cloudfront_keeps_no_failure() -> None:
+    """By itself it keeps these for ten seconds (developer guide, "Control how long CloudFront caches errors"), and a path
+    is all that it knows of a request to the API: what failed for one would have failed for all.
+    """
+    (distribution,) = resources("CloudFront::Distribution").values()
+    kept = {
+        each["ErrorCode"]: each["ErrorCachingMinTTL"]
+        for each in distribution["DistributionConfig"]["CustomErrorResponses"]
+    }
+    assert kept == dict.fromkeys((403, 404, 500, 502, 503, 504), 0)
+
+
+def test_without_a_key_no_video_is_served() -> None:
+    """The distribution asks for signatures under the same condition under which it may read videos at all."""
+    policy = resources("S3::BucketPolicy")["MediaBucketPolicy"]["PolicyDocument"]
+    (read,) = policy["Statement"]
+    condition, _, otherwise = read["Resource"]["Fn::If"]
+    assert template()["Conditions"][condition] == {
+        "Fn::Or": [{"Condition": "HasKeys"}, {"Condition": "HasEmulatorKeys"}]
+    }
+    assert otherwise == {"Fn::Sub": "${MediaBucket.Arn}/c/*"}
+    (distribution,) = resources("CloudFront::Distribution").values()
+    (videos,) = [each for each in distribution["DistributionConfig"]["CacheBehaviors"] if each["PathPattern"] == "v/*"]
+    signed, _, emulated = videos["TrustedKeyGroups"]["Fn::If"]
+    assert (signed, emulated["Fn::If"][0]) == ("HasKeys", "HasEmulatorKeys")
+
+
 def test_what_emulators_do_not_know_is_left_out_for_them() -> None:
     conditions = {
         each.get("Condition")

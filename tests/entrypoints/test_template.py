@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.aws.clients import CONNECT_S, READ_S, TRIES
+from adapters.aws.clients import CONNECT_S, READ_S, TRIES, s3_config
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
 from adapters.aws.exports import EXPORTS
 from adapters.aws.settings import PREFIX, AwsSettings
@@ -70,6 +70,12 @@ def test_a_call_that_hangs_ends_before_the_function_that_answers_does() -> None:
     """Whoever asked is told so then, and a request with a key does not stand as if its process had died."""
     pauses_s = sum(2**each for each in range(TRIES - 1))  # at most, as the SDK has them
     assert (CONNECT_S + READ_S) * TRIES + pauses_s < FUNCTIONS["ApiFunction"]["Timeout"]
+    waits = s3_config()
+    assert (waits.connect_timeout, waits.read_timeout, waits.retries["total_max_attempts"]) == (
+        CONNECT_S,
+        READ_S,
+        TRIES,
+    )
 
 
 def test_people_are_as_the_adapter_expects_them() -> None:

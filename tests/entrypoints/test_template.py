@@ -207,6 +207,13 @@ def test_schedules_name_all_tasks_and_no_others() -> None:
     assert sorted(named) == sorted(tasks)
 
 
+def test_what_may_go_on_for_long_comes_last() -> None:
+    """Tasks of one schedule come one after the other, and events are delivered as long as there is time."""
+    for event in FUNCTIONS["OnSchedule"]["Events"].values():
+        *others, _ = json.loads(event["Properties"]["Input"])["tasks"]
+        assert not {"events", "sweep_orphans"} & set(others)
+
+
 def test_two_stacks_have_schedules_of_their_own() -> None:
     """SAM names them by their place in the template, unless it is told not to: no account could hold a second stack."""
     for event in FUNCTIONS["OnSchedule"]["Events"].values():

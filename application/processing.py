@@ -310,10 +310,11 @@ class SweepProcessing:
     now: Now
 
     async def __call__(self) -> int:
-        """How many needed something."""
+        """How many needed something. Raises what went wrong first, when all were seen to."""
         now = self.now()
         silent = [*await self.processings.unfinished(now - LEASE), *await self.processings.ahead(now + SKEW)]
         stalled = [each for each in silent if each.stalled(now)]
+        wrong: list[Exception] = []
         for processing in stalled:
             try:
                 if processing.job is None:
@@ -322,6 +323,10 @@ class SweepProcessing:
                     await self._ask(processing, processing.job, now)
             except (Stale, Unavailable):  # someone else is at it, or the transcoder is full: the next sweep looks again
                 continue
+            except Exception as error:  # noqa: BLE001  (one that no transcoder takes keeps no other waiting)
+                wrong.append(error)
+        if wrong:
+            raise wrong[0]
         return len(stalled)
 
     async def _ask(self, processing: Processing, job: JobId, now: datetime) -> None:

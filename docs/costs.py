@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from adapters.aws.job import SEGMENT_S
 from bench.units import Cost, costs
 
 PAGE = Path(__file__).parent / "deploy.md"
 VIEWS = (1_000, 100_000, 10_000_000)
 FILM_S, BEAT_S, BITS = 600, 30, 2_500_000
 """What is watched of a film at a view, how often a player says where it is, and how many bits a second it takes."""
+SEGMENTS = 2 * FILM_S / SEGMENT_S
+"""Picture and sound are fetched apart."""
 GB_S = 0.03 * 1.77
 """What one call of the API takes: 30 ms of a function with 1769 MB."""
 A_VIEW: Mapping[str, float] = {
@@ -20,7 +23,7 @@ A_VIEW: Mapping[str, float] = {
 }  # fmt: skip
 """So many calls of each use case come with one view."""
 PRICES: Mapping[str, float] = {
-    "read units": 0.125e-6, "write units": 0.625e-6, "calls": 1.0e-6 + 0.2e-6, "GB-s": 1.667e-5, "GB": 0.085,
+    "read units": 0.125e-6, "write units": 0.625e-6, "calls": 1.0e-6 + 0.2e-6, "GB-s": 1.667e-5, "requests": 1.0e-6, "GB": 0.085,
 }  # fmt: skip
 """US dollars in us-east-1, as remembered and not looked up: see ``docs/aws-account-checks.md``."""
 _PLACE = re.compile(r"(<!-- costs -->\n).*?(\n<!-- /costs -->)", re.DOTALL)
@@ -34,11 +37,13 @@ def table(measured: Sequence[Cost]) -> str:
         "write units": sum(by_name[name].writes * times for name, times in A_VIEW.items()),
         "calls": sum(A_VIEW.values()),
         "GB-s": sum(A_VIEW.values()) * GB_S,
+        "requests": sum(A_VIEW.values()) + SEGMENTS,
         "GB": FILM_S * BITS / 8 / 1e9,
     }
     names = {
         "read units": "DynamoDB, read request units", "write units": "DynamoDB, write request units",
-        "calls": "API Gateway and Lambda, calls", "GB-s": "Lambda, GB-s", "GB": "CloudFront, GB delivered",
+        "calls": "API Gateway and Lambda, calls", "GB-s": "Lambda, GB-s", "requests": "CloudFront, requests",
+        "GB": "CloudFront, GB delivered",
     }  # fmt: skip
     return "\n".join(_rows(a_view, names))
 

@@ -40,6 +40,8 @@ TRIES = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
 _CONFLICTS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Why a transaction is cancelled although nothing is wrong with it: the SDK does not send it again (AWS.md 6.1)."""
+_HALVES = range(0xD800, 0xE000)
+"""Of surrogate pairs: no characters."""
 _NAME = re.compile(r"#(\w+)")
 _VALUE = re.compile(r":\w+")
 
@@ -468,8 +470,11 @@ def _fits(part: str, most: int) -> bool:
 
 
 def _just_below(key: str) -> str:
-    """Above all keys of ours that are below this one, which ends in no character that is the least."""
-    return key[:-1] + chr(ord(key[-1]) - 1) + "\U0010ffff"
+    """Above all keys of ours that are below this one, which may be any text that a client takes for a cursor."""
+    before, last = key[:-1], ord(key[-1]) - 1
+    if last < 0:
+        return before
+    return before + chr(last if last not in _HALVES else _HALVES[0] - 1) + "\U0010ffff"
 
 
 def _may_be_alone(write: Write) -> bool:

@@ -6,6 +6,7 @@ is found by when it comes free: an index of those that are neither done nor dead
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -35,6 +36,8 @@ from adapters.rows import event_of, kind_of, text_of
 from adapters.system import set_within
 from application.ports import Envelope, Event, NewId, Now, Waiting
 from domain.ids import EVENT, EventId
+
+_log = logging.getLogger(__name__)
 
 HOLD = timedelta(minutes=1)
 REMEMBERED = timedelta(days=1)
@@ -157,6 +160,7 @@ class DynamoOutbox:
         except Refused:
             return None
         except ValueError as error:  # one that nobody can read must not keep the others
+            _log.error("event %s is put aside: %s", id_, error)
             await self.failed(id_, str(error), None)
             return None
 

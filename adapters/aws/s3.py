@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import UTC, datetime
 from typing import Any
 
-from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
 from adapters.aws.cloudfront import CloudFrontLinks
@@ -29,17 +28,6 @@ _SMALL = "small/"
 """Under it the bucket's lifecycle removes what is older than a day."""
 _LAST = "\U0010ffff"
 """No key goes on with anything that sorts after it."""
-
-
-def config(*, path_style: bool = False) -> AioConfig:
-    """For the client of both stores: signatures of version 4 on the bucket's regional host, since the older ones leave
-    the length of the body unsigned (AWS.md, finding 5). Emulators without host names need ``path_style``.
-    """
-    style = "path" if path_style else "virtual"
-    return AioConfig(
-        signature_version="s3v4", s3={"addressing_style": style}, connect_timeout=2, read_timeout=20,
-        retries={"mode": "standard", "total_max_attempts": 3},
-    )  # fmt: skip
 
 
 class S3UploadStore:

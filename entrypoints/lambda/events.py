@@ -19,6 +19,7 @@ from adapters.aws.ivschat import allowed, denied, said
 from adapters.aws.queue import named
 from adapters.aws.reports import meaning
 from adapters.aws.signals import breached
+from adapters.rows import EVENTS
 from application.events import Delivered
 from domain.errors import DomainError, Invalid, NotFound
 from domain.ids import EventId
@@ -147,6 +148,9 @@ async def _stored(record: DynamoDBRecord) -> None:
     found = stored(record.raw_event)
     if found is None:
         return
+    if found.kind not in EVENTS:  # of a later version: the outbox puts it aside
+        count("EventsDead")
+        log.error("event given up", kind=found.kind, id=found.event, why="this version does not know its kind")
     queue = core().adapters.queues().get(found.kind)
     if queue is None:
         await _deliver([found.event])

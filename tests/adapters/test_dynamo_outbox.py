@@ -5,6 +5,8 @@ and what nobody can read keeps nobody waiting.
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from adapters.aws.dynamo import Key, put, text
 from adapters.aws.outbox import REMEMBERED, DynamoOutbox
 from adapters.aws.tables import OPS, Operation, Pattern
@@ -49,8 +51,8 @@ async def test_of_two_who_claim_at_once_one_has_each() -> None:
         assert sorted(each.id for claim in claims for each in claim) == events
 
 
-async def test_an_event_that_cannot_be_read_keeps_no_others() -> None:
-    """Such as those of a later version: it is put aside."""
+async def test_an_event_that_cannot_be_read_keeps_no_others(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as those of a later version: it is put aside, and the log says so, since no list can show it."""
     async with opener() as opened:
         outbox = opened.port.outbox
         await outbox.put(OPENED, ONE)
@@ -58,6 +60,9 @@ async def test_an_event_that_cannot_be_read_keeps_no_others() -> None:
         await moonrise(opened, ONE)
         assert [each.id for each in await outbox.claim(START)] == [OTHER]
         assert list(await outbox.dead()) == [], "it cannot be shown"
+        assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == [
+            "event evt_1 is put aside: this version knows no event 'Moonrise'"
+        ]
         assert list(await outbox.claim(START + MINUTE, only=[ONE])) == []
 
 

@@ -10,7 +10,8 @@ from aiobotocore.session import get_session
 from attrs import define, evolve, field
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from adapters.aws.s3 import S3MediaStore, S3UploadStore, config
+from adapters.aws.clients import s3_config
+from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from domain.errors import Invalid, NotFound, Unavailable
 from domain.ids import ChannelId, UploadId, UserId, VideoId
 from domain.uploads import MIB, Part, Upload
@@ -31,7 +32,7 @@ async def real() -> AsyncIterator[Any]:
     """A client of S3 as the product makes it. Signing asks nobody."""
     async with get_session().create_client(
         "s3", region_name="eu-central-1", aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret",
-        aws_session_token="of-a-role", config=config(),
+        aws_session_token="of-a-role", config=s3_config(),
     ) as client:  # fmt: skip
         yield client
 
@@ -70,7 +71,7 @@ async def test_a_small_file_is_signed_for_its_length_under_what_goes_by_itself(r
 async def test_an_emulator_gets_the_bucket_in_the_path(clock: FakeClock) -> None:
     async with get_session().create_client(
         "s3", region_name="us-east-1", endpoint_url="http://127.0.0.1:1", aws_access_key_id="test",
-        aws_secret_access_key="test", config=config(path_style=True),
+        aws_secret_access_key="test", config=s3_config(path_style=True),
     ) as client:  # fmt: skip
         (ticket,) = await S3UploadStore(client, BUCKET, clock.now).sign(UPLOAD, [1], START)
     assert ticket.url.startswith(f"http://127.0.0.1:1/{BUCKET}/raw/upl_1/source?")

@@ -523,3 +523,26 @@ async def test_a_sweep_goes_on_when_someone_else_was_faster(world: World) -> Non
     sweep = evolve(world.core.sweep_processing(), processings=Busy(), start=start)
     assert await sweep() == 2
     assert {report.video for report in studio.jobs.values()} == {first, second}
+
+
+async def test_one_that_no_transcoder_takes_keeps_no_other_waiting(world: World) -> None:
+    """Whoever sweeps hears of it, after all others were started."""
+    refused, studio = await set_up(world)
+    others = [(await world.upload()).video for _ in range(2)]
+    for video in (refused, *others):
+        await world.core.request_processing()(await completed(world, video))
+    world.clock.advance(2 * LEASE)
+
+    class Choosy:
+        async def start(self, order: TranscodeOrder) -> JobId:
+            if order.video == refused:
+                raise RuntimeError("this file is beyond me")
+            return await studio.start(order)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(studio, name)
+
+    start = evolve(world.core.start_transcode(), transcoder=Choosy())
+    with pytest.raises(RuntimeError, match="beyond me"):
+        await evolve(world.core.sweep_processing(), start=start)()
+    assert {report.video for report in studio.jobs.values()} == set(others)

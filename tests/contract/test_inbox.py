@@ -8,6 +8,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
+from adapters.cursors import encoded
 from application.ports import UNREAD_MOST, Inbox, Unread
 from domain.ids import NotificationId, UserId
 from domain.notifications import Kind, Notification, Settings, Subject
@@ -129,6 +130,19 @@ async def test_the_unread_are_counted_up_to_a_bound(opener: Opener[Inbox]) -> No
         assert await opened.port.unread(ANN) == Unread(UNREAD_MOST)
         await opened.port.mark_read_up_to(ANN, told(9).id)
         assert await opened.port.unread(ANN) == Unread(UNREAD_MOST - 9)
+
+
+@openers
+@pytest.mark.parametrize("end", ["\0", "\ue000", "\U0010ffff"])
+async def test_a_cursor_may_be_any_text(opener: Opener[Inbox], end: str) -> None:
+    """Also one that a client made up: it is a place between ids, whatever it ends in."""
+    async with opener() as opened:
+        await opened.port.deliver([told(number) for number in range(4)])
+        await opened.port.mark_read_up_to(ANN, told(0).id)
+        for unread_only in (False, True):
+            page = await opened.port.list(ANN, unread_only=unread_only, cursor=encoded((told(2).id + end,)))
+            assert listed(page.items) == listed([told(2), told(1), *([] if unread_only else [told(0)])])
+            assert list((await opened.port.list(ANN, unread_only=unread_only, cursor=encoded(("\0",)))).items) == []
 
 
 @openers

@@ -385,6 +385,12 @@ def test_an_event_that_cannot_be_dealt_with_now_is_put_off(functions: Functions)
     assert functions.counted() == {"EventsFailed": 1}
 
 
+def test_an_event_of_another_version_is_counted(functions: Functions) -> None:
+    """Such as one that the version after this stored, before someone went back to this one: the outbox puts it aside."""
+    assert functions.failed("on_outbox", aws.of_stream(aws.change("evt_late", "Moonrise"))) == []
+    assert functions.counted() == {"EventsDead": 1}
+
+
 def test_a_batch_whose_table_is_away_comes_again(functions: Functions) -> None:
     """Those that could not even be claimed, and records that are none."""
 

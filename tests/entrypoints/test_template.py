@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.aws.clients import CONNECT_S, READ_S, TRIES
+from adapters.aws.clients import CONNECT_S, READ_S, TRIES, s3_config
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
 from adapters.aws.exports import EXPORTS
 from adapters.aws.ivs import Channels
@@ -77,6 +77,12 @@ def test_a_call_that_hangs_ends_before_the_function_that_answers_does() -> None:
     """Whoever asked is told so then, and a request with a key does not stand as if its process had died."""
     pauses_s = sum(2**each for each in range(TRIES - 1))  # at most, as the SDK has them
     assert (CONNECT_S + READ_S) * TRIES + pauses_s < FUNCTIONS["ApiFunction"]["Timeout"]
+    waits = s3_config()
+    assert (waits.connect_timeout, waits.read_timeout, waits.retries["total_max_attempts"]) == (
+        CONNECT_S,
+        READ_S,
+        TRIES,
+    )
 
 
 def test_people_are_as_the_adapter_expects_them() -> None:
@@ -100,6 +106,33 @@ def test_buckets_are_closed() -> None:
     for bucket in resources("S3::Bucket").values():
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
         assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+
+
+def test_cloudfront_keeps_no_failure() -> None:
+    """By itself it keeps these for ten seconds (developer guide, "Control how long CloudFront caches errors"), and a path
+    is all that it knows of a request to the API: what failed for one would have failed for all.
+    """
+    (distribution,) = resources("CloudFront::Distribution").values()
+    kept = {
+        each["ErrorCode"]: each["ErrorCachingMinTTL"]
+        for each in distribution["DistributionConfig"]["CustomErrorResponses"]
+    }
+    assert kept == dict.fromkeys((403, 404, 500, 502, 503, 504), 0)
+
+
+def test_without_a_key_no_video_is_served() -> None:
+    """The distribution asks for signatures under the same condition under which it may read videos at all."""
+    policy = resources("S3::BucketPolicy")["MediaBucketPolicy"]["PolicyDocument"]
+    (read,) = policy["Statement"]
+    condition, _, otherwise = read["Resource"]["Fn::If"]
+    assert template()["Conditions"][condition] == {
+        "Fn::Or": [{"Condition": "HasKeys"}, {"Condition": "HasEmulatorKeys"}]
+    }
+    assert otherwise == {"Fn::Sub": "${MediaBucket.Arn}/c/*"}
+    (distribution,) = resources("CloudFront::Distribution").values()
+    (videos,) = [each for each in distribution["DistributionConfig"]["CacheBehaviors"] if each["PathPattern"] == "v/*"]
+    signed, _, emulated = videos["TrustedKeyGroups"]["Fn::If"]
+    assert (signed, emulated["Fn::If"][0]) == ("HasKeys", "HasEmulatorKeys")
 
 
 def test_what_emulators_do_not_know_is_left_out_for_them() -> None:
@@ -181,6 +214,19 @@ def test_schedules_name_all_tasks_and_no_others() -> None:
     named = [task for event in events for task in json.loads(event["Properties"]["Input"])["tasks"]]
     tasks = import_module("entrypoints.lambda.events").TASKS
     assert sorted(named) == sorted(tasks)
+
+
+def test_what_may_go_on_for_long_comes_last() -> None:
+    """Tasks of one schedule come one after the other, and events are delivered as long as there is time."""
+    for event in FUNCTIONS["OnSchedule"]["Events"].values():
+        *others, _ = json.loads(event["Properties"]["Input"])["tasks"]
+        assert not {"events", "sweep_orphans"} & set(others)
+
+
+def test_two_stacks_have_schedules_of_their_own() -> None:
+    """SAM names them by their place in the template, unless it is told not to: no account could hold a second stack."""
+    for event in FUNCTIONS["OnSchedule"]["Events"].values():
+        assert event["Properties"]["OmitName"] is True
 
 
 def test_a_queue_waits_for_its_function() -> None:

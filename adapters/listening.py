@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from domain.ids import UserId
 from domain.notifications import Notification
@@ -74,9 +74,11 @@ class InProcessLive:
                 del self._listeners[user]
 
     async def rest(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._over.wait()
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait({over}, timeout=seconds)
+        finally:
+            over.cancel()
         return not self._over.is_set()
 
     def close(self) -> None:

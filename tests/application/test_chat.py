@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from attrs import frozen
@@ -43,7 +44,7 @@ class Room:
     async def token(self, who: Actor) -> ChatToken:
         return await self.stage.core.open_chat()(who, self.stream)
 
-    async def rules(self, **changes: object) -> None:
+    async def rules(self, **changes: Any) -> None:
         await self.stage.core.edit_chat()(self.ann, self.stream, **changes)
 
     async def hidden(self) -> None:

@@ -157,8 +157,8 @@ async def test_everyone_in_a_room_is_told_to_take_a_message_away(opened: Opened)
 async def test_all_connections_of_one_end_and_no_others(opened: Opened) -> None:
     """They may come back with another token."""
     async with opened() as place, AsyncExitStack() as stack:
-        bens: list[Any] = []
-        anns: list[Any] = []
+        bens: list[Seat] = []
+        anns: list[Seat] = []
         for who, seats in ((BEN, bens), (BEN, bens), (ANN, anns)):
             token = await place.chat.token(CATS, who, frozenset())
             seats.append(await stack.enter_async_context(place.sit(token.token)))

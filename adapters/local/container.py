@@ -209,7 +209,10 @@ class Local(DeclarativeContainer):
     queues: Provider[Any] = Object({})
     """Kinds of events that wait in a queue of their own, and the queue."""
     nightly: Provider[Any] = Object(())
-    """What is done once a day: name and coroutine function, which answers how much it mended."""
+    """What is done at night: name and coroutine function, which is told whether there is time to begin something new, and
+    answers how much it mended. Nothing here: a transaction of SQLite's lets no count drift, and to count again holds up
+    all who write. ``check --repair`` does it.
+    """
     idempotency = Singleton(SqliteIdempotency, database)
 
     archive = Singleton(_archive, database, outbox, now)

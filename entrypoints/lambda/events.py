@@ -199,11 +199,11 @@ async def _orphans(spare: Spare) -> int:
 
 
 async def _nightly(spare: Spare) -> int:
-    """What the adapters count again or tidy up once a day."""
+    """What the adapters count again or tidy up, at night."""
     done = 0
     for name, task in core().adapters.nightly():
         if spare():
-            mended = await task()
+            mended = await task(spare)
             log.info("nightly", task=name, mended=mended)
             done += mended
     return done

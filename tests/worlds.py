@@ -17,6 +17,7 @@ from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
+from adapters.aws.rounds import DynamoRounds
 from adapters.aws.search import DynamoSearch
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
@@ -25,6 +26,7 @@ from adapters.aws.watching import DynamoHistory, DynamoSessions
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
+from adapters.inmemory.media import InMemoryRounds
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
@@ -60,6 +62,7 @@ from application.ports import (
     Outbox,
     Processings,
     Reactions,
+    Rounds,
     Search,
     Sessions,
     Subscriptions,
@@ -360,6 +363,10 @@ OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
     ("dynamo", dynamo(lambda world: world.outbox)),
+]
+ROUNDS: list[tuple[str, Opener[Rounds]]] = [
+    ("in_memory", in_memory(lambda _: InMemoryRounds())),
+    ("dynamo", dynamo(lambda world: DynamoRounds(world.tables))),
 ]
 IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
     ("in_memory", in_memory(_idempotency)),

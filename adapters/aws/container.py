@@ -27,6 +27,7 @@ from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
 from adapters.aws.queue import SqsQueue
 from adapters.aws.reports import Messages
+from adapters.aws.rounds import DynamoRounds
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.search import DynamoSearch
 from adapters.aws.secrets import Keys, keys
@@ -160,6 +161,7 @@ class Aws(DeclarativeContainer):
     live = Singleton(InProcessLive)
     search = Singleton(DynamoSearch, tables)
     idempotency = Singleton(DynamoIdempotency, tables)
+    rounds = Singleton(DynamoRounds, tables)
     nightly = Call(
         _nightly, tables=tables, store=s3, bucket=settings.provided.raw_bucket, now=now, core=List(videos),
         social=List(comments, reactions, subscriptions), ops=List(uploads),

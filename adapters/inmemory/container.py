@@ -13,7 +13,7 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
-from adapters.inmemory.media import InMemoryMedia
+from adapters.inmemory.media import InMemoryMedia, InMemoryRounds
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
@@ -149,6 +149,7 @@ class Memory(DeclarativeContainer):
     reports: Provider[Any] = Singleton(InMemoryReports, now)
     media = Singleton(InMemoryMedia, links, now)
     store = media
+    rounds = Singleton(InMemoryRounds)
     delivery = media
     transcoder = Singleton(InMemoryTranscoder, media, reports)
     images = Singleton(_images)

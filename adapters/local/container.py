@@ -17,6 +17,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.inmemory.container import CLIENT
+from adapters.inmemory.media import InMemoryRounds
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.comments import SqliteComments
@@ -211,7 +212,7 @@ class Local(DeclarativeContainer):
     nightly: Provider[Any] = Object(())
     """What is done at night: name and coroutine function, which is told whether there is time to begin something new, and
     answers how much it mended. Nothing here: a transaction of SQLite's lets no count drift, and to count again holds up
-    all who write. ``check --repair`` does it.
+    all who write, for some ten seconds where there are a million videos. ``check --repair`` does it.
     """
     idempotency = Singleton(SqliteIdempotency, database)
 
@@ -221,6 +222,8 @@ class Local(DeclarativeContainer):
     media = Singleton(DiskMedia, data, links, now)
     store = media
     delivery = media
+    rounds = Singleton(InMemoryRounds)
+    """One process sweeps."""
     reports = Singleton(SqliteReports, database, now)
     queue = Singleton(JobQueue, database, reports, now)
     transcoder = Singleton(FfmpegTranscoder, media, queue, jobs=transcode_jobs)

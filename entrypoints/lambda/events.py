@@ -183,9 +183,7 @@ def _once(case: str) -> Task:
 
 
 async def _orphans(spare: Spare) -> int:
-    """Some of the round that is under way. How far it is, and what the round before found, this environment knows: in
-    a new one it begins anew.
-    """
+    """Some of the round that is under way."""
     removed = 0
     for _ in range(ORPHAN_CALLS):
         for each in await core().sweep_orphans()() if spare() else ():

@@ -1090,6 +1090,33 @@ class Idempotency(Protocol):
         """The request failed. Unless it had an effect, it may come again."""
 
 
+# --- tidying up -----------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Round:
+    """How far the sweep of orphans is. ``folders`` are those that it is in, the innermost last, each with the last name
+    that was looked at in it; none while it rests.
+    """
+
+    folders: Sequence[tuple[str, str]] = field(factory=list)
+    rests_until: datetime | None = None
+    orphans: Mapping[str, datetime] = field(factory=dict)
+    """Since when what this round found is known to be one; ``before``, what the round before found."""
+    before: Mapping[str, datetime] = field(factory=dict)
+    version: int = 0
+
+
+class Rounds(Protocol):
+    """Where the sweep of orphans keeps how far it is, between its calls."""
+
+    async def get(self) -> Round:
+        """The one that was saved last; before that, one that was never begun."""
+
+    async def save(self, round: Round) -> Round:  # noqa: A002  (the port's word)
+        """Raises Stale."""
+
+
 # --- moving house --------------------------------------------------------------------------------
 
 

@@ -6,14 +6,16 @@ What is there is listed first and its record read after that, so that whatever w
 """
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from application.ports import Channels, MediaStore, Now, Processings, Stored, Streams, Uploads, UploadStore, Videos
-from domain.errors import NotFound
+from application.ports import Channels, MediaStore, Now, Processings, Rounds, Streams, Uploads, UploadStore, Videos
+from domain.errors import NotFound, Stale
 from domain.ids import ChannelId, StreamId, UploadId, VideoId, made_at
 from domain.media import attempt_prefix, video_prefix
 from domain.streams import live_prefix
@@ -23,14 +25,18 @@ from domain.watching import GRANT_LIFE
 AT_ONCE = 100
 """Things that one call looks at."""
 PAGE = 1000
-"""Names that are listed at once, to be looked at by this and the next calls."""
+"""Names that are listed at once."""
 REST = GRANT_LIFE
 """From the end of one round to the next, which removes what it finds as the one before did."""
+ORPHANS_MOST_BYTES = 150_000
+"""What the orphans take that one round tells the next, each its name and a time; others are found when these are gone."""
+_TIME_BYTES = 40
 STRAY_LIFE = timedelta(days=1)
 """A file is put before the record that names it is saved, by a request that takes less than this."""
 UNKNOWN_LIFE = timedelta(hours=1)
 """The store is opened for an upload before its record is stored, by a request that takes less than this."""
 
+_UPLOADS, _STREAMS, _CHANNELS, _VIDEOS = "uploads", "l/", "c/", "v/"
 _OVER = frozenset({Status.CANCELLED, Status.EXPIRED, Status.FAILED})
 _ATTEMPT = re.compile(r"a[0-9]+/")
 # Names that are given here have one dot and three letters after it. No such name goes on after one like this, so that
@@ -49,6 +55,8 @@ class Swept:
     error: Exception | None = None
 
 
+_Listed = deque[tuple[str, datetime | None]]
+"""Names, and when files were put."""
 _Look = Callable[[], Awaitable[str]]
 """Look at something; why it was removed, "" if it was not."""
 
@@ -57,8 +65,7 @@ _Look = Callable[[], Awaitable[str]]
 class SweepOrphans:
     """Remove media and uploads that no record names, in rounds, a little at each call.
 
-    An orphan is removed when it was one an hour ago, too. How far a round is, and what the one before found, is
-    forgotten with the process.
+    An orphan is removed when it was one an hour ago, too.
     """
 
     videos: Videos
@@ -68,170 +75,183 @@ class SweepOrphans:
     uploads: Uploads
     media: MediaStore
     store: UploadStore
+    rounds: Rounds
     now: Now
-    _to_look_at: list[tuple[str, _Look]] = field(factory=list, init=False)
-    """The next one last."""
-    _rests_until: datetime | None = field(default=None, init=False)
-    _orphans: dict[str, datetime] = field(factory=dict, init=False)
-    """Since when what this round found is known to be one; and what the round before found."""
-    _orphans_before: dict[str, datetime] = field(factory=dict, init=False)
+    _listed: "dict[str, _Listed]" = field(factory=dict, init=False)
+    _listed_at: int = field(default=0, init=False)
+    """The round's version when the last call ended: if nobody went on since, what that listed is still to be looked at."""
 
     async def __call__(self) -> Sequence[Swept]:
         """What was removed. A look that fails ends the call, and the next one goes on behind it."""
-        if not self._to_look_at:
-            if self._rests_until is not None and self.now() < self._rests_until:
+        stored = await self.rounds.get()
+        if not stored.folders:
+            if stored.rests_until is not None and self.now() < stored.rests_until:
                 return ()
-            self._begin()
+            roots = [(folder, "") for folder in (_UPLOADS, _STREAMS, _CHANNELS, _VIDEOS)]
+            stored = evolve(stored, folders=roots, orphans={}, before=stored.orphans)
+        listed, self._listed = self._listed if stored.version == self._listed_at else {}, {}
+        walk = _Walk(self, list(stored.folders), dict(stored.orphans), stored.before, listed)
+        swept = await walk.some()
+        rests_until = stored.rests_until if walk.folders else self.now() + REST
+        try:
+            with suppress(Stale):  # another process goes the same way
+                stored = await self.rounds.save(
+                    evolve(stored, folders=walk.folders, orphans=walk.orphans, rests_until=rests_until)
+                )
+                self._listed, self._listed_at = walk.listed, stored.version
+        except Exception as error:  # noqa: BLE001  (what was removed is told all the same)
+            swept.append(Swept("the round", error=error))
+        return swept
+
+
+@define(eq=False)
+class _Walk:
+    """What one call does of a round: through ``folders``, from behind the name that each of them says, the last first.
+
+    ``orphans`` are what this round found, and since when each is known to be one; ``before`` what the last one did.
+    """
+
+    of: SweepOrphans
+    folders: list[tuple[str, str]]
+    orphans: dict[str, datetime]
+    before: Mapping[str, datetime]
+    listed: dict[str, "_Listed"]
+    """What comes next in a folder."""
+
+    async def some(self) -> list[Swept]:
         swept = []
         for _ in range(AT_ONCE):
-            name, look = self._to_look_at.pop()
+            name, look = self._next()
             try:
                 why = await look()
             except Exception as error:  # noqa: BLE001  (one thing that cannot be removed keeps no other from it)
                 swept.append(Swept(name, error=error))
                 break
             if why:
+                self.orphans.pop(name, None)
                 swept.append(Swept(name, why))
-            if not self._to_look_at:
+            if not self.folders:
                 break
-        if not self._to_look_at:
-            self._rests_until = self.now() + REST
         return swept
 
-    def _begin(self) -> None:
-        self._orphans_before, self._orphans = self._orphans, {}
-        self._to_look_at = [
-            ("uploads", self._held),
-            ("l/", partial(self._folder, "l/", self._stream_of)),
-            ("c/", partial(self._folder, "c/", self._channel_of)),
-            ("v/", partial(self._folder, "v/", self._video_of)),
-        ]
+    def _next(self) -> tuple[str, _Look]:
+        """Something to look at, by name. Should that fail, it was looked at all the same."""
+        while True:
+            folder, after = self.folders.pop()
+            listed = self.listed.pop(folder, None)
+            if not listed:
+                return folder, partial(self._list, folder, after)
+            name, at = listed.popleft()
+            self.folders.append((folder, name))
+            self.listed[folder] = listed
+            look = self._look_at(folder, name, at)
+            if look is not None:
+                return (name if folder == _UPLOADS else folder + name), look
 
-    async def _folder(self, prefix: str, look_at: Callable[[str, Stored], _Look | None], after: str = "") -> str:
-        """Look next at what is in it, page by page, till one is empty: others may be short where much comes and goes."""
-        page = await self.media.under(prefix, after=after, limit=PAGE)
+    async def _list(self, folder: str, after: str) -> str:
+        """Page by page, till one is empty: others may be short where much comes and goes."""
+        if folder == _UPLOADS:
+            held = await self.of.store.held(after=after, limit=PAGE)
+            page: Sequence[tuple[str, datetime | None]] = [(upload, None) for upload in held]
+        else:
+            page = [(each.name, each.at) for each in await self.of.media.under(folder, after=after, limit=PAGE)]
         if page:
-            self._to_look_at.append((prefix, partial(self._folder, prefix, look_at, page[-1].name)))
-        for stored in reversed(page):
-            key = prefix + stored.name
-            if (look := look_at(key, stored)) is not None:
-                self._to_look_at.append((key, look))
+            self.listed[folder] = deque(page)
+            self.folders.append((folder, after))
         return ""
 
-    # --- videos
+    def _look_at(self, folder: str, name: str, at: datetime | None) -> _Look | None:
+        """Folders that need no look of their own are entered."""
+        key, (kind, *inner) = folder + name, folder.split("/")[:-1] or [folder]
+        look: _Look | None = None
+        if folder == _UPLOADS:
+            look = partial(self._upload, UploadId(name))
+        elif not inner:
+            if at is None:
+                owner = {_VIDEOS: self._video, _CHANNELS: self._channel, _STREAMS: self._stream}[folder]
+                look = partial(owner, name[:-1])
+        elif kind == "v" and len(inner) == 1 and name not in {"thumb/", "captions/"}:
+            if _ATTEMPT.fullmatch(name):
+                look = partial(self._attempt, VideoId(inner[0]), key)
+        elif at is None:
+            self.folders.append((key, ""))
+        elif _WHOLE.fullmatch(name):
+            look = partial(self._file, kind, inner[0], key, at)
+        return look
 
-    def _video_of(self, _: str, stored: Stored) -> _Look | None:
-        return partial(self._video, VideoId(stored.name[:-1])) if stored.at is None else None
-
-    async def _video(self, video: VideoId) -> str:
-        prefix = video_prefix(video)
+    async def _video(self, video: str) -> str:
+        prefix = video_prefix(VideoId(video))
         try:
-            await self.videos.get(video)
+            await self.of.videos.get(VideoId(video))
         except NotFound:  # it was stored before anything was put for it, and ids do not come again
             return await self._remove(prefix, "there is no such video")
-        return await self._folder(prefix, partial(self._part_of_video, video))
-
-    def _part_of_video(self, video: VideoId, key: str, stored: Stored) -> _Look | None:
-        if _ATTEMPT.fullmatch(stored.name):
-            return partial(self._attempt, video, key)
-        if stored.name in {"thumb/", "captions/"}:
-            return partial(self._folder, key, partial(self._file_of, partial(self._files_of_video, video)))
-        return None
+        self.folders.append((prefix, ""))
+        return ""
 
     async def _attempt(self, video: VideoId, prefix: str) -> str:
         try:
             # In this order: what a video shows it has from its processing.
-            processing = (await self.processings.many([video])).get(video)
-            stored = await self.videos.get(video)
+            processing = (await self.of.processings.many([video])).get(video)
+            stored = await self.of.videos.get(video)
         except NotFound:
             return ""
         attempts = {each.attempt for each in (processing, processing and processing.media, stored.media) if each}
         if prefix in {attempt_prefix(video, attempt) for attempt in attempts}:
             return ""
         moved_at = processing.updated_at if processing else stored.created_at
-        if self.now() < moved_at + GRANT_LIFE:
+        if self.of.now() < moved_at + GRANT_LIFE:
             return ""
         return await self._remove(prefix, "another attempt took its place")
 
-    async def _files_of_video(self, video: VideoId) -> Collection[str]:
-        return (await self.videos.get(video)).files
-
-    # --- channels
-
-    def _channel_of(self, _: str, stored: Stored) -> _Look | None:
-        return partial(self._channel, ChannelId(stored.name[:-1])) if stored.at is None else None
-
-    async def _channel(self, channel: ChannelId) -> str:
-        prefix = f"c/{channel}/"
+    async def _channel(self, channel: str) -> str:
+        prefix = f"{_CHANNELS}{channel}/"
         try:
-            await self.channels.get(channel)
+            await self.of.channels.get(ChannelId(channel))
         except NotFound:
             return await self._remove(prefix, "there is no such channel")
-        return await self._folder(prefix, partial(self._file_of, partial(self._files_of_channel, channel)))
-
-    async def _files_of_channel(self, channel: ChannelId) -> Collection[str]:
-        return (await self.channels.get(channel)).files
-
-    # --- streams
-
-    def _stream_of(self, _: str, stored: Stored) -> _Look | None:
-        return partial(self._stream, StreamId(stored.name[:-1])) if stored.at is None else None
-
-    async def _stream(self, stream: StreamId) -> str:
-        """What is shown of one that is there comes and goes with its broadcasts."""
-        try:
-            await self.streams.get(stream)
-        except NotFound:
-            return await self._remove(live_prefix(stream), "there is no such stream")
+        self.folders.append((prefix, ""))
         return ""
 
-    # --- what people put
+    async def _stream(self, stream: str) -> str:
+        """What is shown of one that is there comes and goes with its broadcasts."""
+        try:
+            await self.of.streams.get(StreamId(stream))
+        except NotFound:
+            return await self._remove(live_prefix(StreamId(stream)), "there is no such stream")
+        return ""
 
-    def _file_of(self, files: Callable[[], Awaitable[Collection[str]]], key: str, stored: Stored) -> _Look | None:
-        """``files`` are the keys that the owner names; it raises NotFound when the owner is gone."""
-        if stored.at is None:
-            return partial(self._folder, key, partial(self._file_of, files))
-        return partial(self._file, files, key, stored.at) if _WHOLE.fullmatch(stored.name) else None
-
-    async def _file(self, files: Callable[[], Awaitable[Collection[str]]], key: str, at: datetime) -> str:
-        if self.now() < at + STRAY_LIFE:
+    async def _file(self, kind: str, owner: str, key: str, at: datetime) -> str:
+        """One that people put."""
+        if self.of.now() < at + STRAY_LIFE:
             return ""
         try:
-            named = await files()
+            if kind == "v":
+                named = (await self.of.videos.get(VideoId(owner))).files
+            else:
+                named = (await self.of.channels.get(ChannelId(owner))).files
         except NotFound:  # the next round finds its folder without an owner
             return ""
         if any(each.startswith(key) for each in named):
             return ""
         return await self._remove(key, "nothing names this file")
 
-    # --- uploads
-
-    async def _held(self, after: str = "") -> str:
-        page = await self.store.held(after=after, limit=PAGE)
-        if page:
-            self._to_look_at.append(("uploads", partial(self._held, page[-1])))
-        self._to_look_at += [(upload, partial(self._upload, upload)) for upload in reversed(page)]
-        return ""
-
     async def _upload(self, upload: UploadId) -> str:
         try:
-            stored = await self.uploads.get(upload)
+            stored = await self.of.uploads.get(upload)
         except NotFound:
             made = made_at(upload)
-            if made is None or self.now() < made + UNKNOWN_LIFE or not self._long_so(upload):
+            if made is None or self.of.now() < made + UNKNOWN_LIFE or not self._long_so(upload):
                 return ""
-            await self.store.discard_unknown(upload)
+            await self.of.store.discard_unknown(upload)
             return "there is no such upload"
         if stored.status not in _OVER or not self._long_so(upload):
             return ""
-        await self.store.discard(stored)
+        await self.of.store.discard(stored)
         return f"the upload is {stored.status.value}"
-
-    # ---
 
     async def _remove(self, prefix: str, why: str) -> str:
         """The reason, if it is time and there was something to remove."""
-        return why if self._long_so(prefix) and await self.media.remove_prefix(prefix) else ""
+        return why if self._long_so(prefix) and await self.of.media.remove_prefix(prefix) else ""
 
     def _long_so(self, name: str) -> bool:
         """Whether it was an orphan in the round before, too, as long ago as links work.
@@ -239,6 +259,8 @@ class SweepOrphans:
         Records do not say since when they name something no more. What a link still leads to, what an event is about
         to remove, and what a look into the wrong records took for an orphan is left alone for so long.
         """
-        now = self.now()
-        since = self._orphans[name] = self._orphans_before.get(name, now)
+        now = self.of.now()
+        since = self.before.get(name, now)
+        if sum(len(each.encode()) + _TIME_BYTES for each in (name, *self.orphans)) <= ORPHANS_MOST_BYTES:
+            self.orphans[name] = since
         return now >= since + GRANT_LIFE

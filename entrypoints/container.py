@@ -521,6 +521,7 @@ class Core(DeclarativeContainer):
         uploads=adapters.uploads,
         media=adapters.media,
         store=adapters.store,
+        rounds=adapters.rounds,
         now=adapters.now,
     )
     audit_media = Singleton(

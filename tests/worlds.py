@@ -18,6 +18,7 @@ from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
+from adapters.aws.rounds import DynamoRounds
 from adapters.aws.search import DynamoSearch
 from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.uploads import DynamoUploads
@@ -28,6 +29,7 @@ from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
+from adapters.inmemory.media import InMemoryRounds
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
@@ -68,6 +70,7 @@ from application.ports import (
     Outbox,
     Processings,
     Reactions,
+    Rounds,
     Search,
     Sessions,
     Streams,
@@ -396,6 +399,10 @@ OUTBOXES: list[tuple[str, Opener[Outbox]]] = [
     ("in_memory", in_memory(_outbox)),
     ("sqlite", sqlite(lambda world: world.outbox)),
     ("dynamo", dynamo(lambda world: world.outbox)),
+]
+ROUNDS: list[tuple[str, Opener[Rounds]]] = [
+    ("in_memory", in_memory(lambda _: InMemoryRounds())),
+    ("dynamo", dynamo(lambda world: DynamoRounds(world.tables))),
 ]
 IDEMPOTENCY: list[tuple[str, Opener[Idempotency]]] = [
     ("in_memory", in_memory(_idempotency)),

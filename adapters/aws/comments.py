@@ -10,12 +10,12 @@ their own, so the author sees at once what is held, and nothing is left behind.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from attrs import evolve
 
-from adapters.aws.counters import Counters
+from adapters.aws.counters import Counters, mended
 from adapters.aws.dynamo import (
     NEW,
     Item,
@@ -102,7 +102,8 @@ _ADD = pattern(
 _PIN = "PIN#<video>", "PIN"
 _PINNED = pattern("which comment a video has pinned", Operation.GET, SOCIAL, *_PIN, strong=True, item_bytes=100)
 _MOVE_PIN = pattern("pin or unpin a comment", Operation.WRITE, SOCIAL, *_PIN, item_bytes=100, transaction=True)
-_AUTHOR = "KNOWN#<channel>#<author>", "COUNT"
+_KNOWN_PREFIX = "KNOWN#"
+_AUTHOR = f"{_KNOWN_PREFIX}<channel>#<author>", "COUNT"
 _KNOWN = pattern(
     "how many visible comments of someone a channel has", Operation.GET, SOCIAL, *_AUTHOR, strong=True, item_bytes=100
 )
@@ -236,6 +237,36 @@ class DynamoComments:
             await self._tables.anew(partial(self._forget, video, some))
         return gone
 
+    def tallied(self, item: Item) -> Iterable[tuple[str, int]]:
+        key, comment = key_of(item), self.kept(item)
+        yield from _COUNTS.tallied(item)
+        if key.pk.startswith(_KNOWN_PREFIX):
+            yield f"{key.pk}#visible", -int(item["visible"]["N"])
+        if key.sk == "COMMENT":
+            yield f"{key.pk}#{_ANSWERS}", -_answers(item)
+        if comment is not None and comment.shown:
+            yield _COUNTS.count(comment.video, "comments"), 1
+            yield f"{_author(comment.channel, comment.author).pk}#visible", 1
+            if comment.parent is not None:
+                yield f"{_at(comment.parent).pk}#{_ANSWERS}", 1
+
+    async def mend(self, count: str, by: int) -> bool:
+        of, _, name = count.rpartition("#")
+        if of.startswith(_KNOWN_PREFIX):
+            return await mended(self._tables, update(_SHOW, Key(of, "COUNT"), "ADD #visible :by", by=number(by)), by)
+        if name != _ANSWERS:
+            return await _COUNTS.mend(self._tables, count, by)
+        return await self._tables.anew(partial(self._mend_answers, Key(of, "COMMENT"), by))
+
+    async def _mend_answers(self, key: Key, by: int) -> bool:
+        item = await self._tables.get(_GET, key)
+        if item is None:
+            return False
+        parent = _stored(item)
+        video = VideoId("") if parent is None else parent.video
+        await self._tables.write(_answering(CommentId(_id(item)), video, item, by))
+        return True
+
     async def _carry_out(self, writes: Sequence[Write], video: VideoId, shown: int) -> None:
         if shown:
             await _COUNTS.write(self._tables, video, lambda _: writes, comments=shown)
@@ -313,7 +344,7 @@ def _pin(video: VideoId) -> Key:
 
 
 def _author(channel: ChannelId, author: UserId) -> Key:
-    return Key(f"KNOWN#{channel}#{author}", "COUNT")
+    return Key(f"{_KNOWN_PREFIX}{channel}#{author}", "COUNT")
 
 
 def _waiting(video: VideoId, author: UserId, parent: CommentId | None) -> str:

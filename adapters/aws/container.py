@@ -1,6 +1,6 @@
 """The cloud: records in DynamoDB, files in S3 behind CloudFront, people in Cognito, media made by MediaConvert."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from itertools import count
@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientSession
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Callable as Call
-from dependency_injector.providers import Dependency, Object, Provider, Singleton
+from dependency_injector.providers import Dependency, List, Object, Provider, Singleton
 
 from adapters.aws.channels import DynamoChannels
 from adapters.aws.chat import DynamoChatLog
@@ -30,11 +30,13 @@ from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
 from adapters.aws.queue import SqsQueue
 from adapters.aws.reports import Messages
+from adapters.aws.rounds import DynamoRounds
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.search import DynamoSearch
 from adapters.aws.secrets import Keys, keys
 from adapters.aws.settings import AwsSettings
 from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
+from adapters.aws.tables import CORE, OPS, SOCIAL
 from adapters.aws.tokens import CognitoKeys
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
@@ -85,6 +87,12 @@ def _webvtt() -> Any:
 # No function moves house.
 def _archive(**parts: Any) -> Any:
     return import_module("adapters.aws.archive").DynamoArchive(**parts)
+
+
+# One function counts again.
+def _nightly(*, core: Any, social: Any, ops: Any, **needs: Any) -> Sequence[tuple[str, Any]]:
+    recount = import_module("adapters.aws.recount").Recount(places={CORE: core, SOCIAL: social, OPS: ops}, **needs)
+    return (("recount", recount),)
 
 
 def _client(make: Make, service: str) -> Lazy:
@@ -156,8 +164,6 @@ class Aws(DeclarativeContainer):
     new_id = Singleton(Ulids, now)
     outbox = Singleton(DynamoOutbox, tables, new_id, now)
     queues = Call(_queues, sqs, settings.provided.fan_out_queue_url)
-    nightly: Provider[Any] = Object(())
-
     issuer = settings.provided.issuer
     client_ids = Call(lambda client_id: (client_id,), settings.provided.client_id)
     keys = Singleton(CognitoKeys, http, settings.provided.jwks_url, now)
@@ -184,6 +190,11 @@ class Aws(DeclarativeContainer):
     live = Singleton(InProcessLive)
     search = Singleton(DynamoSearch, tables)
     idempotency = Singleton(DynamoIdempotency, tables)
+    rounds = Singleton(DynamoRounds, tables)
+    nightly = Call(
+        _nightly, tables=tables, store=s3, bucket=settings.provided.raw_bucket, now=now, core=List(videos),
+        social=List(comments, reactions, subscriptions), ops=List(uploads),
+    )  # fmt: skip
     archive = Singleton(
         _archive, tables=tables, store=s3, bucket=settings.provided.raw_bucket, accounts=accounts, users=users,
         channels=channels, videos=videos, uploads=uploads, processings=processings, comments=comments,

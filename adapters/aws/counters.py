@@ -6,12 +6,25 @@ is half the price: whoever reads within a moment of a change may see the count b
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from adapters.aws.dynamo import NEW, Conflicted, Item, Key, Tables, Write, delete, key_of, number, put, update
-from adapters.aws.tables import Operation, Pattern, Table, pattern
+from adapters.aws.dynamo import (
+    NEW,
+    THERE,
+    Conflicted,
+    Item,
+    Key,
+    Refused,
+    Tables,
+    Write,
+    delete,
+    number,
+    put,
+    update,
+)
+from adapters.aws.tables import PK, SK, Operation, Pattern, Table, pattern
 
 SHARDS = 8
 _SHARDS, SORT = "shards", "COUNT"
@@ -80,11 +93,27 @@ class Counters:
 
     def kept(self, item: Item) -> tuple[str, Mapping[str, int]] | None:
         """Of which subject an item counts how many, on one of its shards; None if it counts something else."""
-        key = key_of(item)
-        if key.sk != SORT or not key.pk.startswith(self.prefix):
+        pk: str = item[PK]["S"]
+        if item[SK]["S"] != SORT or not pk.startswith(self.prefix):
             return None
-        subject, _, _ = key.pk.removeprefix(self.prefix).rpartition("#")
-        return subject, self._sum(subject, {self._at(subject, 0): item})
+        subject, _, _ = pk.removeprefix(self.prefix).rpartition("#")
+        return subject, {name: int(item[name]["N"]) if name in item else 0 for name in self.names}
+
+    def count(self, subject: str, name: str) -> str:
+        """What a recount calls it."""
+        return f"{self.prefix}{subject}#{name}"
+
+    def tallied(self, item: Item) -> Iterable[tuple[str, int]]:
+        """What a shard counts, less than nothing: together with the facts it is none (``adapters.aws.recount``)."""
+        if (kept := self.kept(item)) is not None:
+            subject, counts = kept
+            for name, counted in counts.items():
+                yield self.count(subject, name), -counted
+
+    async def mend(self, tables: Tables, count: str, by: int) -> bool:
+        """So many more, whatever is counted meanwhile. What was forgotten stays so."""
+        subject, _, name = count.removeprefix(self.prefix).rpartition("#")
+        return await mended(tables, self._adding(subject, 0, {name: by}), by)
 
     async def shards(self, tables: Tables, subject: str) -> int:
         """Over how many it is counted now; none when nothing was ever counted, or it was forgotten."""
@@ -114,6 +143,17 @@ class Counters:
     def _sum(self, subject: str, items: Mapping[Key, Item]) -> Mapping[str, int]:
         shards = [items[key] for shard in range(SHARDS) if (key := self._at(subject, shard)) in items]
         return {name: sum(int(item[name]["N"]) for item in shards if name in item) for name in self.names}
+
+
+async def mended(tables: Tables, adding: Write, by: int) -> bool:
+    """Whether ``by`` was added. What is taken off was there when it was seen to be too much, and is forgotten if it is
+    not there now.
+    """
+    try:
+        await tables.write(evolve(adding, condition=THERE) if by < 0 else adding)
+    except Refused:
+        return False
+    return True
 
 
 def _any_shard() -> int:

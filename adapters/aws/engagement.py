@@ -1,7 +1,7 @@
 """Reactions and subscriptions in DynamoDB. Comments are in ``comments``: they alone fill a module."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -118,6 +118,14 @@ class DynamoReactions:
         write = put(_REACT, _reacted(reacted.subject, reacted.user), {"reaction": text(name)}, NEW)
         await _TALLIES.write(self._tables, reacted.subject, lambda _: [write], **{name: 1})
 
+    def tallied(self, item: Item) -> Iterable[tuple[str, int]]:
+        if (given := self.kept(item)) is not None:
+            yield _TALLIES.count(given.subject, given.reaction.value), 1
+        yield from _TALLIES.tallied(item)
+
+    async def mend(self, count: str, by: int) -> bool:
+        return await _TALLIES.mend(self._tables, count, by)
+
     async def _given(self, subject: str, user: UserId) -> Reaction | None:
         item = await self._tables.get(_GIVEN, _reacted(subject, user))
         return _reaction(item) if item is not None else None
@@ -222,6 +230,14 @@ class DynamoSubscriptions:
 
     def kept(self, item: Item) -> Subscription | None:
         return _subscription(item) if key_of(item).pk.startswith("SUBSCRIPTION#") else None
+
+    def tallied(self, item: Item) -> Iterable[tuple[str, int]]:
+        if (subscription := self.kept(item)) is not None:
+            yield _SUBSCRIBERS.count(subscription.channel, "subscribers"), 1
+        yield from _SUBSCRIBERS.tallied(item)
+
+    async def mend(self, count: str, by: int) -> bool:
+        return await _SUBSCRIBERS.mend(self._tables, count, by)
 
     async def _listed(self, channel: ChannelId, below: str | None, limit: int) -> Sequence[Item]:
         shards = await asyncio.gather(

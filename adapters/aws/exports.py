@@ -11,7 +11,6 @@ import gzip
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from itertools import count
 from typing import Any, Protocol
 
 import msgspec
@@ -28,7 +27,14 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """Between looks whether an export is done, which takes minutes."""
 
 for _table in TABLES:
-    pattern("all of it as of one moment, for an archive", Operation.EXPORT, _table, "<every>", items=0, item_bytes=0)
+    pattern(
+        "all of it as of one moment, for an archive or a recount",
+        Operation.EXPORT,
+        _table,
+        "<every>",
+        items=0,
+        item_bytes=0,
+    )
 
 
 class Store(Protocol):
@@ -61,14 +67,42 @@ class Snapshot:
                         yield msgspec.json.decode(line)["Item"]
 
 
+@frozen
+class Exports:
+    """Copies of tables that were asked for, all as of ``at``: their ARNs, by table."""
+
+    at: datetime
+    arns: Mapping[str, str]
+
+
 async def snapshot(tables: Tables, store: Store, bucket: str) -> Snapshot:
-    """As late as DynamoDB can say of all tables what was in them, which is some five minutes ago. Raises Unavailable
-    (``no_recovery`` where point-in-time recovery is off, ``export_failed``).
+    """As late as DynamoDB can say of all tables what was in them, which is some five minutes ago. Raises Unavailable, as
+    ``begin`` and ``finished`` do.
     """
-    at = min([await _latest(tables, table) for table in TABLES])
-    begun = {table: await _begun(tables, table, bucket, at) for table in TABLES}
-    files = {table.name: await _files(tables, table, export, store, bucket) for table, export in begun.items()}
-    return Snapshot(at, files, store, bucket)
+    begun = await begin(tables, TABLES, bucket)
+    pause_s = FIRST_PAUSE_S
+    while (taken := await finished(tables, begun, store, bucket)) is None:
+        await tables.pause(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    return taken
+
+
+async def begin(tables: Tables, which: Sequence[Table], bucket: str) -> Exports:
+    """Raises Unavailable (``no_recovery`` where point-in-time recovery is off)."""
+    at = min([await _latest(tables, table) for table in which])
+    return Exports(at, {table.name: await _begun(tables, table, bucket, at) for table in which})
+
+
+async def finished(tables: Tables, begun: Exports, store: Store, bucket: str) -> Snapshot | None:
+    """None as long as DynamoDB is at it, which takes minutes. Raises Unavailable (``export_failed``)."""
+    exports = {}
+    for name, arn in begun.arns.items():
+        said = await tables.ask(_client(tables).describe_export, ExportArn=arn)
+        exports[name] = said["ExportDescription"]
+    if any(export["ExportStatus"] == "IN_PROGRESS" for export in exports.values()):
+        return None
+    files = {name: await _files(name, export, store, bucket) for name, export in exports.items()}
+    return Snapshot(begun.at, files, store, bucket)
 
 
 async def described(tables: Tables, table: Table) -> Mapping[str, Any]:
@@ -93,27 +127,19 @@ async def _latest(tables: Tables, table: Table) -> datetime:
     return latest
 
 
-async def _begun(tables: Tables, table: Table, bucket: str, at: datetime) -> Mapping[str, Any]:
-    """The description of an export."""
+async def _begun(tables: Tables, table: Table, bucket: str, at: datetime) -> str:
+    """The ARN of an export."""
     arn, call = (await described(tables, table))["TableArn"], _client(tables).export_table_to_point_in_time
     said = await tables.ask(call, TableArn=arn, ExportTime=at, S3Bucket=bucket, ExportFormat="DYNAMODB_JSON")
-    export: Mapping[str, Any] = said["ExportDescription"]
+    export: str = said["ExportDescription"]["ExportArn"]
     return export
 
 
-async def _files(
-    tables: Tables, table: Table, export: Mapping[str, Any], store: Store, bucket: str
-) -> Sequence[str]:  # fmt: skip
-    """The keys of what an export left, when it is done."""
-    for tried in count():
-        if export["ExportStatus"] != "IN_PROGRESS":
-            break
-        await tables.pause(min(FIRST_PAUSE_S * 2**tried, LONGEST_PAUSE_S))
-        said = await tables.ask(_client(tables).describe_export, ExportArn=export["ExportArn"])
-        export = said["ExportDescription"]
+async def _files(table: str, export: Mapping[str, Any], store: Store, bucket: str) -> Sequence[str]:
+    """The keys of what an export left, when it is over."""
     if export["ExportStatus"] != "COMPLETED":
         why = f"{export.get('FailureCode')}: {export.get('FailureMessage')}"
-        raise Unavailable(f"{tables.name(table)} was not exported ({why})", code="export_failed")
+        raise Unavailable(f"{table} was not exported ({why})", code="export_failed")
     summary = msgspec.json.decode(await _read(store, bucket, export["ExportManifest"]))
     listed = await _read(store, bucket, summary["manifestFilesS3Key"])
     return [msgspec.json.decode(line)["dataFileS3Key"] for line in listed.splitlines() if line]

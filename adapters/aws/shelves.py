@@ -14,6 +14,7 @@ from adapters.aws.dynamo import (
     Tables,
     Value,
     Write,
+    check,
     delete,
     key_of,
     number,
@@ -121,6 +122,11 @@ class Shelf(Generic[V]):
         """Whose item it is, for an archive; None if it is none of these."""
         key = key_of(item)
         return self.value(item) if key.sk == self.sort and key.pk.startswith(self.prefix) else None
+
+    def unchanged(self, value: V) -> Write:
+        """Carries a transaction out as long as it is still this version."""
+        key = self.at(getattr(value, self.key))
+        return check(self._write, key, f"#{VERSION} = :was", was=number(value.version))
 
     def removing(self, value: V) -> Write:
         """Refused when it is stale."""

@@ -6,10 +6,11 @@ bytes, and the set of those that are open. It changes in the transaction that ch
 that there is room, so the quota is exact whoever else is at it; and the set is the list of the open ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from adapters.aws.dynamo import Item, Key, Refused, Tables, Value, Write, number, texts, update
+from adapters.aws.counters import mended
+from adapters.aws.dynamo import Item, Key, Refused, Tables, Value, Write, key_of, number, texts, update
 from adapters.aws.lists import LAST, entry, merged, place, sharded, shards, up_to
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import Shelf, moving, page, tail
@@ -130,6 +131,35 @@ class DynamoUploads:
     async def admit(self, upload: Upload) -> None:
         """One from an archive. Raises Refused."""
         await self._tables.write(_UPLOADS.admitting(upload), *_beside(None, upload))
+
+    def tallied(self, item: Item) -> Iterable[tuple[str, int]]:
+        upload, key = self.kept(item), key_of(item)
+        if upload is not None:
+            used = _usage(upload.user).pk
+            yield f"{used}#bytes", _bytes(upload)
+            yield f"{used}#{upload.id}", int(_open(upload))
+        if key.sk == "USAGE":
+            yield f"{key.pk}#bytes", -int(item["bytes"]["N"])
+            for id_ in item.get("open", {"SS": ()})["SS"]:
+                yield f"{key.pk}#{id_}", -1
+
+    async def mend(self, count: str, by: int) -> bool:
+        """What is missing among the open ones is put there as long as it is open; one that was once over stays so."""
+        used, _, what = count.rpartition("#")
+        key = Key(used, "USAGE")
+        if what == "bytes":
+            return await mended(self._tables, update(_USE, key, "ADD #bytes :step", step=number(by)), by)
+        if by < 0:
+            return await mended(self._tables, update(_USE, key, "DELETE #open :ids", ids=texts(what)), by)
+        stored = await _UPLOADS.find(self._tables, what)
+        if stored is None or not _open(stored):
+            return False
+        opens = update(_USE, key, "ADD #bytes :none, #open :ids", none=number(0), ids=texts(what))
+        try:
+            await self._tables.write(_UPLOADS.unchanged(stored), opens)
+        except Refused:
+            return False
+        return True
 
     async def _opened(self, user: UserId) -> Sequence[Item]:
         """Newest first. As many as may be open at once, so they are put in order here."""

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from adapters.aws.dynamo import Item, Key, Refused, Tables, Value, Write, number, text, update
+from adapters.aws.counters import mended
+from adapters.aws.dynamo import Item, Key, Refused, Tables, Value, Write, key_of, number, text, update
 from adapters.aws.lists import entry, merged, place, sharded, shards, up_to
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.shelves import DOC, Shelf, moving, page, tail
@@ -170,6 +171,26 @@ class DynamoVideos:
     async def admit(self, video: Video) -> None:
         """One from an archive. Raises Stale."""
         await self._written(_VIDEOS.admitting(video), None, video, ())
+
+    def tallied(self, item: Item) -> Iterable[tuple[str, int]]:
+        video, key = self.kept(item), key_of(item)
+        if video is not None and (spot := _spot(video)) is not None:
+            yield f"{_channel(spot[0])}#{_SHOWN_SORT}", 1
+        if key.sk == _SHOWN_SORT:
+            yield f"{key.pk}#{_SHOWN_SORT}", -int(item["count"]["N"])
+
+    async def mend(self, count: str, by: int) -> bool:
+        """A channel that is said to list nothing gets a head, too, or no feed would show it."""
+        channel = ChannelId(count.removeprefix("CHAN#").removesuffix(f"#{_SHOWN_SORT}"))
+        key, step = _shown(channel), number(by)
+        if by < 0:
+            return await mended(self._tables, update(_COUNT, key, "ADD #count :step", step=step), by)
+        newest = (await self.listed(channel=channel, limit=1)).items
+        head = _listed_at(newest[0]) if newest else None
+        if head is None:
+            return False
+        adds = "SET #head = if_not_exists(#head, :head) ADD #count :step"
+        return await mended(self._tables, update(_COUNT, key, adds, head=text(head), step=step), by)
 
     async def _tagged(
         self, channel: ChannelId | None, tag: str, order: Order, cursor: str | None, limit: int

@@ -16,7 +16,7 @@ from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.idempotency import InMemoryIdempotency
 from adapters.inmemory.ingest import SimulatedIngest
-from adapters.inmemory.media import InMemoryMedia
+from adapters.inmemory.media import InMemoryMedia, InMemoryRounds
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.processing import InMemoryProcessings
@@ -159,6 +159,7 @@ class Memory(DeclarativeContainer):
     reports: Provider[Any] = Singleton(InMemoryReports, now)
     media = Singleton(InMemoryMedia, links, now)
     store = media
+    rounds = Singleton(InMemoryRounds)
     delivery = media
     transcoder = Singleton(InMemoryTranscoder, media, reports)
     signals: Provider[Any] = Singleton(InMemorySignals, now)

@@ -9,8 +9,9 @@ from sortedcontainers import SortedDict
 
 from adapters.files import PUT_MOST, SMALL_LIFE, check_parts, checked, content_type_of
 from adapters.links import Links
-from application.ports import File, Link, LinkMode, Now, PartTicket, SmallTicket, Stored, Ticket
-from domain.errors import Conflict, Invalid, NotFound, TooLarge
+from adapters.versions import next_version
+from application.ports import File, Link, LinkMode, Now, PartTicket, Round, SmallTicket, Stored, Ticket
+from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge
 from domain.ids import UploadId
 from domain.uploads import Part, Upload
 from domain.watching import Grant
@@ -223,3 +224,19 @@ async def _collect(number: int, size: int, chunks: AsyncIterator[bytes]) -> tupl
     if etag.size != size:
         raise size_mismatch(size)
     return Part(number, size, str(etag)), bytes(content)
+
+
+class InMemoryRounds:
+    """As long as the process lives: the next one begins anew."""
+
+    def __init__(self) -> None:
+        self._round = Round()
+
+    async def get(self) -> Round:
+        return self._round
+
+    async def save(self, round: Round) -> Round:  # noqa: A002  (the port's word)
+        if round.version != self._round.version:
+            raise Stale("the round")
+        self._round = next_version(round)
+        return self._round

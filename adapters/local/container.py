@@ -18,6 +18,7 @@ from dependency_injector.providers import Dependency, Object, Provider, Singleto
 
 from adapters.chatting import Rooms
 from adapters.inmemory.container import CLIENT
+from adapters.inmemory.media import InMemoryRounds
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.chat import SqliteChatLog, SqliteWire
@@ -236,7 +237,10 @@ class Local(DeclarativeContainer):
     queues: Provider[Any] = Object({})
     """Kinds of events that wait in a queue of their own, and the queue."""
     nightly: Provider[Any] = Object(())
-    """What is done once a day: name and coroutine function, which answers how much it mended."""
+    """What is done at night: name and coroutine function, which is told whether there is time to begin something new, and
+    answers how much it mended. Nothing here: a transaction of SQLite's lets no count drift, and to count again holds up
+    all who write, for some ten seconds where there are a million videos. ``check --repair`` does it.
+    """
     idempotency = Singleton(SqliteIdempotency, database)
 
     archive = Singleton(_archive, database, outbox, now)
@@ -245,6 +249,8 @@ class Local(DeclarativeContainer):
     media = Singleton(DiskMedia, data, links, now)
     store = media
     delivery = media
+    rounds = Singleton(InMemoryRounds)
+    """One process sweeps."""
     reports = Singleton(SqliteReports, database, now)
     queue = Singleton(JobQueue, database, reports, now)
     signals = Singleton(SqliteSignals, database, now)

@@ -239,9 +239,7 @@ def _once(case: str) -> Task:
 
 
 async def _orphans(spare: Spare) -> int:
-    """Some of the round that is under way. How far it is, and what the round before found, this environment knows: in
-    a new one it begins anew.
-    """
+    """Some of the round that is under way."""
     removed = 0
     for _ in range(ORPHAN_CALLS):
         for each in await core().sweep_orphans()() if spare() else ():
@@ -255,11 +253,11 @@ async def _orphans(spare: Spare) -> int:
 
 
 async def _nightly(spare: Spare) -> int:
-    """What the adapters count again or tidy up once a day."""
+    """What the adapters count again or tidy up, at night."""
     done = 0
     for name, task in core().adapters.nightly():
         if spare():
-            mended = await task()
+            mended = await task(spare)
             log.info("nightly", task=name, mended=mended)
             done += mended
     return done

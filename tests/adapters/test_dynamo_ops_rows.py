@@ -1,15 +1,20 @@
-"""What lies in ``inbox``, and of requests and search in ``ops``: as this version writes it, every later one reads it."""
+"""What lies in ``inbox``, and of requests, search and progress in ``ops``: as this version writes it, every later one reads it."""
 
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from attrs import evolve
+
 from adapters.aws.dynamo import Tables
+from adapters.aws.exports import Exports
 from adapters.aws.idempotency import DynamoIdempotency
 from adapters.aws.notifications import DynamoInbox
+from adapters.aws.recount import _NIGHTS, Night
+from adapters.aws.rounds import DynamoRounds
 from adapters.aws.search import DynamoSearch
-from application.ports import Answer, Document, Found, Unread
+from application.ports import Answer, Document, Found, Round, Unread
 from domain.ids import NotificationId, UserId
 from domain.notifications import Kind, Notification, Settings, Subject
 from tests.adapters.faulty import FaultyDynamo
@@ -118,3 +123,40 @@ async def test_what_was_indexed_is_found_and_removed() -> None:
         assert list((await search.find(query)).items) == [(Found.VIDEO, "vid_1")]
     await search.remove("vid_1")
     assert list(rows_of(dynamo)) == [("WORD#日", f"日本 {PLACE}"), ("WORD#本", f"本 {PLACE}")], "it knew of no others"
+
+
+# --- how far what goes on by itself is ------------------------------------------------------------
+
+ROUND = Round(
+    folders=[("v/", "vid_1/"), ("v/vid_1/", "a1/")], rests_until=AT, orphans={"c/chn_1/": AT}, before={"upl_1": AT}, version=1
+)  # fmt: skip
+NIGHT = Night(at=AT, exports=Exports(AT, {"core": "arn:1"}), off={"TALLY#vid_1#like": -2}, version=1)
+PROGRESS: Rows = {
+    ("SWEEP", "ROUND"): {
+        "v": {"N": "1"},
+        "doc": {
+            "S": '{"before":{"upl_1":"2026-11-25T12:30:00.250000Z"},"folders":[["v/","vid_1/"],["v/vid_1/","a1/"]],'
+            '"orphans":{"c/chn_1/":"2026-11-25T12:30:00.250000Z"},"rests_until":"2026-11-25T12:30:00.250000Z",'
+            '"version":1}'
+        },
+    },
+    ("RECOUNT#COUNTS", "META"): {
+        "v": {"N": "1"},
+        "doc": {
+            "S": '{"at":"2026-11-25T12:30:00.250000Z","exports":{"arns":{"core":"arn:1"},"at":"2026-11-25T12:30:00.250000Z"},'
+            '"id":"COUNTS","off":{"TALLY#vid_1#like":-2},"version":1}'
+        },
+    },
+}
+
+
+async def test_progress_of_earlier_versions_is_gone_on_with() -> None:
+    _, tables = opened(PROGRESS)
+    assert (await DynamoRounds(tables).get(), await _NIGHTS.find(tables, "COUNTS")) == (ROUND, NIGHT)
+
+
+async def test_progress_is_kept_as_ever() -> None:
+    dynamo, tables = opened({})
+    await DynamoRounds(tables).save(evolve(ROUND, version=0))
+    await _NIGHTS.save(tables, evolve(NIGHT, version=0))
+    assert rows_of(dynamo) == PROGRESS

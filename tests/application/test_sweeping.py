@@ -375,11 +375,13 @@ async def test_records_are_read_after_what_is_there_was_listed(world: World) -> 
     for prefix in ("v/", f"v/{video}/", f"v/{video}/thumb/", f"c/{world.channel}/"):
         world.clock.advance(timedelta(days=2))
         meddling(world, prefix, partial(saved, prefix))
-        sweep: SweepOrphans = world.core.sweep_orphans()
         # Only what is behind this listing has been found without a name before.
         about = {"v/": f"v/{late}/", f"v/{video}/": f"v/{video}/a2/", f"v/{video}/thumb/": thumb}.get(prefix, banner)
-        sweep._orphans = {key: at for key, at in sweep._orphans.items() if key == about}
-        assert sweep._orphans or prefix == "v/"
+        rounds = world.raw.rounds()
+        known = await rounds.get()
+        orphans = {key: at for key, at in known.orphans.items() if key == about}
+        assert orphans or prefix == "v/"
+        await rounds.save(evolve(known, orphans=orphans))
         assert await world.tidy_once() == []
     assert keys <= world.files()
 
@@ -458,12 +460,91 @@ async def test_a_call_does_a_bounded_amount_and_the_next_goes_on(
             assert len(world.faults.calls) <= 3 * AT_ONCE
             swept += removed
             calls += 1
-            busy = bool(sweep._to_look_at)
+            busy = bool((await world.raw.rounds().get()).folders)
         world.clock.advance(REST)
     assert world.files() == kept
     assert await world.raw.store().held() == held
     assert len({each.name for each in swept}) == len(swept) == 4 * many
     assert calls >= 2 * (4 * many // AT_ONCE)
+
+
+async def test_processes_that_come_and_go_do_a_round_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each goes on where the one before was, and knows what that found; the next round begins when all rested."""
+    monkeypatch.setattr(sweeping, "AT_ONCE", 5)
+    await illustrated(world)
+    kept = world.files()
+    await put(world, *(f"v/vid_{number}/x" for number in range(9)), f"c/{world.channel}/a/b/x.jpg", "c/chn_gone/x")
+    world.clock.advance(STRAY_LIFE)
+    sweep: SweepOrphans = world.core.sweep_orphans()
+    rounds = world.raw.rounds()
+    swept: list[Swept] = []
+    for _ in range(2):
+        calls = 0
+        while not calls or (await rounds.get()).folders:
+            swept += await evolve(sweep)()
+            calls += 1
+        assert calls > 5
+        assert await evolve(sweep)() == ()
+        world.clock.advance(REST)
+    assert len(swept) == len({each.name for each in swept}) == 11
+    assert world.files() == kept
+
+
+@pytest.mark.parametrize("at_once", [5, 1000])
+async def test_what_is_listed_once_is_not_listed_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """As long as one process goes on: to list a large folder costs as much as all that is in it."""
+    monkeypatch.setattr(sweeping, "AT_ONCE", at_once)
+    await put(world, *(f"v/vid_{number}/x" for number in range(50)))
+    with world.faults.counted():
+        await world.tidy_once()
+    listings = [call for call in world.faults.calls if call in {"media.under", "store.held"}]
+    assert listings == ["media.under"] * 4 + ["store.held"]
+
+
+async def test_what_cannot_be_kept_of_a_round_is_done_again(world: World) -> None:
+    """What was removed is told all the same."""
+    await put(world, "v/vid_1/x")
+    await world.tidy_once()
+    world.clock.advance(REST)
+    with world.faults.counted():
+        world.faults.at[8] = False
+        swept = await world.core.sweep_orphans()()
+        assert world.faults.calls[-1] == "rounds.save"
+    assert [each.name for each in swept] == ["v/vid_1/", "the round"]
+    assert await world.tidy() == []
+
+
+async def test_of_two_at_once_one_says_how_far_it_is(world: World) -> None:
+    """They do the same, and what one of them removes is told once."""
+    await put(world, "v/vid_1/x")
+    await world.tidy_once()
+    world.clock.advance(REST)
+    sweep: SweepOrphans = world.core.sweep_orphans()
+    other, told = evolve(sweep), list[Swept]()
+
+    async def meanwhile() -> None:
+        told.extend(await other())
+
+    meddling(world, "v/", meanwhile)
+    assert await sweep() == []
+    assert [each.name for each in told] == ["v/vid_1/"]
+    known = await world.raw.rounds().get()
+    assert (known.folders, known.orphans) == ([], {})
+
+
+async def test_what_one_round_tells_the_next_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is found once others are gone."""
+    monkeypatch.setattr(sweeping, "ORPHANS_MOST_BYTES", 100)
+    await put(world, *(f"v/vid_{number}/x" for number in range(5)))
+    gone = []
+    for _ in range(6):
+        gone.append(len(await world.tidy_once()))
+        known = await world.raw.rounds().get()
+        assert len(known.orphans) <= 2
+        world.clock.advance(REST)
+    assert gone == [0, 2, 2, 1, 0, 0]
 
 
 async def test_a_sweep_that_is_through_rests_for_an_hour(world: World) -> None:
@@ -473,10 +554,10 @@ async def test_a_sweep_that_is_through_rests_for_an_hour(world: World) -> None:
     with world.faults.counted():
         world.clock.advance(REST - SECOND)
         assert await sweep() == ()
-        assert world.faults.calls == []
+        assert world.faults.calls == ["rounds.get"]
         world.clock.advance(SECOND)
         await sweep()
-        assert world.faults.calls[0] == "media.under"
+        assert world.faults.calls[1:3] == ["rounds.get", "media.under"]
 
 
 async def test_what_cannot_be_removed_keeps_nothing_else_from_it(world: World) -> None:

@@ -109,7 +109,7 @@ class _Port:
 PORTS = (
     "accounts", "users", "channels", "videos", "uploads", "processings", "comments", "reactions", "subscriptions",
     "history", "sessions", "inbox", "live", "search", "outbox", "media", "store", "delivery", "transcoder", "reports",
-    "images", "streams", "broadcasts", "ingest", "signals",
+    "images", "rounds", "streams", "broadcasts", "ingest", "signals",
 )  # fmt: skip
 
 
@@ -326,10 +326,15 @@ class World:
     async def tidy_once(self) -> list[Swept]:
         """One round, to its end, or the rest of one that is under way."""
         sweep: SweepOrphans = self.core.sweep_orphans()
-        swept = [*await sweep()]
-        while sweep._to_look_at:
-            swept += await sweep()
-        return swept
+        swept: list[Swept] = []
+        while True:
+            try:
+                swept += await sweep()
+            except Crash as crash:
+                swept.append(Swept("the round", error=crash))
+                continue
+            if not (await self.raw.rounds().get()).folders:
+                return swept
 
     # --- what is there in the end
 

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from ministack import app as ministack
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import cloudfront, cognito, dynamodb, eventbridge, iam, lambda_svc, sts
 
@@ -378,6 +378,18 @@ class Roles:
         return evolve(caller, signer=key)
 
 
+def _name_exports() -> None:
+    """Ministack's IAM looks for tables by their names only: of exports it would say that they are of no resource."""
+    named = iam_actions.dynamodb_resource_arns
+
+    def every(body: bytes, region: str, account: str) -> list[str]:
+        said = json.loads(body or b"{}")
+        arn = said.get("ExportArn") or said.get("TableArn")
+        return [arn] if arn else named(body, region, account)
+
+    iam_actions.dynamodb_resource_arns = every
+
+
 def _listen(record: Record) -> None:
     """Whatever the emulator asks its IAM is noted. It has actions of SQS for batches, which on AWS are those for one."""
     enforce = iam_evaluator.enforce
@@ -435,6 +447,7 @@ def cloud(endpoint: str, site_port: int, ffmpeg: str) -> App:
     emulator = Ministack(endpoint)
     record = Record()
     _listen(record)
+    _name_exports()
     access: Access = Roles(record) if ministack.AUTH else Everyone()
     buckets = Buckets(endpoint)
     media = MediaConvert(ffmpeg, buckets, emulator.emit, access)

@@ -1,4 +1,6 @@
-"""An archive of the cloud while calls of AWS's fail: a dump is made again, a load goes on, and nobody is there twice."""
+"""An archive of the cloud, and a recount, while calls of AWS's fail: a dump is made again, a load goes on, and nobody is
+there or counted twice.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,10 +9,13 @@ from typing import Any
 import pytest
 
 from adapters.aws.archive import DynamoArchive
-from adapters.aws.tables import TABLES, definition
+from adapters.aws.engagement import _SUBSCRIBERS
+from adapters.aws.recount import EVERY, Recount
+from adapters.aws.tables import SOCIAL, TABLES, definition
 from application.moving import renamed
 from application.ports import Account, Record, Waiting
 from domain.access import Role
+from domain.engagement import Notify, Subscription
 from domain.errors import Unavailable
 from domain.ids import UserId
 from tests.cloud.faults import TESTED, Failing, Rule, broken, cut, failing, lost, throttled
@@ -37,7 +42,12 @@ LOADING = [
     ("cognito-idp", "ListUsers"), ("cognito-idp", "AdminCreateUser"), ("cognito-idp", "AdminSetUserPassword"),
     ("cognito-idp", "AdminAddUserToGroup"), ("cognito-idp", "SignUp"),
 ]  # fmt: skip
-TESTED.update([*DUMPING, *LOADING])
+RECOUNTING = [
+    ("dynamodb", "GetItem"), ("dynamodb", "DescribeTable"), ("dynamodb", "DescribeContinuousBackups"),
+    ("dynamodb", "ExportTableToPointInTime"), ("dynamodb", "PutItem"), ("dynamodb", "DescribeExport"),
+    ("s3", "GetObject"), ("dynamodb", "TransactWriteItems"),
+]  # fmt: skip
+TESTED.update([*DUMPING, *LOADING, *RECOUNTING])
 Fault = Callable[[str, str], Rule]
 
 
@@ -86,3 +96,24 @@ async def test_a_load_goes_on_when_each_call_fails_once(fault: Fault) -> None:
         }  # fmt: skip
         moved = renamed(some_channel(), {UserId("usr_ann"): people["ann"].user})
         assert [each for each in kept if not isinstance(each, (Account, Waiting))] == [moved]
+
+
+@pytest.mark.parametrize("fault", [throttled, broken, cut, lost])
+async def test_a_recount_goes_on_when_each_call_fails_once(fault: Fault) -> None:
+    """What is off is added once, also when its answer is lost."""
+    clock, channel = FakeClock(), some_channel().id
+    async with archive([], 2) as (opened, here):
+        recount = Recount(
+            tables=opened.tables, store=opened.store, bucket=opened.bucket, places={SOCIAL: [opened.subscriptions]},
+            now=clock.now,
+        )  # fmt: skip
+        await opened.subscriptions.put(Subscription(UserId("usr_ann"), channel, Notify.ALL, clock.now()))
+        await opened.tables.write(_SUBSCRIBERS._adding(channel, 0, {"subscribers": 4}))
+        here.let_fail(*(fault(*call) for call in RECOUNTING))
+        mended = []
+        for _ in range(2):
+            clock.advance(EVERY)
+            mended += [await recount(lambda: True) for _ in range(2)]
+        assert mended == [0, 0, 0, 1]
+        assert sorted(here.fired()) == sorted(operation for _, operation in RECOUNTING)
+        assert await opened.subscriptions.count(channel) == 1

@@ -40,7 +40,7 @@ CALLS: Mapping[str, tuple[Any, Any]] = {
         aws.confirmation("sub", "PostConfirmation_ConfirmForgotPassword"),
         aws.confirmation("sub", "PostConfirmation_ConfirmForgotPassword"),
     ),
-    "entrypoints.lambda.events.on_schedule": ({"tasks": ["nightly"]}, {"nightly": 0}),
+    "entrypoints.lambda.events.on_schedule": ({"tasks": []}, {}),
 }  # fmt: skip
 """An event for each function that asks nobody anything, and its answer."""
 

@@ -6,7 +6,7 @@ from domain.errors import Conflict, Invalid
 
 KEPT = timedelta(hours=24)
 CLAIMED = timedelta(minutes=1)
-"""Longer than an answer may take (AWS.md 7: API Gateway waits for 30 seconds), so whoever is silent then is dead."""
+"""Longer than an answer may take (API Gateway waits for 30 seconds), so whoever is silent then is dead."""
 
 
 def reused() -> Invalid:

@@ -104,7 +104,7 @@ class Accounts(Protocol):
 
     E-mail addresses are unique and compared in their stored form. Codes are sent by e-mail, work once, for
     24 hours (reset: 1 hour), and at most five wrong ones are taken before a new one must be asked for.
-    Access and ID tokens are RS256 JWTs with Cognito's claims (AWS.md section 5).
+    Access and ID tokens are RS256 JWTs with Cognito's claims.
     """
 
     async def sign_up(self, email: str, password: str, handle: str) -> UserId:
@@ -1070,7 +1070,7 @@ class Answer:
 
 
 ANSWER_MOST = 256 * 1024
-"""Bytes of a body that is kept (DynamoDB takes 400 KB an item, AWS.md 6.1, and this grows by a third on its way)."""
+"""Bytes of a body that is kept (DynamoDB takes 400 KB an item, and this grows by a third on its way)."""
 
 
 class Idempotency(Protocol):

@@ -33,7 +33,7 @@ from domain.videos import Audience, Visibility
 STREAMS_MOST = 100
 """Of one channel."""
 GRANT_LIFE = timedelta(minutes=10)
-"""The longest that IVS allows of a link that can be revoked (AWS.md 2.4). It is looked at when playing begins."""
+"""The longest that IVS allows of a link that can be revoked. It is looked at when playing begins."""
 
 
 @frozen(kw_only=True)

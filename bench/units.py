@@ -1,7 +1,7 @@
 """What each use case asks of DynamoDB, in request units: every request of it is seen, and the items in it are weighed.
 
-The tables are ministack's in this process (``tests/cloud/direct.py``). It charges all reads alike (EMULATION.md D1), so
-units are counted here by what AWS says they are (AWS.md 6.1): a read of 4 KB is one, half of one if it need not be as
+The tables are ministack's in this process (``tests/cloud/direct.py``). It charges all reads alike, so
+units are counted here by what AWS says they are: a read of 4 KB is one, half of one if it need not be as
 of now, of a Query all items together; a write of 1 KB is one, two in a transaction, and one more for each index that
 the item is in.
 """

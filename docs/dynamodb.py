@@ -11,7 +11,7 @@ from adapters.aws.tables import DECLARED, TABLES, Operation, Pattern, Table
 
 PAGE = Path(__file__).parent / "dynamodb.md"
 READ_UNIT, WRITE_UNIT = 4096, 1024
-"""Bytes that one unit reads (strongly) or writes (AWS.md 6.1)."""
+"""Bytes that one unit reads (strongly) or writes."""
 
 _HEAD = """# DynamoDB: every way in which the tables are asked
 

@@ -6,7 +6,7 @@ matter (``Timeline.hear``); and one that never comes is made up for by asking th
 ``missed``). Sessions are then read off: broadcasts that follow each other within the reconnect window are one. So what
 is known only grows, while what it comes to may be corrected by it, such as two sessions that turn out to be one.
 
-An ingest may leave out, delay and reorder its events (AWS.md 2.2); one broadcast id is one connection of an encoder,
+An ingest may leave out, delay and reorder its events; one broadcast id is one connection of an encoder,
 which, once over, does not come back.
 """
 
@@ -25,7 +25,7 @@ LATE_MOST = timedelta(hours=24)
 """Events that come later than this after the end of their session are kept, and change nothing any more. A recording
 of whose end nobody heard is waited for twice as long."""
 FRESH = timedelta(minutes=10)
-"""A start that is older is no news, and nobody is told of it (AWS.md 2.2)."""
+"""A start that is older is no news, and nobody is told of it."""
 START_WITHIN = timedelta(minutes=5)
 """A broadcast that was created and has not started by then is over."""
 UNSEEN_AFTER = timedelta(seconds=90)

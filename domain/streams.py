@@ -134,7 +134,7 @@ class Stream:
     ) -> "Stream":  # fmt: skip
         """With what was given changed; None leaves a thing as it is.
 
-        Raises Conflict (``stream_live``) for what an ingest cannot change during a broadcast (AWS.md 2.1).
+        Raises Conflict (``stream_live``) for what an ingest cannot change during a broadcast.
         """
         given: dict[str, Any] = {
             "title": title, "description": description, "visibility": visibility, "record": record,

@@ -18,7 +18,7 @@ PARTS_MOST = 10_000
 SIGN_AT_ONCE = 100
 LIFE = timedelta(hours=24)
 PART_LIFE = timedelta(minutes=15)
-"""Links signed by a role die with its session (AWS.md, finding 6), so they are short and signed again."""
+"""Links signed by a role die with its session, so they are short and signed again."""
 
 
 class Status(StrEnum):

@@ -34,8 +34,8 @@ def _config(read_s: int, mode: str = "standard", tries: int = TRIES) -> AioConfi
 
 
 def s3_config(*, path_style: bool = False) -> AioConfig:
-    """Signatures of version 4 on the bucket's regional host, since the older ones leave the length of the body unsigned
-    (AWS.md, finding 5). Emulators without host names need ``path_style``.
+    """Signatures of version 4 on the bucket's regional host, since the older ones leave the length of the body unsigned.
+    Emulators without host names need ``path_style``.
 
     To put a large file together takes S3 minutes, in which it sends a space now and then: no read waits for long.
     """
@@ -72,7 +72,7 @@ class Make(Protocol):
 @asynccontextmanager
 async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
     """Makes clients by the name of their service; closes those that were opened. They belong to the loop that they
-    are first used on (AWS.md 8).
+    are first used on.
     """
     session = get_session()
     async with AsyncExitStack() as stack:
@@ -81,7 +81,7 @@ async def clients(settings: AwsSettings) -> AsyncIterator[Make]:
             if service == "s3":
                 config = s3_config(path_style=settings.endpoint_url is not None)
             elif service in {"ivs", "ivschat"}:
-                # Calls slow down by themselves when some are turned away, as IVS does from five a second on (AWS.md 2.1).
+                # Calls slow down by themselves when some are turned away, as IVS does from five a second on.
                 config = _config(READ_S, "adaptive", tries)
             else:
                 config = _config(PROBE_READ_S if service == "mediaconvert" else READ_S, tries=tries)

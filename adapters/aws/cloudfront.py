@@ -1,6 +1,6 @@
 """Links to media that CloudFront serves, and telling it what is gone.
 
-Whatever is shown of a video lies under ``/v/``, where CloudFront serves nothing without a signature (AWS.md, section 3):
+Whatever is shown of a video lies under ``/v/``, where CloudFront serves nothing without a signature:
 one policy opens all of one video until a time. Signatures come as cookies, or in the query of a link. The query is
 lost where a playlist names its neighbours, so a playlist for whoever gets no cookies comes through our own door
 (``adapters.aws.delivery``), which looks whether the video is still to be shown and signs each link in it.
@@ -74,7 +74,7 @@ class Signed:
 
 
 class Signer:
-    """Signs with RSA and SHA-256, which CloudFront takes when it is told so (AWS.md, finding 7).
+    """Signs with RSA and SHA-256, which CloudFront takes when it is told so.
 
     The same policy has the same signature, which takes most of a millisecond to make: the last ones are kept.
     """
@@ -169,7 +169,7 @@ class Invalidations:
     """Clears a video or a channel's pictures from CloudFront's caches.
 
     Other prefixes are only removed after the last signature for them is over, so nobody can ask for what a cache may
-    hold. An invalidation with an asterisk counts, and is paid for, as one path (AWS.md, section 3). Without a
+    hold. An invalidation with an asterisk counts, and is paid for, as one path. Without a
     distribution there is nothing to clear.
     """
 

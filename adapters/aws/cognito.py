@@ -4,7 +4,7 @@ An account's address is its user name to sign in with, which is what keeps addre
 the ``sub`` of its tokens, is the user's id. What Cognito does not know of an account stands in attributes of the pool:
 clients may write those of ``SignUp``, everything that something depends on is written with our credentials only.
 
-Codes, their number of tries and their lifetimes are Cognito's: 24 hours for a sign-up, one for a reset (AWS.md 5).
+Codes, their number of tries and their lifetimes are Cognito's: 24 hours for a sign-up, one for a reset.
 """
 
 import hashlib
@@ -94,7 +94,7 @@ ACTIONS: Sequence[str] = (
     "AdminAddUserToGroup", "AdminConfirmSignUp", "AdminDeleteUser", "AdminGetUser", "AdminListGroupsForUser",
     "AdminRemoveUserFromGroup", "AdminUpdateUserAttributes", "AdminUserGlobalSignOut", "ListUsers",
 )  # fmt: skip
-"""What our credentials must allow on the pool; all other calls need none (AWS.md 5)."""
+"""What our credentials must allow on the pool; all other calls need none."""
 
 MOVING: Sequence[str] = ("AdminCreateUser", "AdminSetUserPassword", "ListUsersInGroup")
 """What whoever moves people in or out must be allowed besides."""

@@ -1,7 +1,7 @@
 """Counts beside what is counted, exact: they change in the transaction that changes it.
 
 A counter is one item until two transactions meet at it. From then on it is ``SHARDS`` of them, so that thousands may
-react to one video in a second (AWS.md 6.3), and nobody else pays for reading them all. They are read as of late, which
+react to one video in a second, and nobody else pays for reading them all. They are read as of late, which
 is half the price: whoever reads within a moment of a change may see the count before it.
 """
 

@@ -35,11 +35,11 @@ TRANSACTION_MOST = 99
 """AWS takes one more, which is kept for the mark of a request."""
 BATCHES_AT_ONCE = 8
 PK_BYTES, SK_BYTES = 2048, 1024
-"""What keys take (AWS.md 6.1)."""
+"""What keys take."""
 TRIES = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
 _CONFLICTS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-"""Why a transaction is cancelled although nothing is wrong with it: the SDK does not send it again (AWS.md 6.1)."""
+"""Why a transaction is cancelled although nothing is wrong with it: the SDK does not send it again."""
 _HALVES = range(0xD800, 0xE000)
 """Of surrogate pairs: no characters."""
 _NAME = re.compile(r"#(\w+)")

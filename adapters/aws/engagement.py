@@ -32,7 +32,7 @@ from domain.engagement import Notify, Reaction, Subscription
 from domain.ids import ChannelId, UserId
 
 SHARDS = 8
-"""Partitions of the reactions to one subject: one takes 1,000 writes a second (AWS.md 6.1), and these are two each."""
+"""Partitions of the reactions to one subject: one takes 1,000 writes a second, and these are two each."""
 FORGOTTEN_AT_ONCE = 10 * BATCH_WRITE_MOST
 
 _REACTION = "REACTION#<subject>#<shard of the user>", "<user>"

@@ -18,7 +18,7 @@ from adapters.aws.outbox import PREFIX, SORT
 from domain.ids import EventId, UploadId, UserId
 
 VERSIONS = frozenset({"0"})
-"""Of EventBridge's envelope, and of the details that S3 puts in it (AWS.md 1.4 and 4.1)."""
+"""Of EventBridge's envelope, and of the details that S3 puts in it."""
 CREATED = ("aws.s3", "Object Created")
 _SOURCE = re.compile(r"raw/(upl_[0-9A-Z]+)/source")
 
@@ -91,7 +91,7 @@ class Confirmed:
 
 
 def confirmed(event: Mapping[str, Any]) -> Confirmed | None:
-    """What Cognito says after a confirmation; a new password is one, too, but makes nobody new (AWS.md 5)."""
+    """What Cognito says after a confirmation; a new password is one, too, but makes nobody new."""
     if event.get("triggerSource") != "PostConfirmation_ConfirmSignUp":
         return None
     try:

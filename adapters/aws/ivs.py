@@ -1,8 +1,8 @@
 """The ingest of the cloud: a channel of Amazon IVS (low latency) for each stream, which is called by its ARN.
 
 All channels are private: whoever watches shows a token of ours when playing begins, be the stream public or not. So
-what a stream's owner says of who may see it holds at once, also during a broadcast, when IVS lets no channel be changed
-(AWS.md 2.1), and a viewer who was banned is sent away from every stream.
+what a stream's owner says of who may see it holds at once, also during a broadcast, when IVS lets no channel be changed,
+and a viewer who was banned is sent away from every stream.
 
 Nothing of IVS may be called more than a few times a second, so nothing is asked of it for a viewer: where a channel is
 watched is kept in the table ``ops``. The value of a key is kept nowhere; who has to see it is told it by IVS.
@@ -35,7 +35,7 @@ from domain.streams import IngestPoint, Latency, Stream
 from domain.videos import Audience
 
 TOKEN_MOST = timedelta(minutes=10)
-"""Of a token that can be revoked (AWS.md 2.4)."""
+"""Of a token that can be revoked."""
 RECORDINGS = "ivs/v1/"
 """Under it IVS writes, in the bucket that it is told."""
 _LATENCIES: Mapping[Latency, str] = {Latency.LOW: "LOW", Latency.NORMAL: "NORMAL"}
@@ -203,7 +203,7 @@ class IvsIngest:
         return await self._new_point(stream)
 
     async def rotate(self, stream: Stream) -> IngestPoint:
-        """Encoders come back by themselves, so the old key has to be gone before they are cut off (AWS.md 2.1)."""
+        """Encoders come back by themselves, so the old key has to be gone before they are cut off."""
         if not stream.enabled:
             raise Conflict("this stream is disabled; enable it first", code="stream_disabled")
         await self._drop_keys(stream.ingest)
@@ -355,7 +355,7 @@ class IvsIngest:
     # --- recordings
 
     async def recorded(self, ingest: str, recording: RecordingId, source: str) -> Signal | None:
-        """What IVS writes beside a recording when it is over (AWS.md 2.3)."""
+        """What IVS writes beside a recording when it is over."""
         prefix = _prefix(source)
         if prefix is None:
             return None

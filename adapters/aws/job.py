@@ -1,9 +1,9 @@
 """What MediaConvert is asked for: one job makes all that is shown of an attempt.
 
 The ladder and its qualities are the same as everywhere (``domain.media``). The names follow from the attempt alone, since
-``GetJob`` tells no paths (AWS.md, finding 2): a group's destination ends in the base of its files' names, to which each
+``GetJob`` tells no paths: a group's destination ends in the base of its files' names, to which each
 output adds its modifier. Frames that are captured end in a number of seven digits, the first of which is not certain to
-be zero (AWS.md 1.1): whoever wants them lists them.
+be zero: whoever wants them lists them.
 """
 
 import math
@@ -54,7 +54,7 @@ def board(source: Source) -> Board:
 
 
 def described(board: Board) -> str:
-    """As a job's metadata says it, in the few characters that it may have (AWS.md 1.1)."""
+    """As a job's metadata says it, in the few characters that it may have."""
     return f"{board.width}x{board.height}/{board.interval_s:g}"
 
 
@@ -66,7 +66,7 @@ def board_of(text: str) -> Board:
 
 
 def request(order: TranscodeOrder, source: Source, places: Places) -> Settings:
-    """The whole ``CreateJob``. Its token names the attempt, and keeps a second job away for one minute (AWS.md, finding 1)."""
+    """The whole ``CreateJob``. Its token names the attempt, and keeps a second job away for one minute."""
     prefix = f"s3://{places.media_bucket}/{attempt_prefix(order.video, order.attempt)}"
     outputs = ladder(source)
     shown = board(source)
@@ -108,7 +108,7 @@ _AUDIO_SELECTORS = {"Audio Selector 1": {"DefaultSelection": "DEFAULT", "Selecto
 
 
 def _hls_group(prefix: str, outputs: Sequence[Settings]) -> Settings:
-    """Manifests are written once, at the end: a cache may keep what it saw of them (AWS.md, finding 8)."""
+    """Manifests are written once, at the end: a cache may keep what it saw of them."""
     settings = {
         "Destination": prefix + STEM, "SegmentLength": SEGMENT_S, "MinSegmentLength": 0,
         "SegmentLengthControl": "GOP_MULTIPLE", "SegmentControl": "SEGMENTED_FILES",

@@ -1,7 +1,7 @@
 """Lists by time: their places as sort keys, and lists that lie in several partitions.
 
 Sort keys that ascend with time all go to the end of a partition, which takes 1000 writes a second and is not split for
-them (AWS.md 6.1). So what everybody writes to is spread over ``SHARDS`` partitions, and put in one order by whoever
+them. So what everybody writes to is spread over ``SHARDS`` partitions, and put in one order by whoever
 reads it.
 """
 

@@ -2,7 +2,7 @@
 
 A file that cannot be played is refused before a job is made, by what ``Probe`` says of it; such a refusal has an id that
 says it all, so that nothing has to be kept of it. What is played is read off the files that a finished job left, never
-off the event that tells of it: events and ``GetJob`` say different things (AWS.md, finding 2), and either may come
+off the event that tells of it: events and ``GetJob`` say different things, and either may come
 first, or alone.
 """
 

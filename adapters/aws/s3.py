@@ -1,6 +1,6 @@
 """Uploads on their way in and files that are shown, in two buckets of S3.
 
-What the service does is said in AWS.md, section 4: an etag of S3 is quoted, a part's is the MD5 of its bytes, that of
+An etag of S3 is quoted, a part's is the MD5 of its bytes, that of
 an object made of parts is neither that nor its own MD5.
 """
 
@@ -21,7 +21,7 @@ from domain.uploads import MIB, Part, Upload
 from domain.watching import Grant
 
 PART_LEAST = 5 * MIB
-"""What S3 takes as a part that is not the last (AWS.md 4.1). It refuses a smaller one only when all is put together,
+"""What S3 takes as a part that is not the last. It refuses a smaller one only when all is put together,
 and some emulators never do."""
 _PAGE = 1000
 _SMALL = "small/"
@@ -171,7 +171,7 @@ class S3UploadStore:
 
     async def _complete(self, upload: Upload, parts: Sequence[Part]) -> None:
         """One that someone else completed at the same moment is let be. S3 may answer 200 and say in the body that it
-        failed (AWS.md 4.1): the SDK reads that, and takes it for the error it is.
+        failed: the SDK reads that, and takes it for the error it is.
         """
         said = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
         try:

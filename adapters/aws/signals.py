@@ -1,4 +1,4 @@
-"""What IVS says of its channels (AWS.md 2.2), as signals.
+"""What IVS says of its channels, as signals.
 
 It says so at best: events are lost. When a recording is over IVS writes a file beside it, too, of which S3 tells, and S3
 loses nothing.
@@ -40,10 +40,10 @@ _NAMES: Mapping[str, tuple[str, Mapping[str, Happening]]] = {
         "Ingest Bitrate": Happening.LIMIT_BREACH, "Ingest Resolution": Happening.LIMIT_BREACH,
     }),
 }  # fmt: skip
-"""What each kind of event (AWS.md 2.2) calls itself by, and what these names mean."""
+"""What each kind of event calls itself by, and what these names mean."""
 _OVER = {ENDED: Happening.RECORDING_END, FAILED: Happening.RECORDING_END_FAILURE}
 _BESIDE = re.compile(rf"(ivs/v1/(\d+)/([\w-]+)(?:/\d+){{5}}/([\w-]+))/({ENDED}|{FAILED})", re.ASCII)
-"""Where (AWS.md 2.3)."""
+"""Where IVS leaves word of a recording that is over."""
 ACCOUNT_WIDE = frozenset({"Concurrent Broadcasts", "Concurrent Viewers"})
 """Limits that no single stream goes beyond."""
 
@@ -119,7 +119,7 @@ def _detail(kind: Happening, said: _OfIvs) -> Detail:
     if not said.recording_s3_key_prefix:
         return told
     return told | {
-        # Those of several broadcasts that were joined lie in one place (AWS.md 2.3).
+        # Those of several broadcasts that were joined lie in one place.
         "recording": said.recording_s3_key_prefix.rpartition("/")[2], "source": f"{said.recording_s3_key_prefix}/{MANIFEST}",
         "duration_s": said.recording_duration_ms / 1000, "broadcasts": tuple(said.recording_session_stream_ids),
     }  # fmt: skip

@@ -1,5 +1,5 @@
 """The four DynamoDB tables and their indices, as data: provisioning, the template, the documentation and the guard of the
-tests all come from here (AWS.md 6.2).
+tests all come from here.
 
 Who reads or writes says so where it does, with ``pattern``: what is in ``DECLARED`` is all that is ever asked of a
 table, and ``docs/dynamodb.md`` is made from it. There is no Scan.
@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 PK, SK = "pk", "sk"
 EXPIRES = "expires"
-"""Seconds since 1970. An item may be read for days after that (AWS.md 6.1), so whoever reads it looks at the clock."""
+"""Seconds since 1970. An item may be read for days after that, so whoever reads it looks at the clock."""
 
 
 @frozen

@@ -18,7 +18,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def issuer_of(region: str, pool_id: str) -> str:
-    """What a pool's tokens say in ``iss`` (AWS.md 5)."""
+    """What a pool's tokens say in ``iss``."""
     return f"https://cognito-idp.{region}.amazonaws.com/{pool_id}"
 
 

@@ -9,7 +9,7 @@ in the channel (``g2``). So a page of a tag is two calls, the list and its video
 nothing of up to twenty tags unless it changes where the video is listed. With the document in them each title that is
 mended would cost twenty times as much.
 
-The list of all could lie in partitions by day instead (AWS.md 6.2). Then the oldest first, and any time in which
+The list of all could lie in partitions by day instead. Then the oldest first, and any time in which
 nothing happened, would be a walk over empty days; shards hold both orders and any gap.
 """
 

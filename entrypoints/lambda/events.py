@@ -174,7 +174,7 @@ on_fanout = _batch("on_fanout", EventType.SQS, _fanned_out, "FanOutFailures")
 @told
 def on_signup(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001  (Lambda's signature)
     """After Cognito confirmed someone. It waits for five seconds, asks up to three times, and has confirmed them
-    whatever comes of it (AWS.md 5); as a rule the profile is there, since the sign-up made it.
+    whatever comes of it; as a rule the profile is there, since the sign-up made it.
     """
     found = confirmed(event)
     if found is None:

@@ -1,6 +1,6 @@
 """What one environment of Lambda opens once and keeps as long as it is kept: the event loop and the core on it.
 
-Clients of AWS belong to the loop that they were first used on, so all calls of an environment share one (AWS.md 8). What
+Clients of AWS belong to the loop that they were first used on, so all calls of an environment share one. What
 is open is never closed: an environment ends without a word.
 """
 

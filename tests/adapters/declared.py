@@ -1,6 +1,6 @@
 """Nothing is asked of DynamoDB that is not declared: every client of the tests is watched.
 
-What AWS refuses and the emulation lets pass is refused here as well (EMULATION.md D2, D4): filters on key attributes,
+What AWS refuses and the emulation lets pass is refused here as well: filters on key attributes,
 paths of an update that overlap, attributes that are not named with ``#``, one item twice in a transaction, a
 consistent read of an index. Nothing is sent of a request that is refused.
 """

@@ -152,7 +152,7 @@ async def test_a_disabled_stream_has_no_key_and_an_enabled_one_another(air: Air)
 
 
 async def test_a_key_is_gone_before_its_broadcast_is_cut_off(air: Air) -> None:
-    """Or the encoder, which comes back by itself, would find it (AWS.md 2.1)."""
+    """Or the encoder, which comes back by itself, would find it."""
     stream, _ = await begun(air)
     old = await air.ingest.point(stream)
     asked: list[str] = []
@@ -257,7 +257,7 @@ async def test_whoever_has_a_link_watches(air: Air, tmp_path: Path) -> None:
 
 
 async def test_a_token_says_seconds_and_is_good_for_ten_minutes_at_most(air: Air) -> None:
-    """AWS's own sample said milliseconds, and was good for ever (AWS.md 2.4)."""
+    """AWS's own sample said milliseconds, and was good for ever."""
     stream = await opened(air)
     now = air.clock.now()
     late = claims((await air.ingest.playback(stream, Audience.ANYONE, ANN, now + timedelta(days=1))).url)

@@ -428,7 +428,7 @@ async def test_a_job_that_ended_meanwhile_is_let_be(answer: str) -> None:
 
 
 def event(name: str, **detail: Any) -> dict[str, Any]:
-    """One of the service's, as its guide shows them (AWS.md 1.4)."""
+    """One of the service's, as its guide shows them."""
     found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
     found["detail"] |= detail
     return found

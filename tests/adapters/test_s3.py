@@ -41,7 +41,7 @@ async def real() -> AsyncIterator[Any]:
 
 
 async def test_a_part_is_signed_for_its_length_on_the_buckets_own_host(real: Any, clock: FakeClock) -> None:
-    """Version 4, on the regional host: the older signature leaves the length out (AWS.md, finding 5)."""
+    """Version 4, on the regional host: the older signature leaves the length out."""
     tickets = await S3UploadStore(real, BUCKET, clock.now).sign(UPLOAD, [3, 1], START + timedelta(minutes=15))
     assert [(ticket.number, ticket.expires_at) for ticket in tickets] == [
         (3, START + timedelta(minutes=15)),

@@ -51,7 +51,7 @@ def newest(folder: Path) -> str:
 
 
 def record(films: Sequence[Path], folder: Path) -> None:
-    """Several films, one after the other, as IVS records them (AWS.md 2.3): what lies below ``media/``."""
+    """Several films, one after the other, as IVS records them: what lies below ``media/``."""
     for rendition in RENDITIONS:
         target = folder / "hls" / rendition
         target.mkdir(parents=True)

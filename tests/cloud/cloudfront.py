@@ -1,8 +1,8 @@
 """Viewers of CloudFront are asked for signed URLs or cookies where a cache behaviour trusts key groups; the emulator
-itself serves everyone (EMULATION.md, "CloudFront signed URL / cookies").
+itself serves everyone.
 
-As AWS checks them (AWS.md 3): RSA or ECDSA keys, SHA-1 unless ``Hash-Algorithm`` says SHA256, canned and custom
-policies of one statement, ``*`` and ``?`` in its resource, URLs before cookies.
+As AWS checks them: RSA or ECDSA keys, SHA-1 unless ``Hash-Algorithm`` says SHA256, canned and custom policies of
+one statement, ``*`` and ``?`` in its resource, URLs before cookies.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """Cognito before the emulator's, where that one is not as Cognito is.
 
-Its codes are made real: the emulator takes any (EMULATION.md C2, C3), here a wrong one is refused, and confirming runs
+Its codes are made real: the emulator takes any, here a wrong one is refused, and confirming runs
 the post-confirmation trigger. What was sent is kept as mail, for tests to read. Answers about people that there are not
 follow the guide ("Managing error responses"); what it does not say of ConfirmSignUp, it says of ConfirmForgotPassword.
 

@@ -118,7 +118,7 @@ def _live(ivs: Any, name: str, bucket: str, key: ec.EllipticCurvePrivateKey) -> 
 
 
 def _key_group(stack: Stack, name: str, key: rsa.RSAPrivateKey) -> tuple[str, str]:
-    """The template makes them on AWS; the emulator's CloudFormation cannot (EMULATION.md T2)."""
+    """The template makes them on AWS; the emulator's CloudFormation cannot."""
     cloudfront = aws(stack, "cloudfront")
     config = {"CallerReference": name, "Name": name, "EncodedKey": _public(key)}
     key_id: str = cloudfront.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"]

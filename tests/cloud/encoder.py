@@ -1,6 +1,6 @@
 """ffmpeg in MediaConvert's place: what a job's settings ask for, really made, under the names that MediaConvert gives.
 
-Names (AWS.md 1.3): an HLS group whose destination ends in ``hls/master`` has the top manifest ``hls/master.m3u8``, an
+Names: an HLS group whose destination ends in ``hls/master`` has the top manifest ``hls/master.m3u8``, an
 output with the modifier ``_360`` the manifest ``hls/master_360.m3u8`` and the segments ``hls/master_360_00001.ts``;
 captured frames are ``thumb/t_t.0000000.jpg`` and on. How the image playlist of a group is called is not documented:
 whoever wants it follows the top manifest.

@@ -33,7 +33,7 @@ _SEEN_AS = {
     ("s3", "ListParts"): "GetObject", ("s3", "CompleteMultipartUpload"): "CreateMultipartUpload",
     ("s3", "AbortMultipartUpload"): "DeleteObject", ("s3", "CopyObject"): "PutObject",
 }  # fmt: skip
-"""A proxy knows S3's operations by their method alone (EMULATION.md M3)."""
+"""A proxy knows S3's operations by their method alone."""
 
 
 @cache

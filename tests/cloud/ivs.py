@@ -1,5 +1,5 @@
 """IVS: the operations we use, broadcasts that a test begins and ends, what is recorded of them, and the events that tell
-of it all (AWS.md 2.1 to 2.4).
+of it all.
 
 A broadcast is a little film that ffmpeg makes; viewers see it by ``Viewers``, and a recording is written of it as IVS
 would. Time does not pass here: a reconnect window is over when a test says so.
@@ -497,7 +497,7 @@ def _page(name: str, found: Sequence[Any], asked: Parameters, most: int) -> Para
 
 
 def _over(channel: Channel, recorded: Recorded) -> Mapping[str, Any]:
-    """``recording-ended.json`` (AWS.md 2.3)."""
+    """What stands in ``recording-ended.json``."""
     times = {"recording_started_at": recorded.started_at, "recording_ended_at": _now()}
     return {
         "version": "v1", "channel_arn": channel.arn, "recording_status": "RECORDING_ENDED",

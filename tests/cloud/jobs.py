@@ -1,4 +1,4 @@
-"""A MediaConvert job as ours are (AWS.md 1.3), small enough for tests."""
+"""A MediaConvert job as ours are, small enough for tests."""
 
 from typing import Any
 

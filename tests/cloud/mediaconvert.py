@@ -1,4 +1,4 @@
-"""MediaConvert: the operations we use, jobs that ffmpeg carries out, and the events that tell of them (AWS.md 1.1 to 1.4).
+"""MediaConvert: the operations we use, jobs that ffmpeg carries out, and the events that tell of them.
 
 What the model cannot say and the service refuses all the same is refused here too (``_objections``). A job whose
 outputs go to a bucket that is kept ``by_hand`` stays as it is until a test drives it.
@@ -27,7 +27,7 @@ from tests.cloud.wire import Caller
 Emit = Callable[[Caller, str, str, Mapping[str, Any], Sequence[str]], None]
 """Puts an event on the bus of a caller: source, detail-type, detail, resources."""
 TOKEN_S = 60.0
-"""How long a ClientRequestToken is remembered: one minute, no longer (AWS.md 0.1)."""
+"""How long a ClientRequestToken is remembered: one minute, no longer."""
 SERVICE = "mediaconvert.amazonaws.com"
 """To whom the role of a job is passed, and whom it has to trust."""
 AT_ONCE = 2
@@ -83,7 +83,7 @@ class Job:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """As GetJob answers it. It names no file that was made (AWS.md 0.2)."""
+        """As GetJob answers it. It names no file that was made."""
         times = {"SubmitTime": self.created_at, "StartTime": self.started_at, "FinishTime": self.finished_at}
         code, message = self.error or (None, None)
         return {
@@ -353,7 +353,7 @@ def _pretended(group: Group, output: encoder.Output, duration_ms: int) -> Made:
 
 
 def _completed(job: Job) -> Mapping[str, Any]:
-    """The only place where the service names the files that it made (AWS.md 0.2)."""
+    """The only place where the service names the files that it made."""
     details = []
     for group, made in zip(job.groups, job.made, strict=True):
         playlists = {"playlistFilePaths": [group.url(f"{group.base}.m3u8")]} if group.type == "HLS_GROUP" else {}
@@ -451,7 +451,7 @@ def _fraction(value: Fraction) -> Mapping[str, int]:
 
 
 def _objections(asked: Parameters) -> Iterator[str]:
-    """What the service's guide forbids in words, not in its model (AWS.md 1.1 to 1.3)."""
+    """What the service's guide forbids in words, not in its model."""
     if not (token := asked.get("ClientRequestToken", "")).isascii() or len(token) > 64:
         yield "/clientRequestToken: at most 64 ASCII characters"
     metadata = asked.get("UserMetadata", {})

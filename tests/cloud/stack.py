@@ -10,7 +10,7 @@ from tests.cloud.child import serving
 def main() -> None:
     here = serving()
     tempfile.tempdir = str(here.scratch)
-    # Read when ministack is imported (EMULATION.md R1). MQTT and SFTP would open ports to the world.
+    # Read when ministack is imported. MQTT and SFTP would open ports to the world.
     os.environ |= {
         "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(here.door.port), "MINISTACK_HOST": "localhost",
         "STATE_DIR": str(here.scratch), "TMPDIR": str(here.scratch), "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",

@@ -1,4 +1,4 @@
-"""Where viewers of IVS find a stream: a manifest for whoever shows a token, if the channel is private (AWS.md 2.4)."""
+"""Where viewers of IVS find a stream: a manifest for whoever shows a token, if the channel is private."""
 
 import base64
 import json

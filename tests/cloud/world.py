@@ -1,7 +1,7 @@
 """The emulated cloud as tests use it: one process for all of them, started on first use and gone with the test run.
 
 A ``World`` is a corner of it that nobody else uses. A DynamoDB account is a corner of its own, and costs nothing to
-open (EMULATION.md R3); names of buckets, pools and the like are made unique.
+open; names of buckets, pools and the like are made unique.
 """
 
 import asyncio

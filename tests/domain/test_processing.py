@@ -36,7 +36,7 @@ OURS, OLD, FOREIGN = JobId("job-ours"), JobId("job-old"), JobId("job-foreign")
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SOON = T0 + timedelta(seconds=1)
 BROKEN = Failure("encoder_failed", "it broke", transient=True)
-# AWS.md 1.5 says it in ranks; the table must say the same.
+# A second account of the table, in ranks: it must say the same.
 RANK = {State.PENDING: 0, State.PROBING: 1, State.TRANSCODING: 2, State.READY: 3, State.FAILED: 3}
 PAIRS = [(current, wanted) for current in State for wanted in State]
 

@@ -1,4 +1,4 @@
-"""Events as AWS sends them: the samples of its documentation (AWS.md, sections 1.4, 2.2, 4.1, 5 and 7), about things of ours."""
+"""Events as AWS sends them: the samples of its documentation, about things of ours."""
 
 import json
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ BROADCAST_OF_IVS = "st-1A2b3c4D5e6F78ghij9Klmn"
 
 
 def ivs(kind: str, name: str, **detail: Any) -> dict[str, Any]:
-    """IVS says something of a channel (AWS.md 2.2); one that belongs to the stream str_1 of the stack prod."""
+    """IVS says something of a channel; one that belongs to the stream str_1 of the stack prod."""
     said = {"channel_name": "prod-str_1", "stream_id": BROADCAST_OF_IVS, **detail}
     if kind == "Recording State Change":
         said = {

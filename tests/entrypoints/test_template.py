@@ -230,7 +230,7 @@ def test_two_stacks_have_schedules_of_their_own() -> None:
 
 
 def test_a_queue_waits_for_its_function() -> None:
-    """Six times as long as a call may take (AWS.md, section 7), or messages come twice for no reason."""
+    """Six times as long as a call may take, or messages come twice for no reason."""
     most = template()["Globals"]["Function"]["Timeout"]
     for function in FUNCTIONS.values():
         for event in function.get("Events", {}).values():

@@ -14,7 +14,6 @@ NOT_ON_LAMBDA := apsw av boto3 certifi click colorama faker flask-openapi-scalar
 	litestar-htmx markdown-it-py mdurl polyfactory pygments rich rich-click s3transfer sortedcontainers tzdata \
 	uvloop
 ARCH ?= x86_64
-STAGE ?= dev
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -29,7 +28,7 @@ run: setup-run ## start the server on this machine
 demo: setup-run ## start the server with people and videos already there
 	@exec $(PY) -m entrypoints.demo
 
-cloud: setup ## start the emulated cloud with everything deployed on it
+cloud: setup ## start an emulated AWS on this machine with everything deployed on it, until Ctrl-C; nothing is kept
 	@exec $(PY) -m tests.cloud
 
 test: setup ## run every test; the core must be covered in full
@@ -66,15 +65,18 @@ wheel: setup ## build dist/*.whl
 package: setup ## build/lambda.zip, the code of every function on AWS (ARCH=arm64 for the other kind of processor)
 	@$(PY) -m deploy.package --arch $(ARCH)
 
-deploy: setup ## to AWS: STACK=name STAGE=dev|prod, and PARAMETERS="Domain=video.example.org ..." (docs/deploy.md)
-	@test -n "$(STACK)" || { echo "hexcast: say which stack: make deploy STACK=hexcast STAGE=prod" >&2; exit 2; }
+deploy: setup ## to AWS: STACK=name STAGE=dev|prod PARAMETERS=params.yaml (docs/deploy.md says what goes into it)
+	@test -n "$(STACK)" && test -n "$(STAGE)" \
+		|| { echo "hexcast: say which stack: make deploy STACK=hexcast STAGE=prod PARAMETERS=params.yaml (docs/deploy.md)" >&2; exit 2; }
+	@$(PY) -m deploy.parameters "$(STAGE)" $(if $(PARAMETERS),"$(PARAMETERS)")
 	@command -v sam >/dev/null || { echo "hexcast: the AWS SAM CLI is not installed; see docs/deploy.md" >&2; exit 2; }
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 12))' \
 		|| { echo "hexcast: Lambda needs Python 3.12 or newer (make clean, then PYTHON=python3.13): see docs/deploy.md" >&2; exit 2; }
 	@$(PY) -m deploy.package --arch $(ARCH)
 	sam deploy --template-file deploy/template.yaml --stack-name "$(STACK)" --resolve-s3 \
 		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-fail-on-empty-changeset \
-		--parameter-overrides Stage=$(STAGE) Runtime=$$(cat build/lambda.python) Architecture=$(ARCH) $(PARAMETERS)
+		--parameter-overrides $(if $(PARAMETERS),"file://$(PARAMETERS)") \
+		Stage=$(STAGE) Runtime=$$(cat build/lambda.python) Architecture=$(ARCH)
 
 setup: ## make .venv for work on the code, .venv-cloud for the emulated cloud, and install newman where there is npm
 	@$(call install,dev,.venv)
@@ -84,8 +86,8 @@ setup: ## make .venv for work on the code, .venv-cloud for the emulated cloud, a
 setup-run: ## make .venv for running only; a .venv for work will do
 	@$(call install,run,.venv)
 
-clean: ## remove everything that the other targets made (keeps .hexcast-data)
-	@rm -rf .venv .venv-cloud postman/node_modules dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove everything that the other targets made, the demo's data too (keeps .hexcast-data)
+	@rm -rf .venv .venv-cloud .hexcast-demo postman/node_modules postman/files/film.mp4 dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A lock names all there is to install, so pip looks for nothing else (--no-deps).

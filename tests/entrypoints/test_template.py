@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from adapters.aws.clients import CONNECT_S, READ_S, TRIES, s3_config
 from adapters.aws.cognito import ACTIONS, CLIENT, GROUPS, POOL
@@ -18,6 +20,7 @@ from adapters.aws.settings import PREFIX, AwsSettings
 from adapters.aws.signals import ACCOUNT_WIDE
 from adapters.aws.tables import EXPIRES, TABLES, Table, definition
 from adapters.system import Ulids
+from deploy import parameters
 from domain.ids import STREAM, ChannelId, StreamId
 from domain.streams import WINDOW_MOST_S, Stream
 from entrypoints.settings import Settings
@@ -95,11 +98,15 @@ def test_people_are_as_the_adapter_expects_them() -> None:
 
 
 def test_what_holds_data_outlives_the_stack() -> None:
-    """And what replaces it, too."""
+    """And what replaces it, too. What a creation that fails had made goes with it, or its names would be taken when it is
+    tried again.
+    """
     holding = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::SecretsManager::Secret"}
     kept = [each for each in template()["Resources"].values() if each["Type"] in holding]
     assert len(kept) == 4 + 2 + 1 + 1
-    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept} == {("Retain", "Retain")}
+    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept} == {
+        ("RetainExceptOnCreate", "Retain")
+    }
 
 
 def test_buckets_are_closed() -> None:
@@ -332,3 +339,62 @@ async def test_what_the_gateway_guards_is_for_people_with_a_token(scene: Scene) 
 def matches(key: str, method: str, path: str) -> bool:
     wanted, _, pattern = key.partition(" ")
     return wanted == method and re.fullmatch(pattern.replace("{proxy+}", ".+"), path) is not None
+
+
+# --- what a stack is told ----------------------------------------------------------------------------
+
+PEM = "-----BEGIN PUBLIC KEY-----\nMIIB=\n-----END PUBLIC KEY-----\n"
+
+
+def written(folder: Path) -> Path:
+    """The file of parameters that the guide has one write, beside two public keys."""
+    for name in ("cdn-a.pub", "live-a.pub"):
+        (folder / name).write_text(PEM)
+    (script,) = re.findall(r"^ *(\{ echo 'CdnPublicKeyA.*?> params\.yaml)$", GUIDE, re.MULTILINE | re.DOTALL)
+    subprocess.run(["/bin/sh", "-ec", script], cwd=folder, check=True, timeout=10)
+    return folder / "params.yaml"
+
+
+def test_parameters_are_written_as_the_guide_says(tmp_path: Path) -> None:
+    """Line breaks of keys and all."""
+    file = written(tmp_path)
+    said = yaml.safe_load(file.read_text())
+    assert said == {"CdnPublicKeyA": PEM, "LivePublicKeyA": PEM, "AlarmEmail": "ops@example.org"}
+    assert parameters.main(["prod", str(file)]) == 0
+
+
+def test_the_example_names_parameters_of_the_template() -> None:
+    example = Path(parameters.__file__).with_name("parameters.example.yaml")
+    named = re.findall(r"^(?:# )?([A-Z]\w+): ", example.read_text("utf-8"), re.MULTILINE)
+    assert set(named) <= parameters.known()
+    assert parameters.main(["prod", str(example)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("AlarmEmial: x\n", "AlarmEmial"),
+        ("Stage: prod\n", "Stage"),
+        ("AlarmEmail: x\n", "no CdnPublicKeyA"),
+        ("CdnPublicKeyA:\n", "no LivePublicKeyA"),
+        ("- x\n", "no list"),
+        ("a: [\n", "params.yaml"),
+    ],
+)
+def test_parameters_that_would_come_to_nothing_are_refused(
+    said: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is deployed."""
+    file = tmp_path / "params.yaml"
+    file.write_text(said)
+    assert parameters.main(["prod", str(file)]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_without_keys_a_stack_is_for_trying_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parameters.main(["prod"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert parameters.main(["dev"]) == 0
+    assert "livestreams" in capsys.readouterr().err
+    assert parameters.main(["prod", str(tmp_path / "params.yaml")]) == 2
+    assert parameters.main(["prod", str(tmp_path / "params.json")]) == 2

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from adapters.local.database import Database
     from adapters.local.register import Pending
     from application.ports import Archive, Record
+    from domain.identity import User
+    from domain.ids import UserId
     from entrypoints.settings import Settings
 
 DATABASE, MEDIA = "hexcast.db", "media"
@@ -438,23 +440,42 @@ def grant(told: _Told, user: str, role: str, *, revoke: bool, as_json: bool) -> 
 
     Whoever is signed in has it with the next token, within the hour.
     """
-    from adapters.local.register import Register
     from domain.access import Role
 
-    settings = told.local()
-    with _database(settings) as database:
-        found = Register(database).find(user)
+    settings = told.lasting()
+    found = None if settings.profile == "aws" else _registered(settings, user)
 
     async def change() -> Any:
         from entrypoints.container import open_app
 
         async with open_app(settings) as core:
-            return await core.grant_role()(found, Role(role), revoke=revoke)
+            who = await _in_the_cloud(core, user) if settings.profile == "aws" else found
+            if who is None:
+                raise NotFound(f"there is nobody whose id, e-mail address or handle is {user}")
+            return await core.grant_role()(who, Role(role), revoke=revoke)
 
     changed = asyncio.run(change())
     roles = sorted(changed.roles)
     document = {"id": changed.id, "handle": changed.handle, "roles": roles}
     _sum_up(f"@{changed.handle} ({changed.id}): {', '.join(roles)}", document, as_json=as_json)
+
+
+def _registered(settings: "Settings", user: str) -> "UserId | None":
+    from adapters.local.register import Register
+
+    with _database(settings) as database:
+        return Register(database).find(user)
+
+
+async def _in_the_cloud(core: Any, user: str) -> "UserId | None":
+    found: UserId | None = await core.adapters.accounts().find(user)
+    if found is not None:
+        return found
+    try:
+        holder: User = await core.adapters.users().by_handle(user.removeprefix("@").lower())
+    except NotFound:
+        return None
+    return holder.id
 
 
 @cli.command()
@@ -535,7 +556,7 @@ def _database(settings: "Settings", *, fresh: bool = False) -> "Iterator[Databas
         message = f"{path} is of an earlier version: `hexcast serve` takes it over"
         raise Invalid(message, code="database_older")
     if fresh:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(0o700, parents=True, exist_ok=True)
     database = Database(path)
     try:
         yield database

@@ -369,6 +369,11 @@ class CognitoAccounts:
                 raise NotFound("there is no such account") from error
             raise
 
+    async def find(self, who: str) -> UserId | None:
+        """By id or e-mail address."""
+        there = await self._account(who.strip().lower())
+        return there.user if there else None
+
     async def close(self, user: UserId) -> None:
         try:
             await self._ask(self.client.admin_delete_user, UserPoolId=self.pool_id, Username=user)

@@ -299,7 +299,7 @@ def restore(source: Path, data: Path, progress: Progress = silent) -> Manifest:
     beside = data / name if exists else data.with_name(f".{data.name}{name}")
     with _room():
         try:
-            beside.mkdir()
+            beside.mkdir(0o700)  # as a server makes it
             manifest = _unpack(source, beside, progress)
             _prepare(beside)
             os.sync()  # thousands of files: one wait for all of them

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from adapters.local.database import Database, moment
 from adapters.rows import read_once
-from domain.errors import Invalid, NotFound
+from domain.errors import Invalid
 from domain.identity import User, email
 from domain.ids import UserId
 from domain.processing import Processing, Report
@@ -91,8 +91,8 @@ class Register:
                 roles = sorted(user.roles)
                 yield Person(user.id, user.handle, user.email, roles, bool(confirmed), user.created_at)
 
-    def find(self, who: str) -> UserId:
-        """By id, e-mail address or handle. Raises NotFound."""
+    def find(self, who: str) -> UserId | None:
+        """By id, e-mail address or handle."""
         address = _address(who)
         for statement, value in (
             ("SELECT id FROM user WHERE id = ?", who),
@@ -102,7 +102,7 @@ class Register:
             row = self._database.row(statement, (value,))
             if row is not None:
                 return UserId(row[0])
-        raise NotFound(f"nobody here is {who}")
+        return None
 
     def pending(self) -> Pending:
         """As of one moment."""

@@ -38,6 +38,17 @@ def ok(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
     return result
 
 
+def grant_a_role(cloud: Mapping[str, str], ann: str) -> None:
+    """By whatever names her; her profile says so."""
+    for who in (ann, " Ann@Example.com", "@Ann"):
+        told = json.loads(ok("admin", "grant", who, "moderator", "--json", env=cloud).stdout)
+        assert told == {"id": ann, "handle": "ann", "roles": ["moderator", "user"]}
+        told = json.loads(ok("admin", "grant", who, "moderator", "--revoke", "--json", env=cloud).stdout)
+        assert told["roles"] == ["user"]
+    nobody = hexcast("admin", "grant", "cho", "admin", env=cloud)
+    assert (nobody.exit_code, "handle is cho" in nobody.stderr) == (1, True)
+
+
 def test_a_house_moves_to_the_cloud_and_back(tmp_path: Path) -> None:
     """People come with a new password, channels are found by their words, and all that comes back is sound."""
     deployed = deploy(stack(), "hexcast-moving")
@@ -57,6 +68,7 @@ def test_a_house_moves_to_the_cloud_and_back(tmp_path: Path) -> None:
         tokens = http.post("/v1/auth/sign-in", json={"email": email, "password": PASSWORD}).json()
         me = http.get("/v1/me", headers={"Authorization": f"Bearer {tokens['access_token']}"}).json()
         assert me["handle"] == "ann"
+        grant_a_role(cloud, me["id"])
         looks = (http.get("/v1/search", params={"q": "cats"}).json()["data"] for _ in range(LOOKS))
         assert next((found for found in looks if found), None), stack().log()[-2000:]
 

@@ -146,6 +146,7 @@ def test_a_backup_comes_back_and_is_clean(data: Path, tmp_path: Path) -> None:
     assert made.stdout == ""
     assert made.stderr.startswith(f"{file}: {len(FILES) + 1} files")
     ok("--data", elsewhere, "restore", file)
+    assert elsewhere.stat().st_mode & 0o777 == 0o700
     assert ok("--data", elsewhere, "check").stderr == "0 flaws, 0 notes\n"
     assert "is not empty" in refused(1, "--data", elsewhere, "restore", file)
 
@@ -363,7 +364,7 @@ def test_someone_is_found_by_whatever_names_them(data: Path, who: str) -> None:
 
 
 def test_nobody_is_found_by_other_names(data: Path) -> None:
-    assert "nobody here is cho" in refused(1, "--data", data, "admin", "grant", "cho", "admin")
+    assert "handle is cho" in refused(1, "--data", data, "admin", "grant", "cho", "admin")
 
 
 # --- processes ------------------------------------------------------------------------------------

@@ -202,7 +202,8 @@ async def welcome(core: Core) -> None:
     if there is False:
         said = "Some of the demo, or of something else, is here already. For all of it, HEXCAST_DATA can name another folder."
     else:
-        said = f"The demo is {'there already' if there else 'ready'}. Sign in as {people} with {PASSWORD!r}."
+        state = "there already" if there else "ready"
+        said = f"The demo is {state}: {core.settings().public_url}. Sign in as {people} with {PASSWORD!r}."
     sys.stdout.write(f"{said}\n")
     sys.stdout.flush()
 

@@ -140,7 +140,7 @@ def refusal(
     asking: Asking, status: int, code: str, detail: str, *, errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Refusal:  # fmt: skip
-    """The problem's title is its status's name, and its type is where its code is explained."""
+    """The problem's title is its status's name, and its type names its code: nothing is served there."""
     title = HTTPStatus(status).phrase
     shown = Problem(
         type=f"/problems/{code}", title=title, status=status, detail=detail or title, instance=asking.path, code=code,

@@ -4,7 +4,7 @@ import pytest
 
 from entrypoints import demo
 from entrypoints.container import Core
-from tests.entrypoints.platform import Platform
+from tests.entrypoints.platform import ORIGIN, Platform
 
 
 async def test_a_demo_that_is_there_is_served_as_it_is(
@@ -19,10 +19,10 @@ async def test_a_demo_that_is_there_is_served_as_it_is(
 
     monkeypatch.setattr(demo, "seed", seed)
     await demo.welcome(platform.core)
-    assert capsys.readouterr().out.startswith("The demo is ready. Sign in as ada@example.org")
+    assert capsys.readouterr().out.startswith(f"The demo is ready: {ORIGIN}. Sign in as ada@example.org")
     await demo.welcome(platform.core)
     assert capsys.readouterr().out.startswith("Some of the demo, or of something else, is here already.")
     monkeypatch.setattr(demo, "CHANNELS", ())
     await demo.welcome(platform.core)
-    assert capsys.readouterr().out.startswith("The demo is there already. Sign in as ada@example.org")
+    assert capsys.readouterr().out.startswith(f"The demo is there already: {ORIGIN}. Sign in as ada@example.org")
     assert seeded == [platform.core]

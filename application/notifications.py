@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from application.identity import signed_in
 from application.ports import (
@@ -115,7 +115,7 @@ class Tell:
         await self.deliver(notice, await self._seeing(video, channel, [video.uploader, channel.owner]))
 
     async def published(self, id_: EventId, event: VideoPublished) -> None:
-        """Begins a fan-out; its pages follow one by one."""
+        """Begins a fan-out; its pages follow by themselves."""
         video, channel = await self._video(event.video)
         if video is None or channel is None:
             return
@@ -151,7 +151,7 @@ class Tell:
             )  # fmt: skip
 
     async def _fan_out(self, notice: Notice, channel: Channel) -> None:
-        await self.outbox.put(FanOut(notice, channel.id, 0, None), _page_id(notice, 0))
+        await self.outbox.put(FanOut(notice, channel.id, 0, None), EventId(f"{notice.event}-0"))
 
     async def _goes_on(self, session: StreamSessionId) -> bool:
         try:
@@ -202,10 +202,6 @@ def _sees(user: User, video: Video, channel: Channel) -> bool:
     return True
 
 
-def _page_id(notice: Notice, page: int) -> EventId:
-    return EventId(f"{notice.event}-{page}")
-
-
 _LEVELS: Mapping[Kind, frozenset[Notify]] = {
     Kind.VIDEO_PUBLISHED: frozenset({Notify.ALL}),
     Kind.WENT_LIVE: frozenset({Notify.ALL, Notify.LIVE}),
@@ -215,7 +211,11 @@ _LEVELS: Mapping[Kind, frozenset[Notify]] = {
 
 @frozen
 class TellSubscribers:
-    """One page of a fan-out, then the next one through the outbox: however many there are, each step is small."""
+    """One page of a fan-out, and the next one through the outbox: however many there are, each step is small.
+
+    The next is asked for before anyone is told, and lanes know nothing of each other, so pages are told at the same time
+    as far as there are workers. What comes again asks for pages that the outbox knows.
+    """
 
     videos: Videos
     streams: Streams
@@ -227,12 +227,18 @@ class TellSubscribers:
         """Stops early when what it is about is hidden or gone."""
         if not await self._shown(event.notice.subject):
             return
-        page = await self.subscriptions.to_channel(event.channel, cursor=event.cursor, limit=FAN_OUT_PAGE)
+        if event.lane is None:
+            for other in range(1, await self.subscriptions.lanes(event.channel)):
+                await self._ask_for(evolve(event, lane=other, page=0))
+        lane = event.lane or 0
+        page = await self.subscriptions.to_channel_lane(event.channel, lane, cursor=event.cursor, limit=FAN_OUT_PAGE)
+        if page.next is not None:
+            await self._ask_for(evolve(event, lane=lane, page=event.page + 1, cursor=page.next))
         levels = _LEVELS[event.notice.kind]
         await self.deliver(event.notice, [each.user for each in page.items if each.notify in levels])
-        if page.next is not None:
-            follow = FanOut(event.notice, event.channel, event.page + 1, page.next)
-            await self.outbox.put(follow, _page_id(event.notice, follow.page))
+
+    async def _ask_for(self, page: FanOut) -> None:
+        await self.outbox.put(page, EventId(f"{page.notice.event}-{page.lane}-{page.page}"))
 
     async def _shown(self, subject: Subject) -> bool:
         if subject.type == "stream":

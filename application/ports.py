@@ -884,6 +884,18 @@ class Subscriptions(Protocol):
     async def to_channel(self, channel: ChannelId, *, cursor: str | None = None, limit: int = 20) -> Page[Subscription]:
         """Newest first. Someone who subscribes during a walk over the pages may be missed."""
 
+    async def lanes(self, channel: ChannelId) -> int:
+        """Into how many parts its list is split, at least one: whoever is on it is in just one of them, and stays there.
+        They may become more, with only newcomers in them.
+        """
+
+    async def to_channel_lane(
+        self, channel: ChannelId, lane: int, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Subscription]:
+        """The same of one lane, counted from 0, so that many can walk at the same time. Where ``to_channel`` got to,
+        every lane goes on by its cursor.
+        """
+
     async def count(self, channel: ChannelId) -> int: ...
 
     async def forget(self, channel: ChannelId, limit: int = 500) -> int:

@@ -79,12 +79,14 @@ class Settings:
 
 @frozen
 class FanOut:
-    """Tell a channel's subscribers, a page at a time; ``cursor`` says how far it got.
+    """Tell a channel's subscribers, a page at a time, in every lane of their list; ``cursor`` says how far it got.
 
-    Each page asks for the next, so a crash repeats one page, and the inboxes know what they have.
+    Each page asks for the next, so a crash repeats one page, and the inboxes know what they have. The first has no
+    lane: it begins all the others, and is itself of lane 0.
     """
 
     notice: Notice
     channel: ChannelId
     page: int
     cursor: str | None
+    lane: int | None = None

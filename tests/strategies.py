@@ -489,5 +489,7 @@ def events() -> st.SearchStrategy[Event]:
         st.builds(
             RecordingEnded, stream_ids, channel_ids, recording_ids, video_ids, st.just("ivs/v1/1/x"), times, times
         ),
-        st.builds(FanOut, notices(), channel_ids, st.integers(0, 3), st.none() | st.just("a-cursor")),
+        st.builds(
+            FanOut, notices(), channel_ids, st.integers(0, 3), st.none() | st.just("a-cursor"), st.none() | st.just(2)
+        ),
     )

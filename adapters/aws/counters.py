@@ -3,9 +3,11 @@
 A counter is one item until two transactions meet at it. From then on it is ``SHARDS`` of them, so that thousands may
 react to one video in a second, and nobody else pays for reading them all. They are read as of late, which
 is half the price: whoever reads within a moment of a change may see the count before it.
+
+A process that has seen a counter spread begins at any of its items (``Tables.spread``), as long as that is there: if the
+counter was forgotten meanwhile it is one item again, and nobody would read the others.
 """
 
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
@@ -27,6 +29,8 @@ from adapters.aws.dynamo import (
 from adapters.aws.tables import PK, SK, Operation, Pattern, Table, pattern
 
 SHARDS = 8
+KNOWN = 10_000
+"""Counters that a process knows to be spread, at most: some 200 bytes each."""
 _SHARDS, SORT = "shards", "COUNT"
 
 
@@ -58,34 +62,43 @@ class Counters:
     async def of(self, tables: Tables, subjects: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """For every subject, zero included."""
         first = await tables.many(self._many, (self._at(subject, 0) for subject in subjects))
-        spread = [
-            self._at(subject, shard)
-            for subject in subjects
-            if _SHARDS in first.get(self._at(subject, 0), ())
-            for shard in range(1, SHARDS)
-        ]
-        rest = await tables.many(self._many, spread) if spread else {}
+        spread = [subject for subject in subjects if _SHARDS in first.get(self._at(subject, 0), ())]
+        others = [self._at(subject, shard) for subject in spread for shard in range(1, SHARDS)]
+        for subject in spread:
+            _know(tables, self._at(subject, 0))
+        rest = await tables.many(self._many, others) if others else {}
         return {subject: self._sum(subject, {**first, **rest}) for subject in subjects}
 
     async def write(self, tables: Tables, subject: str, make: Callable[[int], Sequence[Write]], **by: int) -> None:
         """What ``make`` gives and the count of it, in one transaction; spread when others are at the same counter.
         ``make`` is told on which shard it is counted, for what is to lie beside it.
         """
-        shard, place = 0, 0
+        shard, place, condition = 0, 0, ""
+        if self._at(subject, 0) in tables.spread and (shard := tables.draw(SHARDS)):
+            condition = THERE
 
         def writes(_: int) -> Sequence[Write]:
             nonlocal place
             made = make(shard)
             place = len(made)
-            return [*made, self._adding(subject, shard, by)]
+            return [*made, evolve(self._adding(subject, shard, by), condition=condition)]
 
         async def conflicted(conflict: Conflicted) -> None:
-            nonlocal shard
+            nonlocal shard, condition
             if place in conflict.places:
                 await self.spread(tables, subject)
-                shard = _any_shard()
+                shard, condition = tables.draw(SHARDS), ""
 
-        await tables.attempt(writes, conflicted)
+        try:
+            await tables.attempt(writes, conflicted)
+        except Refused as refused:
+            if not condition or set(refused.there) != {place}:
+                raise
+            # It is not begun yet, or all of them were forgotten.
+            if await self.shards(tables, subject) < SHARDS:
+                shard = 0
+            condition = ""
+            await tables.attempt(writes, conflicted)
 
     def beginning(self, subject: str, **counts: int) -> Write:
         """What was counted elsewhere, refused when anything was counted here."""
@@ -117,8 +130,13 @@ class Counters:
 
     async def shards(self, tables: Tables, subject: str) -> int:
         """Over how many it is counted now; none when nothing was ever counted, or it was forgotten."""
-        first = await tables.get(self._one, self._at(subject, 0))
-        return 0 if first is None else SHARDS if _SHARDS in first else 1
+        at = self._at(subject, 0)
+        first = await tables.get(self._one, at)
+        if first is not None and _SHARDS in first:
+            _know(tables, at)
+            return SHARDS
+        tables.spread.pop(at, None)
+        return 0 if first is None else 1
 
     def _adding(self, subject: str, shard: int, by: Mapping[str, int]) -> Write:
         steps = ", ".join(f"#{name} :{name}" for name in by)
@@ -131,11 +149,13 @@ class Counters:
         """
         if await self.shards(tables, subject) < SHARDS:
             await tables.write(update(self._spread, self._at(subject, 0), f"SET #{_SHARDS} = :n", n=number(SHARDS)))
+            _know(tables, self._at(subject, 0))
 
     async def forget(self, tables: Tables, subject: str, shards: int) -> None:
         """All that it is counted over. The first goes last, which says whether there are others."""
         await tables.write_many([delete(self._forget, self._at(subject, shard)) for shard in range(1, shards)])
         await tables.write_many([delete(self._forget, self._at(subject, 0))])
+        tables.spread.pop(self._at(subject, 0), None)
 
     def _at(self, subject: str, shard: int) -> Key:
         return Key(f"{self.prefix}{subject}#{shard}", SORT)
@@ -143,6 +163,14 @@ class Counters:
     def _sum(self, subject: str, items: Mapping[Key, Item]) -> Mapping[str, int]:
         shards = [items[key] for shard in range(SHARDS) if (key := self._at(subject, shard)) in items]
         return {name: sum(int(item[name]["N"]) for item in shards if name in item) for name in self.names}
+
+
+def _know(tables: Tables, at: Key) -> None:
+    """That the counter whose first item is there is spread. What was seen longest ago is forgotten for it."""
+    tables.spread.pop(at, None)
+    tables.spread[at] = None
+    if len(tables.spread) > KNOWN:
+        del tables.spread[next(iter(tables.spread))]
 
 
 async def mended(tables: Tables, adding: Write, by: int) -> bool:
@@ -154,7 +182,3 @@ async def mended(tables: Tables, adding: Write, by: int) -> bool:
     except Refused:
         return False
     return True
-
-
-def _any_shard() -> int:
-    return random.randrange(SHARDS)  # noqa: S311  (nothing secret)

@@ -214,11 +214,15 @@ def _unmarked() -> Request | None:
 
 @define(eq=False)
 class Tables:
-    """The tables of one stage. ``names`` says what each is called there."""
+    """The tables of one stage. ``names`` says what each is called there, ``draw`` gives any number below another, and
+    ``spread`` are the counters seen to be so, the latest last (``adapters.aws.counters``).
+    """
 
     client: Client
     names: Mapping[str, str]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    draw: Callable[[int], int] = random.randrange
+    spread: dict[Key, None] = field(factory=dict, init=False)
 
     def name(self, table: Table) -> str:
         return self.names[table.name]

@@ -166,7 +166,8 @@ _SUBSCRIBERS = Counters(table=SOCIAL, prefix="SUBSCRIBERS#", names=("subscribers
 
 class DynamoSubscriptions:
     """An item each, and an index from either side. Keys of the channel's ascend in time, so they stay in one partition
-    however many come: a channel is listed over as many shards as it is counted on, one until two come at once.
+    however many come: a channel is listed over as many shards as it is counted on, one until two come at once. Each is
+    a lane.
 
     The lists show a change within a second; one by user and channel, and the count, show it at once.
     """
@@ -214,6 +215,16 @@ class DynamoSubscriptions:
         (below,) = tail(cursor) or (None,)
         return page(await self._listed(channel, below, limit + 1), limit, _subscription, G1.sk)
 
+    async def lanes(self, channel: ChannelId) -> int:
+        return max(1, await _SUBSCRIBERS.shards(self._tables, channel))
+
+    async def to_channel_lane(
+        self, channel: ChannelId, lane: int, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Subscription]:
+        (below,) = tail(cursor) or (None,)
+        items = await self._on(channel, lane, below, limit + 1)
+        return page(items, limit, _subscription, G1.sk)
+
     async def count(self, channel: ChannelId) -> int:
         counted = await _SUBSCRIBERS.of(self._tables, [channel])
         return counted[channel]["subscribers"]
@@ -240,13 +251,13 @@ class DynamoSubscriptions:
         return await _SUBSCRIBERS.mend(self._tables, count, by)
 
     async def _listed(self, channel: ChannelId, below: str | None, limit: int) -> Sequence[Item]:
-        shards = await asyncio.gather(
-            *(
-                self._tables.query(_TO_CHANNEL, _list(channel, shard), below=below, descending=True, limit=limit)
-                for shard in range(await _SUBSCRIBERS.shards(self._tables, channel))
-            )
-        )
+        lanes = range(await self.lanes(channel))
+        shards = await asyncio.gather(*(self._on(channel, lane, below, limit) for lane in lanes))
         return list(islice(merge(*shards, key=lambda item: item[G1.sk]["S"], reverse=True), limit))
+
+    async def _on(self, channel: ChannelId, shard: int, below: str | None, limit: int) -> Sequence[Item]:
+        partition = _list(channel, shard)
+        return await self._tables.query(_TO_CHANNEL, partition, below=below, descending=True, limit=limit)
 
     async def _drop(self, channel: ChannelId, keys: Sequence[Key]) -> int:
         """How many of them were still there."""

@@ -299,6 +299,14 @@ class InMemorySubscriptions:
             within=(channel,), cursor=cursor, limit=limit, descending=True,
         )  # fmt: skip
 
+    async def lanes(self, _channel: ChannelId) -> int:
+        return 1
+
+    async def to_channel_lane(
+        self, channel: ChannelId, _lane: int, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Subscription]:
+        return await self.to_channel(channel, cursor=cursor, limit=limit)
+
     async def count(self, channel: ChannelId) -> int:
         return self._counts.get(channel, 0)
 

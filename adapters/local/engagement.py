@@ -146,6 +146,14 @@ class SqliteSubscriptions:
         rows = self._database.rows(_TO_CHANNEL, (channel, *start(cursor, LAST), limit + 1))
         return page(rows, limit, value, by_time)
 
+    async def lanes(self, _channel: ChannelId) -> int:
+        return 1
+
+    async def to_channel_lane(
+        self, channel: ChannelId, _lane: int, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Subscription]:
+        return await self.to_channel(channel, cursor=cursor, limit=limit)
+
     async def count(self, channel: ChannelId) -> int:
         return _SUBSCRIBERS.of(self._database, [channel])[channel]
 

@@ -10,10 +10,11 @@ import pytest
 from attrs import define, evolve, field
 from dependency_injector.providers import Object
 
+from adapters.inmemory.engagement import InMemorySubscriptions
 from adapters.inmemory.notifications import InMemoryInbox
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from application.notifications import FAN_OUT_PAGE
-from application.ports import Event, NewId, Unread
+from application.ports import Event, NewId, Page, Unread
 from domain.access import ANONYMOUS, Actor, Role
 from domain.channels import CommentPolicy, Hold, Member
 from domain.engagement import Notify, Ruling, Subscribed, Subscription
@@ -264,12 +265,44 @@ class FusedOutbox(InMemoryOutbox):
         self._fuse.step()
 
 
+class LanedSubscriptions(InMemorySubscriptions):
+    """A channel's list is split in three by the user, as DynamoDB's is over shards."""
+
+    async def lanes(self, _channel: ChannelId) -> int:
+        return 3
+
+    async def to_channel_lane(
+        self, channel: ChannelId, lane: int, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[Subscription]:
+        items: list[Subscription] = []
+        while len(items) < limit:
+            page = await self.to_channel(channel, cursor=cursor, limit=1)
+            items += [each for each in page.items if int(each.user[-1], 36) % 3 == lane]
+            cursor = page.next
+            if cursor is None:
+                break
+        return Page(items, cursor)
+
+
+def split(stage: Stage) -> None:
+    """From now on, lists of subscribers have lanes."""
+    adapters = stage.adapters
+    adapters.subscriptions.override(Object(LanedSubscriptions(adapters.outbox(), adapters.changes())))
+
+
 async def audience(stage: Stage, channel: ChannelId, many: int) -> list[Actor]:
     people = [await stage.person(f"fan{number}") for number in range(many)]
     for person in people:
         now = stage.clock.advance(timedelta(seconds=1))
         await stage.adapters.subscriptions().put(Subscription(person.require_user(), channel, Notify.ALL, now))
     return people
+
+
+async def announcement(stage: Stage, channel: ChannelId, owner: Actor) -> Notice:
+    """Of a broadcast on a stream that everyone may see."""
+    stream = Stream(id=StreamId("str_1"), channel=channel, title="Live", created_at=START)
+    await stage.adapters.streams().save(stream)
+    return evolve(notice("evt_live", Kind.WENT_LIVE, owner.user), subject=Subject("stream", stream.id))
 
 
 async def counted(stage: Stage, people: Sequence[Actor]) -> Counter[int]:
@@ -291,7 +324,59 @@ async def test_every_subscriber_hears_of_a_video_however_many_they_are(stage: St
     )  # fmt: skip
 
 
-async def test_wherever_the_process_dies_everyone_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_page_begins_every_lane_and_each_goes_on_by_itself(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So they are told at the same time; all hear of it once, though the pages come again."""
+    monkeypatch.setattr("application.notifications.FAN_OUT_PAGE", 3)
+    split(stage)
+    ann = await stage.person("ann")
+    channel = await stage.channel(ann)
+    people = await audience(stage, channel, 20)
+    first = FanOut(await announcement(stage, channel, ann), channel, 0, None)
+    await stage.core.tell_subscribers()(first)
+    begun = {each.id: each.event for each in await stage.adapters.outbox().claim(stage.clock.now(), 99)}
+    assert {id_: (each.lane, each.page) for id_, each in begun.items() if isinstance(each, FanOut)} == {
+        "evt_live-0-1": (0, 1), "evt_live-1-0": (1, 0), "evt_live-2-0": (2, 0),
+    }  # fmt: skip
+    stage.clock.advance(timedelta(minutes=1))
+    await stage.settle()
+    await stage.core.tell_subscribers()(first)
+    assert await stage.settle() == []
+    assert await counted(stage, people) == {1: 20}
+
+
+async def test_a_fan_out_from_before_there_were_lanes_goes_on_in_all_of_them(stage: Stage) -> None:
+    """From where it got to in the list as a whole: who came before that has been told."""
+    split(stage)
+    ann = await stage.person("ann")
+    channel = await stage.channel(ann)
+    people = await audience(stage, channel, 9)
+    told = await stage.adapters.subscriptions().to_channel(channel, limit=4)
+    notice_ = await announcement(stage, channel, ann)
+    await stage.core.tell_subscribers()(FanOut(notice_, channel, 1, told.next))
+    await stage.settle()
+    before = {each.user for each in told.items}
+    assert await counted(stage, [each for each in people if each.require_user() not in before]) == {1: 5}
+    assert await counted(stage, [each for each in people if each.require_user() in before]) == {0: 4}
+
+
+async def test_a_page_asks_for_the_next_before_it_tells_anyone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long inboxes take, the others need not wait for it."""
+    monkeypatch.setattr("application.notifications.FAN_OUT_PAGE", 3)
+    stage.adapters.inbox.override(Object(FusedInbox(stage.adapters.changes(), Fuse(1))))
+    ann = await stage.person("ann")
+    channel = await stage.channel(ann)
+    await audience(stage, channel, 4)
+    with pytest.raises(Crash):
+        await stage.core.tell_subscribers()(FanOut(await announcement(stage, channel, ann), channel, 0, None))
+    assert "evt_live-0-1" in {each.id for each in await stage.adapters.outbox().claim(stage.clock.now(), 99)}
+
+
+@pytest.mark.parametrize(("laned", "steps"), [(False, 20), (True, 30)])
+async def test_wherever_the_process_dies_everyone_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, *, laned: bool, steps: int
+) -> None:
     """It dies at each step of the fan-out in turn; what it left undone is taken up a minute later."""
     monkeypatch.setattr("application.notifications.FAN_OUT_PAGE", 3)
     for at in itertools.count(1):
@@ -299,6 +384,8 @@ async def test_wherever_the_process_dies_everyone_is_told_once(monkeypatch: pyte
             fuse = Fuse(at)
             stage.adapters.outbox.override(Object(FusedOutbox(stage.adapters.new_id(), fuse)))
             stage.adapters.inbox.override(Object(FusedInbox(stage.adapters.changes(), fuse)))
+            if laned:
+                split(stage)
             ann = await stage.person("ann")
             channel = await stage.channel(ann)
             people = await audience(stage, channel, 8)
@@ -313,7 +400,7 @@ async def test_wherever_the_process_dies_everyone_is_told_once(monkeypatch: pyte
             assert await counted(stage, people) == {1: 8}, f"died at step {at}"
         if not died:
             break
-    assert at > 20, "steps in which it died"
+    assert at > steps, "steps in which it died"
 
 
 async def test_pages_that_come_again_in_any_order_tell_nobody_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,9 +451,7 @@ async def test_a_broadcast_is_told_to_those_who_want_all_or_only_that(stage: Sta
     people = [await stage.person(each) for each in ("ben", "cho", "dov")]
     for person, notify in zip(people, (Notify.ALL, Notify.LIVE, Notify.NONE), strict=True):
         await stage.follows(person, channel, notify)
-    stream = Stream(id=StreamId("str_1"), channel=channel, title="Live", created_at=START)
-    await stage.adapters.streams().save(stream)
-    live = evolve(notice("evt_live", Kind.WENT_LIVE), subject=Subject("stream", stream.id))
+    live = await announcement(stage, channel, ann)
     await stage.core.tell_subscribers()(FanOut(live, channel, 0, None))
     assert [len(await stage.told(each)) for each in people] == [1, 1, 0]
 

@@ -24,6 +24,10 @@ USERS = [UserId(f"usr_{each}") for each in ("ann", "ben", "cho", "dov")]
 CHANNELS = [ChannelId(f"chn_{each}") for each in ("arts", "boats", "cats")]
 
 
+def read_lane(port: Subscriptions, channel: ChannelId, lane: int) -> Read:
+    return lambda cursor, limit: port.to_channel_lane(channel, lane, cursor=cursor, limit=limit)
+
+
 def since(subscription: Subscription) -> object:
     return subscription.since
 
@@ -86,6 +90,8 @@ class SubscriptionsMachine(WalkingMachine):
             theirs = [each for each in self.model.values() if each.channel == channel]
             same(found, theirs, since, descending=True)
             assert await self.port.count(channel) == len(theirs)
+            lanes = [await walked(read_lane(self.port, channel, at), 2) for at in range(await self.port.lanes(channel))]
+            same([each for lane in lanes for each in lane], theirs)
 
 
 @openers
@@ -125,6 +131,35 @@ async def test_newest_first_from_either_side(opener: Opener[Subscriptions]) -> N
         twins = [await subscribe(user, CHANNELS[1], 5) for user in USERS]
         found = await walked(lambda at, most: opened.port.to_channel(CHANNELS[1], cursor=at, limit=most), 1)
         same(found, twins)
+
+
+@openers
+async def test_a_walk_that_was_begun_in_one_goes_on_in_lanes(opener: Opener[Subscriptions]) -> None:
+    """Newest first in each, from where it got to: together they give all that is left, each once."""
+    async with opener() as opened:
+        channel, crowd = CHANNELS[0], [UserId(f"usr_{number}") for number in range(30)]
+        each = [Subscription(user, channel, Notify.ALL, START + timedelta(minutes=at)) for at, user in enumerate(crowd)]
+        await asyncio.gather(*(opened.port.put(one) for one in each))
+        first = await opened.port.to_channel(channel, limit=10)
+        assert first.next is not None
+        left: list[Subscription] = []
+        for lane in range(await opened.port.lanes(channel)):
+            cursor: str | None = first.next
+            theirs: list[Subscription] = []
+            while cursor is not None:
+                page = await opened.port.to_channel_lane(channel, lane, cursor=cursor, limit=3)
+                theirs += page.items
+                cursor = page.next
+            same(theirs, theirs, since, descending=True)
+            left += theirs
+        same([*first.items, *left], each)
+
+
+@openers
+async def test_nobody_has_subscribed_in_the_one_lane_of_a_channel_that_is_new(opener: Opener[Subscriptions]) -> None:
+    async with opener() as opened:
+        assert await opened.port.lanes(CHANNELS[0]) == 1
+        assert (await opened.port.to_channel_lane(CHANNELS[0], 0)).items == []
 
 
 @openers

@@ -434,8 +434,7 @@ def test_the_pages_of_a_fan_out_go_by_a_queue_of_their_own(functions: Functions)
     """Each tells of the next one; everyone hears of it once, though messages come twice."""
     users, queue = fanning_out(functions, 450), Queue()
     functions.core.adapters.queues.override(Object({"FanOut": queue}))
-    for number in range(3):
-        page = f"evt_published-{number}"
+    for number, page in enumerate(("evt_published-0", "evt_published-0-1", "evt_published-0-2")):
         assert [id_ for id_, kind in functions.waiting().items() if kind == "FanOut"] == [page]
         assert functions.failed("on_outbox", aws.of_stream(aws.change(page, "FanOut"))) == []
         assert queue.sent[number:] == [page]

@@ -44,7 +44,7 @@ from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
-from application.ports import Link
+from application.ports import Link, LinkMode
 from domain.errors import Unavailable
 from domain.notifications import FanOut
 from domain.watching import Grant
@@ -56,8 +56,8 @@ class Unsigned:
     def open_url(self, key: str) -> str:
         raise _no_key(key)
 
-    def granted(self, grant: Grant, key: str) -> Link:
-        del grant
+    def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
+        del grant, mode
         raise _no_key(key)
 
 

@@ -7,6 +7,7 @@ rest of its batch is not kept waiting.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
@@ -90,8 +91,11 @@ async def _uploaded(record: SQSRecord) -> None:
 
 
 async def _transcoded(record: SQSRecord) -> None:
-    report = await meaning(record.body, core().adapters.transcoder().heard)
-    if report is None:  # the transcoder says in the log what it did not know
+    def unknown(what: str) -> None:
+        _unknown({**record.raw_event, "unknown": what})
+
+    report = await meaning(record.body, partial(core().adapters.transcoder().heard, unknown=unknown))
+    if report is None:
         count("ReportsIgnored")
         return
     await core().apply_report()(report)

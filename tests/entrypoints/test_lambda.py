@@ -170,7 +170,8 @@ def test_states_and_stacks_that_are_not_known_are_passed_over(functions: Functio
         aws.job("ERROR", {**metadata, "schema": "99"}), aws.job("ERROR", {}),
     )  # fmt: skip
     assert functions.failed("on_transcode", aws.of_sqs(*passed)) == []
-    assert functions.counted()["ReportsIgnored"] == len(passed)
+    counted = functions.counted()
+    assert (counted["ReportsIgnored"], counted["UnknownEvents"]) == (len(passed), 2)
 
 
 # --- on_stream and on_recording ----------------------------------------------------------------------

@@ -28,7 +28,7 @@ from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
-from adapters.aws.queue import SqsQueue
+from adapters.aws.queue import SqsQueue, SqsRetries
 from adapters.aws.reports import Messages
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.search import DynamoSearch
@@ -99,6 +99,10 @@ def _queues(client: Any, url: str) -> Mapping[str, SqsQueue]:
     return {FanOut.__name__: SqsQueue(client, url)} if url else {}
 
 
+def _sqs_url(settings: AwsSettings) -> str:
+    return settings.endpoint_url or f"https://sqs.{settings.region}.amazonaws.com"
+
+
 def _places(settings: AwsSettings) -> Places:
     return Places(
         raw_bucket=settings.raw_bucket,
@@ -156,6 +160,7 @@ class Aws(DeclarativeContainer):
     new_id = Singleton(Ulids, now)
     outbox = Singleton(DynamoOutbox, tables, new_id, now)
     queues = Call(_queues, sqs, settings.provided.fan_out_queue_url)
+    retries = Singleton(SqsRetries, sqs, Call(_sqs_url, settings))
     nightly: Provider[Any] = Object(())
 
     issuer = settings.provided.issuer

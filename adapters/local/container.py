@@ -17,7 +17,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.chatting import Rooms
-from adapters.inmemory.container import CLIENT
+from adapters.inmemory.container import CLIENT, no_retry
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
 from adapters.local.chat import SqliteChatLog, SqliteWire
@@ -235,6 +235,8 @@ class Local(DeclarativeContainer):
     search = Singleton(SqliteSearch, database)
     queues: Provider[Any] = Object({})
     """Kinds of events that wait in a queue of their own, and the queue."""
+    retries: Provider[Any] = Object(no_retry)
+    """When messages of such a queue come again."""
     nightly: Provider[Any] = Object(())
     """What is done once a day: name and coroutine function, which answers how much it mended."""
     idempotency = Singleton(SqliteIdempotency, database)

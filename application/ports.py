@@ -392,8 +392,11 @@ class MediaStore(Protocol):
     def open_url(self, key: str) -> str:
         """Where anyone may GET it, as long as the video it belongs to (if any) is public."""
 
-    def granted(self, grant: Grant, key: str) -> Link:
-        """Where the holder of the grant may GET it and its neighbours named in it (relative links work)."""
+    def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
+        """Where the holder of the grant may GET it and its neighbours named in it (relative links work).
+
+        TOKEN is for whoever keeps no cookies; a store that sets none has no other mode.
+        """
 
 
 @frozen(kw_only=True)

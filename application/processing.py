@@ -96,7 +96,10 @@ class StartTranscode:
     now: Now
 
     async def __call__(self, video: VideoId, attempt: int) -> None:
-        """Raises Unavailable when the transcoder takes no more now; the lease lets the next try pass."""
+        """Raises Unavailable when the transcoder takes no more now; the lease lets the next try pass.
+
+        Any other refusal is counted, and raised: after ``STARTS_MOST`` of them the attempt has failed.
+        """
 
         async def claim() -> Processing | None:
             stored = await self.processings.get(video)
@@ -104,10 +107,23 @@ class StartTranscode:
                 return None
             return await self.processings.save(stored.claim(attempt, self.now()))
 
+        async def refused() -> Processing:
+            now = self.now()
+            stored = await self.processings.get(video)
+            counted = stored.start_failed(attempt, now)
+            events = (ProcessingMoved(video, attempt, now),) if counted.done else ()
+            return stored if counted is stored else await self.processings.save(counted, *events)
+
         claimed = await settled(claim)
         if claimed is None:
             return
-        job = await self.transcoder.start(TranscodeOrder(video=video, attempt=attempt, source=claimed.source))
+        try:
+            job = await self.transcoder.start(TranscodeOrder(video=video, attempt=attempt, source=claimed.source))
+        except Unavailable:
+            raise
+        except Exception:
+            await settled(refused)
+            raise
 
         async def bind() -> Processing:
             stored = await self.processings.get(video)

@@ -11,6 +11,7 @@ from application.ports import (
     Comments,
     History,
     Images,
+    LinkMode,
     MediaStore,
     NewId,
     Now,
@@ -135,7 +136,7 @@ class VideoCards:
         if video.admits(Audience.ANYONE):
             return self.media.open_url
         grant = Grant(video.id, audience, self._until())
-        return lambda key: self.media.granted(grant, key).url
+        return lambda key: self.media.granted(grant, key, LinkMode.TOKEN).url
 
     def _until(self) -> datetime:
         """At least half a grant's life from now, and the same for a while, so that pictures can be cached."""

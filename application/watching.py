@@ -55,8 +55,11 @@ class OpenPlayback:
     now: Now
     new_id: NewId
 
-    async def __call__(self, actor: Actor, video: VideoId) -> Playback:
-        """Raises NotFound for whom it is hidden from, Conflict (``not_playable``) while there is nothing to play."""
+    async def __call__(self, actor: Actor, video: VideoId, mode: LinkMode = LinkMode.COOKIE) -> Playback:
+        """``mode`` is how a link to what is not public had best work (``MediaStore.granted``).
+
+        Raises NotFound for whom it is hidden from, Conflict (``not_playable``) while there is nothing to play.
+        """
         stored = await self.videos.get(video)
         card = await self.cards.one(actor, stored)
         if stored.media is None:
@@ -67,17 +70,17 @@ class OpenPlayback:
             duration_s=stored.media.duration_s, started_at=now, beat_at=now,
         )  # fmt: skip
         manifest = attempt_prefix(video, stored.media.attempt) + stored.media.manifest
-        link, until = self._link(stored, session, manifest)
+        link, until = self._link(stored, session, manifest, mode)
         watched = (await self.history.of(actor.user, [video])).get(video) if actor.user else None
         resume = watched.resume_at(session.duration_s) if watched else 0.0
         session = await self.sessions.save(evolve(session, position_s=resume))
         return Playback(session, link, until, resume)
 
-    def _link(self, video: Video, session: PlaybackSession, manifest: str) -> tuple[Link, datetime]:
+    def _link(self, video: Video, session: PlaybackSession, manifest: str, mode: LinkMode) -> tuple[Link, datetime]:
         if video.admits(Audience.ANYONE):
             return Link(self.media.open_url(manifest), LinkMode.PUBLIC), session.started_at + SESSION_LIFE
         until = session.started_at + GRANT_LIFE
-        return self.media.granted(Grant(video.id, session.audience, until), manifest), until
+        return self.media.granted(Grant(video.id, session.audience, until), manifest, mode), until
 
 
 @frozen

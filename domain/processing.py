@@ -46,6 +46,8 @@ HANG = timedelta(hours=1)
 """A running job that has not moved for so long is given up."""
 ATTEMPTS_MOST = 3
 """Attempts the platform makes by itself; a person may ask for more."""
+STARTS_MOST = 5
+"""How often a job is asked for, of a transcoder that will not have it, before the attempt fails."""
 ENTRIES_MOST = 50
 
 REMOVED = "video_removed"
@@ -114,6 +116,7 @@ class Entry:
 class Processing:
     """All attempts at one video, of which the last counts. ``upload`` is whose bytes are the source.
 
+    ``failed_starts`` counts how often the transcoder would not have a job for this attempt.
     ``log`` holds the last ``ENTRIES_MOST`` states that attempts entered, oldest first; a new one begins with its own.
     """
 
@@ -124,6 +127,7 @@ class Processing:
     state: State = State.PENDING
     lease_until: datetime | None = None
     job: JobId | None = None
+    failed_starts: int = 0
     percent: int = 0
     media: Media | None = None
     failure: Failure | None = None
@@ -169,6 +173,17 @@ class Processing:
             return self
         return evolve(self, job=job, updated_at=now)
 
+    def start_failed(self, attempt: int, now: datetime) -> "Processing":
+        """The transcoder would not have a job for the attempt: once more, or once too often. One that is busy may still."""
+        if attempt != self.attempt or self.job is not None or self.done:
+            return self
+        counted = evolve(self, failed_starts=self.failed_starts + 1, updated_at=now)
+        if counted.failed_starts < STARTS_MOST:
+            return counted
+        failure = Failure("encoder_failed", "the transcoder does not take this video")
+        log = self._logged(now, attempt, State.FAILED, failure)
+        return evolve(counted, state=State.FAILED, failure=failure, lease_until=None, log=log)
+
     def apply(self, report: Report, now: datetime) -> "Processing":
         """What is known after a report: more than before, or this very value.
 
@@ -210,7 +225,7 @@ class Processing:
         if self.done:
             return self
         if self.state is State.PENDING:
-            return evolve(self, job=None, lease_until=None)
+            return evolve(self, job=None, lease_until=None, failed_starts=0)
         return self._again(now)
 
     @property
@@ -254,8 +269,9 @@ class Processing:
 
     def _again(self, now: datetime) -> "Processing":
         return evolve(
-            self, attempt=self.attempt + 1, state=State.PENDING, lease_until=None, job=None, percent=0,
-            media=None, failure=None, updated_at=now, log=self._logged(now, self.attempt + 1, State.PENDING),
+            self, attempt=self.attempt + 1, state=State.PENDING, lease_until=None, job=None, failed_starts=0,
+            percent=0, media=None, failure=None, updated_at=now,
+            log=self._logged(now, self.attempt + 1, State.PENDING),
         )  # fmt: skip
 
     def _logged(self, now: datetime, attempt: int, state: State, failure: Failure | None = None) -> tuple[Entry, ...]:

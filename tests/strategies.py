@@ -52,7 +52,7 @@ from domain.ids import (
 )
 from domain.media import FIRST_MANIFEST, MANIFEST, Media, Rendition
 from domain.notifications import FanOut, Kind, Notice, Notification, Settings, Subject
-from domain.processing import Failure, Processing, ProcessingMoved, State, TranscodeRequested
+from domain.processing import STARTS_MOST, Failure, Processing, ProcessingMoved, State, TranscodeRequested
 from domain.streams import Latency, Stream, StreamEdited, StreamNear, StreamRemoved
 from domain.text import line, prose, visible
 from domain.uploads import MIB, Status, Upload, UploadAbandoned, UploadCompleted
@@ -253,6 +253,7 @@ def processings(draw: st.DrawFn) -> Processing:
         state=state,
         lease_until=at + timedelta(minutes=2) if claimed else None,
         job=None if state is State.PENDING else draw(job_ids),
+        failed_starts=draw(st.integers(0, STARTS_MOST - 1)),
         percent=100 if state is State.READY else draw(st.integers(0, 99)),
         media=draw(media(complete=True) if state is State.READY else st.none() | media(complete=False)),
         failure=draw(failures) if state is State.FAILED else None,

@@ -111,14 +111,12 @@ class CloudFrontLinks:
     """
 
     def __init__(
-        self, signer: Signer, door: Links, now: Now, *, media_url: str, mode: LinkMode = LinkMode.COOKIE,
-        cookie_domain: str | None = None,
-    ) -> None:  # fmt: skip
+        self, signer: Signer, door: Links, now: Now, *, media_url: str, cookie_domain: str | None = None
+    ) -> None:
         self._signer = signer
         self._door = door
         self._now = now
         self._base = media_url.rstrip("/")
-        self._mode = mode
         self._domain = cookie_domain
 
     def open_url(self, key: str) -> str:
@@ -128,15 +126,13 @@ class CloudFrontLinks:
             return self._door.open(key)
         return f"{self.url(key)}?{self.signed(_video_of(key), None).query}"
 
-    def granted(self, grant: Grant, key: str) -> Link:
+    def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
         signed = self.signed(VideoId(grant.subject), grant)
-        if self._mode is LinkMode.TOKEN:
+        if mode is LinkMode.TOKEN:
             token = names_others(key)
             return Link(self._door.granted(grant, key) if token else f"{self.url(key)}?{signed.query}", LinkMode.TOKEN)
-        # A picture in a list is fetched by whoever has opened no session, and has no cookie.
-        url = self.url(key) if key.endswith(".m3u8") else f"{self.url(key)}?{signed.query}"
         path = f"{urlsplit(self._base).path}/{video_prefix(VideoId(grant.subject))}"
-        return Link(url, LinkMode.COOKIE, signed.cookies, path, self._domain)
+        return Link(self.url(key), LinkMode.COOKIE, signed.cookies, path, self._domain)
 
     def url(self, key: str) -> str:
         """Where a file lies, for those who may GET it."""

@@ -28,7 +28,7 @@ from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
-from adapters.aws.queue import SqsQueue
+from adapters.aws.queue import SqsQueue, SqsRetries
 from adapters.aws.reports import Messages
 from adapters.aws.rounds import DynamoRounds
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
@@ -46,7 +46,7 @@ from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
-from application.ports import Link
+from application.ports import Link, LinkMode
 from domain.errors import Unavailable
 from domain.notifications import FanOut
 from domain.watching import Grant
@@ -58,8 +58,8 @@ class Unsigned:
     def open_url(self, key: str) -> str:
         raise _no_key(key)
 
-    def granted(self, grant: Grant, key: str) -> Link:
-        del grant
+    def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
+        del grant, mode
         raise _no_key(key)
 
 
@@ -105,6 +105,10 @@ def _once(make: Make, service: str) -> Lazy:
 
 def _queues(client: Any, url: str) -> Mapping[str, SqsQueue]:
     return {FanOut.__name__: SqsQueue(client, url)} if url else {}
+
+
+def _sqs_url(settings: AwsSettings) -> str:
+    return settings.endpoint_url or f"https://sqs.{settings.region}.amazonaws.com"
 
 
 def _places(settings: AwsSettings) -> Places:
@@ -164,6 +168,7 @@ class Aws(DeclarativeContainer):
     new_id = Singleton(Ulids, now)
     outbox = Singleton(DynamoOutbox, tables, new_id, now)
     queues = Call(_queues, sqs, settings.provided.fan_out_queue_url)
+    retries = Singleton(SqsRetries, sqs, Call(_sqs_url, settings))
     issuer = settings.provided.issuer
     client_ids = Call(lambda client_id: (client_id,), settings.provided.client_id)
     keys = Singleton(CognitoKeys, http, settings.provided.jwks_url, now)

@@ -83,16 +83,16 @@ class _Said:
         )  # fmt: skip
 
 
-def _count_none(what: str) -> None:
+def _log_it(what: str) -> None:
     _log.warning("MediaConvert said something that is not known here: %s", what)
 
 
 class MediaConvertTranscoder:
-    """``sources`` is a client of S3, ``tell`` takes the report of a refusal, ``unknown`` counts what no one understood."""
+    """``sources`` is a client of S3, ``tell`` takes the report of a refusal."""
 
     def __init__(
         self, client: Any, sources: Any, media: Files, places: jobs.Places,
-        tell: Callable[[Report], Awaitable[None]], *, max_duration_s: float = 12 * 3600, unknown: Unknown = _count_none,
+        tell: Callable[[Report], Awaitable[None]], *, max_duration_s: float = 12 * 3600,
     ) -> None:  # fmt: skip
         self._client = client
         self._sources = sources
@@ -100,7 +100,6 @@ class MediaConvertTranscoder:
         self._places = places
         self._tell = tell
         self._max_duration_s = max_duration_s
-        self._unknown = unknown
 
     async def start(self, order: TranscodeOrder) -> JobId:
         """Looks for a job of the attempt first: the token of a request is forgotten after a minute."""
@@ -141,9 +140,9 @@ class MediaConvertTranscoder:
         if not [each for each in await self._known(source, said.video, said.attempt) if each != job]:
             await self._media.remove_prefix(attempt_prefix(said.video, said.attempt))
 
-    async def heard(self, event: Mapping[str, Any]) -> Report | None:
+    async def heard(self, event: Mapping[str, Any], unknown: Unknown = _log_it) -> Report | None:
         """What an event of EventBridge (``DETAIL_TYPE``) means; None for what means nothing to us: other stacks' jobs,
-        and states that say nothing. What nobody knows is counted.
+        and states that say nothing. ``unknown`` is told of what nobody understands.
 
         Raises Invalid for what is no such event.
         """
@@ -154,12 +153,12 @@ class MediaConvertTranscoder:
             raise Invalid("this is no event of a MediaConvert job", code="unreadable_event") from None
         progress = detail.get("jobProgress", {})
         said = self._ours(
-            detail.get("userMetadata", {}), job=job,
+            detail.get("userMetadata", {}), unknown, job=job,
             status="PROGRESSING" if status == "STATUS_UPDATE" else status,
             phase=progress.get("currentPhase", ""), percent=progress.get("jobPercentComplete") or 0,
             error=detail.get("errorCode", 0), message=detail.get("errorMessage", ""),
         )  # fmt: skip
-        return await self._report(said) if said else None
+        return await self._report(said, unknown) if said else None
 
     # --- jobs
 
@@ -190,17 +189,17 @@ class MediaConvertTranscoder:
 
     def _of_job(self, job: Mapping[str, Any]) -> _Said | None:
         return self._ours(
-            job.get("UserMetadata", {}), job=JobId(job["Id"]), status=job["Status"], phase=job.get("CurrentPhase", ""),
+            job.get("UserMetadata", {}), _log_it, job=JobId(job["Id"]), status=job["Status"], phase=job.get("CurrentPhase", ""),
             percent=job.get("JobPercentComplete") or 0, error=job.get("ErrorCode", 0),
             message=job.get("ErrorMessage", ""),
         )  # fmt: skip
 
-    def _ours(self, metadata: Mapping[str, str], **said: Any) -> _Said | None:
+    def _ours(self, metadata: Mapping[str, str], unknown: Unknown, **said: Any) -> _Said | None:
         """None for a job of someone else, or of a version of ours that is not known here."""
         if metadata.get("env") != self._places.env:
             return None
         if metadata.get("schema") != jobs.SCHEMA:
-            self._unknown(f"schema {metadata.get('schema')}")
+            unknown(f"schema {metadata.get('schema')}")
             return None
         try:
             video, attempt, board = VideoId(metadata["video_id"]), int(metadata["attempt"]), metadata["board"]
@@ -253,7 +252,7 @@ class MediaConvertTranscoder:
 
     # --- what is said of a job
 
-    async def _report(self, said: _Said) -> Report | None:
+    async def _report(self, said: _Said, unknown: Unknown = _log_it) -> Report | None:
         if said.status == "COMPLETE":
             return await self._ready(said)
         if said.status == "ERROR":
@@ -264,7 +263,7 @@ class MediaConvertTranscoder:
             state = State.PROBING if said.phase in {"", "PROBING"} else State.TRANSCODING
             return said.report(state, min(said.percent, 99))
         if said.status not in _SILENT:
-            self._unknown(f"status {said.status}")
+            unknown(f"status {said.status}")
         return None
 
     async def _ready(self, said: _Said) -> Report:

@@ -1,4 +1,4 @@
-"""Names of events that wait in a queue of SQS for workers of their own."""
+"""Names of events that wait in a queue of SQS for workers of their own, and when a message of any queue comes again."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -42,6 +42,24 @@ class SqsQueue:
                 answer = await self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             if answer.get("Failed"):
                 raise QUEUE.busy()
+
+
+class SqsRetries:
+    """When a message that was given out, and not dealt with, comes again: else its queue says so (360 s). ``url`` is where
+    SQS is.
+    """
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def __call__(self, queue: str, receipt: str, after_s: int) -> None:
+        """Of a queue with this ARN. Raises Unavailable (``queue_busy``), and ClientError for one that is gone."""
+        account, name = queue.split(":")[-2:]
+        with asking(QUEUE):
+            await self._client.change_message_visibility(
+                QueueUrl=f"{self._url}/{account}/{name}", ReceiptHandle=receipt, VisibilityTimeout=after_s
+            )
 
 
 def named(body: str) -> EventId:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from adapters.aws.cloudfront import CloudFrontLinks
 from adapters.aws.errors import FILES, asking, code_of, missing
 from adapters.files import PUT_MOST, SMALL_LIFE, check_parts, checked
-from application.ports import Link, Now, Stored, Ticket
+from application.ports import Link, LinkMode, Now, Stored, Ticket
 from domain.errors import Invalid, NotFound, TooLarge
 from domain.ids import UploadId
 from domain.uploads import MIB, Part, Upload
@@ -229,9 +229,14 @@ class S3MediaStore:
     ) -> None:
         self._client = client
         self._bucket = bucket
+        self._links = links
         self._gone = gone
-        self.open_url: Callable[[str], str] = links.open_url
-        self.granted: Callable[[Grant, str], Link] = links.granted
+
+    def open_url(self, key: str) -> str:
+        return self._links.open_url(key)
+
+    def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
+        return self._links.granted(grant, key, mode)
 
     async def put(self, key: str, content: bytes, content_type: str) -> None:
         if len(content) > PUT_MOST:

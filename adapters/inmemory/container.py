@@ -80,6 +80,10 @@ def _archive(**needs: Any) -> Any:
     return import_module("adapters.inmemory.archive").InMemoryArchive(**needs)
 
 
+async def no_retry(*_: object) -> None:
+    """There are no messages here that come again."""
+
+
 class Memory(DeclarativeContainer):
     """All of the profile ``memory``."""
 
@@ -131,6 +135,8 @@ class Memory(DeclarativeContainer):
     search = Singleton(FtsSearch, changes)
     queues: Provider[Any] = Object({})
     """Kinds of events that wait in a queue of their own, and the queue."""
+    retries: Provider[Any] = Object(no_retry)
+    """When messages of such a queue come again."""
     nightly: Provider[Any] = Object(())
     """What is done once a day: name and coroutine function, which answers how much it mended."""
     idempotency = Singleton(InMemoryIdempotency)

@@ -17,7 +17,7 @@ from dependency_injector.providers import Callable as Call
 from dependency_injector.providers import Dependency, Object, Provider, Singleton
 
 from adapters.chatting import Rooms
-from adapters.inmemory.container import CLIENT
+from adapters.inmemory.container import CLIENT, no_retry
 from adapters.inmemory.media import InMemoryRounds
 from adapters.links import Links
 from adapters.local.channels import SqliteChannels
@@ -236,6 +236,8 @@ class Local(DeclarativeContainer):
     search = Singleton(SqliteSearch, database)
     queues: Provider[Any] = Object({})
     """Kinds of events that wait in a queue of their own, and the queue."""
+    retries: Provider[Any] = Object(no_retry)
+    """When messages of such a queue come again."""
     nightly: Provider[Any] = Object(())
     """What is done at night: name and coroutine function, which is told whether there is time to begin something new, and
     answers how much it mended. Nothing here: a transaction of SQLite's lets no count drift, and to count again holds up

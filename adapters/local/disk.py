@@ -143,7 +143,8 @@ class DiskMedia:
     def open_url(self, key: str) -> str:
         return self._links.open(key)
 
-    def granted(self, grant: Grant, key: str) -> Link:
+    def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
+        del mode
         return Link(self._links.granted(grant, key), LinkMode.TOKEN)
 
     # --- Delivery

@@ -1,7 +1,7 @@
 """Watching over HTTP: leave to play, and heartbeats."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Controller, Response, post
 from litestar.datastructures import Cookie
@@ -9,13 +9,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from application.ports import Link
+from application.ports import Link, LinkMode
 from application.watching import Heartbeat, OpenPlayback
 from domain.access import Actor
 from domain.errors import Conflict, Invalid, NotFound
 from domain.ids import SessionId, VideoId
 from entrypoints.http.requests import problems
 from entrypoints.http.views import NO_STORE, BeatView, PlaybackView
+
+
+class Wish(Struct, frozen=True):
+    mode: Annotated[
+        Literal["cookie", "token"],
+        Meta(description="How links to a video that is not public work: ``token`` for players that keep no cookies."),
+    ] = "cookie"
 
 
 class Beat(Struct, frozen=True):
@@ -47,13 +54,15 @@ class WatchingController(Controller):
         video_id: FromPath[VideoId],
         actor: NamedDependency[Actor],
         open_playback: NamedDependency[OpenPlayback],
+        data: JSONBody[Wish | None] = None,
     ) -> Response[PlaybackView]:
         """Ask for leave to play a video.
 
         The link works until ``expires_at``; open another session to go on. In the mode ``cookie`` the answer sets
-        cookies, which requests for the media must carry.
+        cookies, which requests for the media must carry; a player without cookies asks for the mode ``token``. Public
+        videos need neither.
         """
-        playback = await open_playback(actor, video_id)
+        playback = await open_playback(actor, video_id, LinkMode((data or Wish()).mode))
         return Response(PlaybackView.of(playback), headers=NO_STORE, cookies=cookies(playback.link))
 
     @post("/views", operation_id="sendHeartbeat", status_code=200, responses=problems(NotFound, Invalid))

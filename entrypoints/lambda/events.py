@@ -7,6 +7,7 @@ rest of its batch is not kept waiting.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
@@ -21,7 +22,7 @@ from adapters.aws.reports import meaning
 from adapters.aws.signals import breached
 from adapters.rows import EVENTS
 from application.events import Delivered
-from domain.errors import DomainError, Invalid, NotFound
+from domain.errors import DomainError, Invalid, NotFound, Stale, Unavailable
 from domain.ids import EventId
 
 from .runtime import begin, core, run
@@ -33,6 +34,8 @@ SPARE_MS = 15_000
 """A sweep begins nothing new when it has less time left than this."""
 ORPHAN_CALLS = 20
 WELCOME_S = 3.0
+RETRY_S = 30
+"""After the first try; after each further one it takes so much longer."""
 UNKNOWN_TRIES = 3
 """How often something may be told of a stream that is not there, before it is dropped."""
 
@@ -47,15 +50,21 @@ class _Batch(AsyncBatchProcessor):
         return run(every())
 
 
-def _batch(name: str, kind: EventType, handle: Callable[[Any], Awaitable[None]], failures: str) -> Handler:
-    """Each record of a batch by itself, all at once; those that fail are counted, and come again."""
+def _batch(
+    name: str, kind: EventType, handle: Callable[[Any], Awaitable[None]], failures: str, retry_s: int = 0
+) -> Handler:
+    """Each record of a batch by itself, all at once; those that fail are counted, and come again: after ``retry_s``, if
+    it is given and that may help.
+    """
 
     async def one(record: Any) -> None:
         try:
             await handle(record)
-        except Exception:
+        except Exception as error:
             count(failures)
             log.exception("event failed", record=record.raw_event)
+            if retry_s and isinstance(error, NotFound | Stale | Unavailable):
+                await _again(record, retry_s)
             raise
 
     def handler(event: dict[str, Any], context: Any) -> Any:
@@ -67,6 +76,14 @@ def _batch(name: str, kind: EventType, handle: Callable[[Any], Awaitable[None]],
 
     handler.__name__ = name
     return told(handler)
+
+
+async def _again(record: SQSRecord, after_s: int) -> None:
+    tries = int(record.attributes.approximate_receive_count or 1)
+    try:
+        await core().adapters.retries()(record.event_source_arn, record.receipt_handle, after_s * tries)
+    except Exception:  # noqa: BLE001  (then it comes when its queue says so)
+        log.warning("a message comes again late", id=record.message_id, exc_info=True)
 
 
 def _unknown(record: Mapping[str, Any]) -> None:
@@ -90,8 +107,11 @@ async def _uploaded(record: SQSRecord) -> None:
 
 
 async def _transcoded(record: SQSRecord) -> None:
-    report = await meaning(record.body, core().adapters.transcoder().heard)
-    if report is None:  # the transcoder says in the log what it did not know
+    def unknown(what: str) -> None:
+        _unknown({**record.raw_event, "unknown": what})
+
+    report = await meaning(record.body, partial(core().adapters.transcoder().heard, unknown=unknown))
+    if report is None:
         count("ReportsIgnored")
         return
     await core().apply_report()(report)
@@ -163,8 +183,8 @@ async def _fanned_out(record: SQSRecord) -> None:
     await _deliver([named(record.body)])
 
 
-on_upload = _batch("on_upload", EventType.SQS, _uploaded, "UploadFailures")
-on_transcode = _batch("on_transcode", EventType.SQS, _transcoded, "TranscodeFailures")
+on_upload = _batch("on_upload", EventType.SQS, _uploaded, "UploadFailures", RETRY_S)
+on_transcode = _batch("on_transcode", EventType.SQS, _transcoded, "TranscodeFailures", RETRY_S)
 on_stream = _batch("on_stream", EventType.SQS, _broadcast, "StreamFailures")
 on_recording = _batch("on_recording", EventType.SQS, _broadcast, "RecordingFailures")
 on_outbox = _batch("on_outbox", EventType.DynamoDBStreams, _stored, "OutboxFailures")

@@ -40,10 +40,10 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def links(clock: FakeClock, mode: LinkMode = LinkMode.COOKIE, **more: Any) -> CloudFrontLinks:
+def links(clock: FakeClock, **more: Any) -> CloudFrontLinks:
     signer = Signer(SigningKey("K2JCJMDEHXQW5F", pem(KEY)))
     door = Links(b"key", "https://api.example.com", clock.now)
-    return CloudFrontLinks(signer, door, clock.now, media_url=f"{CDN}/", mode=mode, **more)
+    return CloudFrontLinks(signer, door, clock.now, media_url=f"{CDN}/", **more)
 
 
 def decoded(text: str) -> bytes:
@@ -134,16 +134,15 @@ def test_cookies_of_a_distribution_under_a_path(clock: FakeClock) -> None:
 
 def test_a_picture_in_a_list_needs_no_cookie(clock: FakeClock) -> None:
     """Whoever sees the list has opened no session for each video in it."""
-    for mode in (LinkMode.COOKIE, LinkMode.TOKEN):
-        url, said, rest = signed_query(links(clock, mode).granted(GRANT, POSTER).url)
-        assert url == f"{CDN}/{POSTER}"
-        assert said == policy(int(GRANT.until.timestamp()))
-        assert rest == {"Key-Pair-Id": "K2JCJMDEHXQW5F", "Hash-Algorithm": "SHA256"}
+    url, said, rest = signed_query(links(clock).granted(GRANT, POSTER, LinkMode.TOKEN).url)
+    assert url == f"{CDN}/{POSTER}"
+    assert said == policy(int(GRANT.until.timestamp()))
+    assert rest == {"Key-Pair-Id": "K2JCJMDEHXQW5F", "Hash-Algorithm": "SHA256"}
 
 
 def test_without_cookies_playlists_come_through_our_door(clock: FakeClock) -> None:
     door = Links(b"key", "https://api.example.com", clock.now)
-    link = links(clock, LinkMode.TOKEN).granted(GRANT, MANIFEST)
+    link = links(clock).granted(GRANT, MANIFEST, LinkMode.TOKEN)
     assert (link.url, link.mode, link.cookies) == (door.granted(GRANT, MANIFEST), LinkMode.TOKEN, {})
 
 
@@ -182,7 +181,7 @@ async def playlists(clock: FakeClock) -> SignedPlaylists:
     for name, text in (("hls/master.m3u8", MASTER), ("hls/v.m3u8", VARIANT), ("storyboard.vtt", STORYBOARD)):
         await media.put(f"v/vid_1/a1/{name}", text.encode(), "")
     await media.put(POSTER, b"", "")
-    return SignedPlaylists(media, links(clock, LinkMode.TOKEN), door)
+    return SignedPlaylists(media, links(clock), door)
 
 
 async def content(delivery: SignedPlaylists, name: str, grant: Grant | None) -> list[str]:
@@ -249,7 +248,7 @@ async def test_no_other_byte_comes_through_our_door(clock: FakeClock) -> None:
 
 async def test_the_door_knows_its_grants(clock: FakeClock) -> None:
     delivery = await playlists(clock)
-    token = links(clock, LinkMode.TOKEN).granted(GRANT, MANIFEST).url.split("/")[5]
+    token = links(clock).granted(GRANT, MANIFEST, LinkMode.TOKEN).url.split("/")[5]
     assert delivery.grant(token) == GRANT
     clock.advance(timedelta(hours=1))
     with pytest.raises(Forbidden) as refused:

@@ -79,8 +79,8 @@ def test_there_is_a_name_for_every_kind_of_event() -> None:
 @pytest.mark.parametrize("kind", GOLDEN, ids=lambda kind: kind.__name__)
 def test_rows_of_earlier_versions_are_read(kind: type[Any]) -> None:
     """And written with at least the same fields, of the same names."""
-    value = value_of(GOLDEN[kind], kind)
-    assert text_of(value) == GOLDEN[kind]
+    written = json.loads(text_of(value_of(GOLDEN[kind], kind)))
+    assert json.loads(GOLDEN[kind]).items() <= written.items()
 
 
 @pytest.mark.parametrize("kind", GOLDEN_EVENTS)

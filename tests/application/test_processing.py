@@ -26,7 +26,7 @@ from domain.errors import (
 )
 from domain.ids import JobId, VideoId
 from domain.media import FIRST_MANIFEST, MANIFEST, Media, Rendition
-from domain.processing import ATTEMPTS_MOST, HANG, LEASE, STALL, Failure, Processing, Report, State
+from domain.processing import ATTEMPTS_MOST, HANG, LEASE, STALL, STARTS_MOST, Failure, Processing, Report, State
 from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, VideoFailed, VideoReady, Visibility
 from domain.watching import GRANT_LIFE
@@ -50,11 +50,14 @@ class Studio:
     jobs: dict[JobId, Report] = field(factory=dict)
     cancelled: list[JobId] = field(factory=list)
     full: list[bool] = field(factory=list)
+    refused: list[VideoId] = field(factory=list)
 
     async def start(self, order: TranscodeOrder) -> JobId:
         await asyncio.sleep(0)
         if self.full:
             raise Unavailable("full")
+        if order.video in self.refused:
+            raise RuntimeError("this file is beyond me")
         job = JobId(f"job-{order.video}-{order.attempt}-{len(self.jobs)}")
         self.jobs[job] = Report(video=order.video, attempt=order.attempt, job=job, state=State.PENDING)
         return job
@@ -533,16 +536,49 @@ async def test_one_that_no_transcoder_takes_keeps_no_other_waiting(world: World)
         await world.core.request_processing()(await completed(world, video))
     world.clock.advance(2 * LEASE)
 
-    class Choosy:
-        async def start(self, order: TranscodeOrder) -> JobId:
-            if order.video == refused:
-                raise RuntimeError("this file is beyond me")
-            return await studio.start(order)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(studio, name)
-
-    start = evolve(world.core.start_transcode(), transcoder=Choosy())
+    studio.refused.append(refused)
     with pytest.raises(RuntimeError, match="beyond me"):
-        await evolve(world.core.sweep_processing(), start=start)()
+        await world.core.sweep_processing()()
     assert {report.video for report in studio.jobs.values()} == set(others)
+
+
+async def test_what_no_transcoder_ever_takes_fails(world: World) -> None:
+    """Its owner sees so, and may have it tried again. That one is busy does not count."""
+    video, studio = await set_up(world)
+    studio.refused.append(video)
+    await world.core.request_processing()(await completed(world, video))
+    await world.take_events()
+    for count in range(1, STARTS_MOST + 1):
+        studio.full.append(True)
+        world.clock.advance(LEASE + timedelta(seconds=1))
+        assert await world.core.sweep_processing()() == 1
+        studio.full.clear()
+        world.clock.advance(LEASE + timedelta(seconds=1))
+        with pytest.raises(RuntimeError, match="beyond me"):
+            await world.core.sweep_processing()()
+        assert (await world.raw.processings().get(video)).failed_starts == count
+    await world.settle()
+    shown = await world.show(world.owner, video)
+    assert shown.video.failure == Failure("encoder_failed", "the transcoder does not take this video")
+    world.clock.advance(2 * LEASE)
+    assert await world.core.sweep_processing()() == 0
+    studio.refused.clear()
+    await world.core.retry_processing()(world.owner, video)
+    await world.settle()
+    assert [report.attempt for report in studio.jobs.values()] == [2]
+
+
+async def test_a_start_that_fails_after_another_had_a_job(world: World) -> None:
+    video, studio = await set_up(world)
+    await world.core.request_processing()(await completed(world, video))
+
+    class Late(Studio):
+        async def start(self, order: TranscodeOrder) -> JobId:
+            world.clock.advance(LEASE + timedelta(seconds=1))
+            await world.core.start_transcode()(order.video, order.attempt)
+            raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await evolve(world.core.start_transcode(), transcoder=Late())(video, 1)
+    stored = await world.raw.processings().get(video)
+    assert ([stored.job], stored.failed_starts) == (list(studio.jobs), 0)

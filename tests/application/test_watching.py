@@ -7,7 +7,7 @@ import pytest
 from attrs import define, evolve, field
 
 from application.channels import Picture
-from application.ports import Delivery, File, LinkMode, Pretence
+from application.ports import Delivery, File, Link, LinkMode, Pretence
 from application.watching import OpenFile
 from domain.access import ANONYMOUS
 from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthenticated
@@ -55,6 +55,27 @@ async def test_playing_what_is_not_public_takes_a_grant(
     await world.core.open_file()(key, token)
     with pytest.raises(NotFound):
         await world.core.open_file()(key)
+
+
+async def test_a_player_says_whether_it_keeps_cookies(world: World) -> None:
+    """Files that a list shows are never left to cookies: nobody opens a session for each."""
+    video = await world.publish(visibility=Visibility.PRIVATE)
+    asked: list[LinkMode] = []
+
+    class Media:
+        def granted(self, grant: Grant, key: str, mode: LinkMode = LinkMode.COOKIE) -> Link:
+            del grant
+            asked.append(mode)
+            return Link(key, mode)
+
+    media: Any = Media()
+    cards = evolve(world.core.video_cards(), media=media)
+    open_playback = evolve(world.core.open_playback(), media=media, cards=cards)
+    for wish, mode in (({}, LinkMode.COOKIE), ({"mode": LinkMode.TOKEN}, LinkMode.TOKEN)):
+        asked.clear()
+        assert (await open_playback(world.editor, video, **wish)).link.mode is mode
+        assert asked.pop() is mode
+        assert set(asked) == {LinkMode.TOKEN}
 
 
 async def test_nothing_to_play_yet(world: World) -> None:

@@ -18,7 +18,7 @@ from adapters.files import checked
 from adapters.inmemory.media import InMemoryFile, size_mismatch, upload_closed
 from adapters.links import Links
 from adapters.system import Ulids
-from application.ports import File, LinkMode, Now, SmallTicket
+from application.ports import File, Now, SmallTicket
 from domain.errors import Invalid, NotFound
 from domain.ids import VideoId
 from domain.uploads import Part, Upload
@@ -101,19 +101,19 @@ class Buckets:
         label = created["Distribution"]["DomainName"].partition(".")[0]
         self.media_url = f"{self.world.stack.endpoint}{PATH}{label}"
 
-    def links(self, now: Now, mode: LinkMode = LinkMode.COOKIE) -> CloudFrontLinks:
-        return CloudFrontLinks(Signer(self.key), self.door(now), now, media_url=self.media_url, mode=mode)
+    def links(self, now: Now) -> CloudFrontLinks:
+        return CloudFrontLinks(Signer(self.key), self.door(now), now, media_url=self.media_url)
 
     @staticmethod
     def door(now: Now) -> Links:
         return Links(b"key", DOOR, now)
 
-    def shown(self, now: Now, mode: LinkMode = LinkMode.COOKIE) -> S3MediaStore:
+    def shown(self, now: Now) -> S3MediaStore:
         gone = Invalidations(self.cloudfront, self.distribution, Ulids(now))
-        return S3MediaStore(self.s3, self.media, self.links(now, mode), gone)
+        return S3MediaStore(self.s3, self.media, self.links(now), gone)
 
-    def playlists(self, now: Now, mode: LinkMode) -> SignedPlaylists:
-        return SignedPlaylists(self.shown(now), self.links(now, mode), self.door(now))
+    def playlists(self, now: Now) -> SignedPlaylists:
+        return SignedPlaylists(self.shown(now), self.links(now), self.door(now))
 
 
 @asynccontextmanager

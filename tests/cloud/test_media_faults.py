@@ -14,7 +14,7 @@ from adapters.aws.cloudfront import Invalidations
 from adapters.aws.dynamo import delete
 from adapters.aws.ivs import _KEEP, IvsIngest, _at
 from adapters.aws.mediaconvert import MediaConvertTranscoder
-from adapters.aws.queue import AT_ONCE, SqsQueue, named
+from adapters.aws.queue import AT_ONCE, SqsQueue, SqsRetries, named
 from adapters.aws.reports import Messages, SqsReports
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.secrets import Keys, keys
@@ -293,6 +293,19 @@ async def test_events_are_named_to_their_workers_at_least_once(fault: Fault, ope
         async with calling(fault, "sqs", operation, here.account) as sqs:
             await tried(lambda: SqsQueue(sqs, here.queue_url).send(events))
         assert {named(body) for body in await here.taken()} == set(events)
+
+
+@faults("sqs", "ChangeMessageVisibility")
+async def test_a_message_comes_again_sooner_than_its_queue_says(fault: Fault, operation: str) -> None:
+    async with mailbox() as here:
+        await here.messages.tell(REPORT)
+        (message,) = (await here.sqs.receive_message(QueueUrl=here.queue_url))["Messages"]
+        assert await here.taken() == []
+        url, account, name = here.queue_url.rsplit("/", 2)
+        async with calling(fault, "sqs", operation, here.account) as sqs:
+            retries = SqsRetries(sqs, url)
+            await tried(lambda: retries(f"arn:aws:sqs:us-east-1:{account}:{name}", message["ReceiptHandle"], 0))
+        assert len(await here.taken()) == 1
 
 
 @faults("cloudfront", "CreateInvalidation")

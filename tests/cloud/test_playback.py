@@ -112,7 +112,7 @@ async def test_cookies_play_all_of_one_video(shown: Shown) -> None:
 
 async def test_signed_playlists_play_without_cookies(shown: Shown) -> None:
     """Playlists come through our door, everything that they name from CloudFront."""
-    delivery = shown.studio.buckets.playlists(now, LinkMode.TOKEN)
+    delivery = shown.studio.buckets.playlists(now)
     for asked in (grant(), None):
 
         async def fetch(url: str, asked: Grant | None = asked) -> tuple[int, bytes]:
@@ -132,7 +132,7 @@ async def test_signed_playlists_play_without_cookies(shown: Shown) -> None:
 
 async def test_pictures_need_no_cookie(shown: Shown) -> None:
     links = shown.studio.buckets.links(now)
-    for url in (links.open_url(PREFIX + POSTER), links.granted(grant(), PREFIX + POSTER).url):
+    for url in (links.open_url(PREFIX + POSTER), links.granted(grant(), PREFIX + POSTER, LinkMode.TOKEN).url):
         assert (await shown.viewer()(url))[1][:2] == b"\xff\xd8"
         assert (await shown.viewer()(url.partition("?")[0]))[0] == 403
 

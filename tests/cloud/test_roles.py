@@ -16,6 +16,10 @@ import pytest
 from attrs import frozen
 
 from adapters.aws.cognito import HANDLE
+from adapters.aws.reports import KIND
+from adapters.rows import text_of
+from domain.ids import JobId, VideoId
+from domain.processing import Report, State
 from tests.cloud.deployment import Deployment, aws, deploy
 from tests.cloud.site import PASSWORD, Site, say, until
 from tests.cloud.world import stack
@@ -163,6 +167,7 @@ def walked(guarded: Guarded, film: bytes) -> Guarded:
     _remove_what_is_transcoded(ada, channel, film)
     _broadcast(ada, bob, channel)
     _sign_up_by_halves(guarded)
+    _tell_of_a_job_of_nobodys(guarded)
     done = ada.do(
         "events",
         "publish_due",
@@ -283,6 +288,24 @@ def _sign_up_by_halves(guarded: Guarded) -> None:
     function = guarded.roles.deployed.outputs["OnSignup"]
     answer = aws(stack(auth=True), "lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     assert "FunctionError" not in answer
+
+
+def _tell_of_a_job_of_nobodys(guarded: Guarded) -> None:
+    """And of a file: they come again soon."""
+    sqs, outputs = aws(stack(auth=True), "sqs"), guarded.roles.deployed.outputs
+    report = Report(video=VideoId("vid_none"), attempt=1, job=JobId("job_none"), state=State.PROBING)
+    created = {
+        "version": "0", "id": "x", "source": "aws.s3", "detail-type": "Object Created",
+        "detail": {
+            "version": "0", "bucket": {"name": outputs["RawBucket"]}, "object": {"key": "raw/upl_01J9ZQ6T5V8C3D2E1F0G9H8J7K/source"},
+        },
+    }  # fmt: skip
+    said = {"JobQueue": {"detail-type": KIND, "detail": text_of(report)}, "UploadQueue": created}
+    for queue, body in said.items():
+        sqs.send_message(QueueUrl=outputs[queue], MessageBody=json.dumps(body))
+    again = "sqs:ChangeMessageVisibility"
+    both = {"OnTranscode", "OnUpload"}
+    until(lambda: {who for who, action, _ in guarded.roles.used() if action == again} == both, calls=10_000)
 
 
 def _send_what_is_no_film(ada: Site, channel: str) -> None:

@@ -495,10 +495,12 @@ GRANT = Grant(VideoId("vid_1"), Audience.MEMBER, START + timedelta(minutes=1, mi
 
 
 async def test_a_granted_link_carries_its_grant_and_leads_to_the_neighbours(door: Store) -> None:
-    link = door.granted(GRANT, "v/vid_1/a1/hls/master.m3u8")
-    assert link.mode is LinkMode.TOKEN
-    assert link.url == f"{BASE}/media/g/{token(link.url)}/v/vid_1/a1/hls/master.m3u8"
-    assert door.grant(token(link.url)) == GRANT
+    """To whoever keeps cookies as to whoever does not."""
+    for mode in (LinkMode.COOKIE, LinkMode.TOKEN):
+        link = door.granted(GRANT, "v/vid_1/a1/hls/master.m3u8", mode)
+        assert (link.mode, link.cookies) == (LinkMode.TOKEN, {})
+        assert link.url == f"{BASE}/media/g/{token(link.url)}/v/vid_1/a1/hls/master.m3u8"
+        assert door.grant(token(link.url)) == GRANT
 
 
 async def test_an_open_link_names_the_key(door: Store) -> None:

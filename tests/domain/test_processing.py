@@ -23,6 +23,7 @@ from domain.processing import (
     REMOVED,
     SKEW,
     STALL,
+    STARTS_MOST,
     TERMINAL,
     Entry,
     Failure,
@@ -247,6 +248,28 @@ def test_what_has_a_job_is_never_claimed(state: State) -> None:
     """However long ago it spoke."""
     with pytest.raises(Conflict):
         at(state).claim(1, T0 + timedelta(days=9))
+
+
+def test_an_attempt_that_cannot_be_started_fails_in_the_end() -> None:
+    """Another one counts anew, and so does another place."""
+    waits, now = new(), T0
+    for count in range(1, STARTS_MOST):
+        now += 2 * LEASE
+        waits = waits.claim(1, now).start_failed(1, now)
+        assert (waits.state, waits.failed_starts) == (State.PENDING, count)
+        assert not waits.claimable(1, now), "the lease keeps the tries apart"
+    assert waits.moved(SOON).failed_starts == 0
+    failed = waits.start_failed(1, now)
+    assert (failed.state, failed.lease_until, failed.updated_at) == (State.FAILED, None, now)
+    assert failed.failure is not None
+    assert (failed.failure.code, failed.tries_again) == ("encoder_failed", False)
+    assert failed.log[-1] == Entry(now, 1, State.FAILED, "encoder_failed")
+    assert failed.start_failed(1, now) is failed
+    again = failed.retry(now)
+    assert (again.failed_starts, again.attempt) == (0, 2)
+    assert again.start_failed(1, now) is again, "that was the attempt before"
+    bound = again.bind(2, OURS, now)
+    assert bound.start_failed(2, now) is bound, "another start had a job"
 
 
 @pytest.mark.parametrize("attempt", [0, 2])

@@ -1,5 +1,6 @@
 """Watching over HTTP: leave to play, and heartbeats."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -38,6 +39,20 @@ async def test_a_video_that_is_not_for_everyone(scene: Scene, visibility: str) -
     assert (await scene.http.get(body["manifest_url"])).status_code == 200
     scene.clock.advance(timedelta(hours=1))
     assert problem(await scene.http.get(body["manifest_url"])) == (403, "link_expired")
+
+
+async def test_how_links_are_to_work(scene: Scene) -> None:
+    """A store asks for cookies from nobody who has none; what is public needs neither."""
+    ada, path = await stage(scene, "private")
+    public = f"/v1/videos/{await scene.video(ada, await scene.channel(ada, 'two'))}"
+    wishes: Sequence[object] = (None, {}, {"mode": "cookie"}, {"mode": "token"})
+    for wish in wishes:
+        body = (await scene.call("POST", f"{path}/playback-sessions", wish, by=ada)).json()
+        assert body["mode"] == "token"
+        assert (await scene.call("POST", f"{public}/playback-sessions", wish)).json()["mode"] == "public"
+    refused: Sequence[object] = ({"mode": "public"}, {"mode": None}, [])
+    for wish in refused:
+        assert problem(await scene.call("POST", f"{path}/playback-sessions", wish, by=ada)) == (422, "invalid")
 
 
 async def test_what_cannot_be_played(scene: Scene) -> None:

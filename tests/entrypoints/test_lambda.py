@@ -162,6 +162,24 @@ def test_a_report_about_nothing_known_comes_again(functions: Functions) -> None:
     assert state(functions, metadata) is State.PROBING
 
 
+def test_a_record_that_failed_comes_again_soon(functions: Functions) -> None:
+    """Later each time; one that cannot be read when its queue says so, and so do all when SQS cannot be asked."""
+    metadata = transcoding(functions)
+    unknown = aws.job("ERROR", {**metadata, "video_id": "vid_unknown"}, errorCode=1010)
+    put_off: list[tuple[str, int]] = []
+
+    async def retries(queue: str, receipt: str, after_s: int) -> None:
+        put_off.append((f"{queue.rpartition(':')[2]} {receipt}", after_s))
+        if after_s > 60:
+            raise Unavailable("SQS is away")
+
+    functions.core.adapters.retries.override(Object(retries))
+    for tried in (1, 2, 3):
+        assert functions.failed("on_transcode", aws.of_sqs(unknown, "{", tried=tried)) == ["m0", "m1"]
+    assert functions.failed("on_upload", aws.of_sqs("{")) == ["m0"]
+    assert put_off == [("queue AQEB", 30), ("queue AQEB", 60), ("queue AQEB", 90)]
+
+
 def test_states_and_stacks_that_are_not_known_are_passed_over(functions: Functions) -> None:
     """A new state of MediaConvert's, another stack's job, another version of ours."""
     metadata = transcoding(functions)
@@ -170,7 +188,8 @@ def test_states_and_stacks_that_are_not_known_are_passed_over(functions: Functio
         aws.job("ERROR", {**metadata, "schema": "99"}), aws.job("ERROR", {}),
     )  # fmt: skip
     assert functions.failed("on_transcode", aws.of_sqs(*passed)) == []
-    assert functions.counted()["ReportsIgnored"] == len(passed)
+    counted = functions.counted()
+    assert (counted["ReportsIgnored"], counted["UnknownEvents"]) == (len(passed), 2)
 
 
 # --- on_stream and on_recording ----------------------------------------------------------------------

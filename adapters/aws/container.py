@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from itertools import count
 from typing import Any
@@ -29,7 +30,7 @@ from adapters.aws.notifications import DynamoInbox
 from adapters.aws.outbox import DynamoOutbox
 from adapters.aws.processing import DynamoProcessings
 from adapters.aws.queue import SqsQueue, SqsRetries
-from adapters.aws.reports import Messages
+from adapters.aws.reports import tell
 from adapters.aws.rounds import DynamoRounds
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.search import DynamoSearch
@@ -213,9 +214,9 @@ class Aws(DeclarativeContainer):
     media = Singleton(S3MediaStore, s3, settings.provided.media_bucket, links, gone)
     store = Singleton(S3UploadStore, s3, settings.provided.raw_bucket, now)
     delivery = Singleton(SignedPlaylists, media, links, door)
-    messages = Singleton(Messages, sqs, settings.provided.job_queue_url)
+    told = Singleton(partial, tell, sqs, settings.provided.job_queue_url)
     places = Singleton(_places, settings)
-    transcoder = Singleton(MediaConvertTranscoder, mediaconvert, s3, media, places, messages.provided.tell)
+    transcoder = Singleton(MediaConvertTranscoder, mediaconvert, s3, media, places, told)
     reports: Provider[Any] = Object(None)
     """They come as events (``entrypoints.lambda.events``)."""
     ingest = Singleton(

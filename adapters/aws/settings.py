@@ -82,7 +82,7 @@ class AwsSettings:
                 return parse(default or "")
 
         region, pool = get("AWS_REGION", None), get("POOL_ID")
-        issuer = get("ISSUER", f"https://cognito-idp.{region}.amazonaws.com/{pool}", _address)
+        issuer = get("ISSUER", issuer_of(region, pool), _address)
         prefix = get("TABLES", None)
         settings = cls(
             region=region,
@@ -94,7 +94,7 @@ class AwsSettings:
             pool_id=pool,
             client_id=get("CLIENT_ID"),
             issuer=issuer,
-            jwks_url=get("JWKS_URL", f"{issuer}/.well-known/jwks.json", _address),
+            jwks_url=get("JWKS_URL", jwks_url_of(issuer), _address),
             cdn_url=get("CDN_URL", "", _address),
             cookie_domain=get("COOKIE_DOMAIN"),
             distribution_id=get("DISTRIBUTION_ID"),
@@ -114,6 +114,16 @@ class AwsSettings:
         if wrong:
             raise Invalid("; ".join(wrong), code="wrong_settings")
         return settings
+
+
+def issuer_of(region: str, pool_id: str) -> str:
+    """What a pool's tokens say in ``iss``."""
+    return f"https://cognito-idp.{region}.amazonaws.com/{pool_id}"
+
+
+def jwks_url_of(issuer: str) -> str:
+    """Where the keys are, unless something stands in for Cognito."""
+    return f"{issuer}/.well-known/jwks.json"
 
 
 def _address(text: str) -> str:

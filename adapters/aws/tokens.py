@@ -17,16 +17,6 @@ TIMEOUT_S = 3.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def issuer_of(region: str, pool_id: str) -> str:
-    """What a pool's tokens say in ``iss``."""
-    return f"https://cognito-idp.{region}.amazonaws.com/{pool_id}"
-
-
-def jwks_url_of(issuer: str) -> str:
-    """Where the keys are, unless something stands in for Cognito."""
-    return f"{issuer}/.well-known/jwks.json"
-
-
 class _Key(msgspec.Struct):
     """What every key of a JWKS has, and one for RSA in addition."""
 

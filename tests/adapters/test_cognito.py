@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from joserfc.jwk import RSAKey
 
 from adapters.aws.cognito import CLIENT, HANDLE, LIST_MOST, CognitoAccounts, secret_of
-from adapters.aws.tokens import CognitoKeys, issuer_of, jwks_url_of
+from adapters.aws.settings import issuer_of, jwks_url_of
+from adapters.aws.tokens import CognitoKeys
 from adapters.credentials import Passwords
 from adapters.inmemory.outbox import Changes, InMemoryOutbox
 from adapters.inmemory.users import InMemoryUsers

@@ -14,7 +14,7 @@ from entrypoints.settings import PROFILES, Settings
 OWN = {
     "public_url", "data", "database", "queue", "transcode_jobs", "shared", "lookout", "machine", "passwords", "links",
     "settings", "pems", "http", "make", "dynamodb", "s3", "cognito", "mediaconvert", "cloudfront", "sqs", "tables", "door",
-    "gone", "messages", "places", "rtmp", "lock", "viewers", "station", "ivs", "ivs_once", "live_pem", "chat_wire",
+    "gone", "told", "places", "rtmp", "lock", "viewers", "station", "ivs", "ivs_once", "live_pem", "chat_wire",
     "ivschat", "ivschat_once",
 }  # fmt: skip
 """What a container is made of or keeps to itself."""

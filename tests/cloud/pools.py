@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from adapters.aws.cognito import CLIENT, GROUPS, POOL
-from adapters.aws.tokens import issuer_of
+from adapters.aws.settings import issuer_of
 from adapters.credentials import stored
 from application.ports import Now
 from tests.cloud.wire import NOW_HEADER

@@ -15,7 +15,7 @@ from adapters.aws.dynamo import delete
 from adapters.aws.ivs import _KEEP, IvsIngest, _at
 from adapters.aws.mediaconvert import MediaConvertTranscoder
 from adapters.aws.queue import AT_ONCE, SqsQueue, SqsRetries, named
-from adapters.aws.reports import Messages, SqsReports
+from adapters.aws.reports import tell
 from adapters.aws.s3 import S3MediaStore, S3UploadStore
 from adapters.aws.secrets import Keys, keys
 from application.ports import TranscodeOrder
@@ -265,24 +265,8 @@ REPORT = Report(video=ORDER.video, attempt=1, job=JobId("job_1"), state=State.PR
 async def test_a_report_is_told_at_least_once(fault: Fault, operation: str) -> None:
     async with mailbox() as here:
         async with calling(fault, "sqs", operation, here.account) as sqs:
-            await tried(lambda: Messages(sqs, here.queue_url).tell(REPORT))
+            await tried(lambda: tell(sqs, here.queue_url, REPORT))
         assert await here.reports.next() == REPORT
-
-
-@faults("sqs", "ReceiveMessage", "DeleteMessage")
-async def test_a_report_is_heard_until_it_is_settled(fault: Fault, operation: str) -> None:
-    """One that was given out comes again when that answer was lost: here at once, as no message is held back."""
-    async with mailbox(hold_s=0) as here:
-        await here.messages.tell(REPORT)
-        async with calling(fault, "sqs", operation, here.account) as sqs:
-            reports = SqsReports(sqs, here.queue_url, _means_nothing)
-            assert await tried(reports.next) == REPORT
-            await tried(lambda: reports.settle(REPORT))
-        assert await here.held() == 0
-
-
-async def _means_nothing(_: Any) -> None:
-    """Where nobody says anything of MediaConvert."""
 
 
 @faults("sqs", "SendMessageBatch")
@@ -298,7 +282,7 @@ async def test_events_are_named_to_their_workers_at_least_once(fault: Fault, ope
 @faults("sqs", "ChangeMessageVisibility")
 async def test_a_message_comes_again_sooner_than_its_queue_says(fault: Fault, operation: str) -> None:
     async with mailbox() as here:
-        await here.messages.tell(REPORT)
+        await here.tell(REPORT)
         (message,) = (await here.sqs.receive_message(QueueUrl=here.queue_url))["Messages"]
         assert await here.taken() == []
         url, account, name = here.queue_url.rsplit("/", 2)

@@ -399,7 +399,7 @@ async def told_in_sqlite() -> AsyncIterator[Told]:
 @asynccontextmanager
 async def told_over_sqs() -> AsyncIterator[Told]:
     async with mailbox() as box:
-        yield Told(box.reports, box.messages.tell, box.advance)
+        yield Told(box.reports, box.tell, box.advance)
 
 
 @pytest.fixture(params=[told_in_memory, told_in_sqlite, told_over_sqs], ids=["in_memory", "sqlite", "sqs"])

@@ -40,6 +40,14 @@ CALLS: Mapping[str, tuple[Any, Any]] = {
         aws.confirmation("sub", "PostConfirmation_ConfirmForgotPassword"),
         aws.confirmation("sub", "PostConfirmation_ConfirmForgotPassword"),
     ),
+    "entrypoints.lambda.events.on_stream": (aws.of_sqs("poison"), {"batchItemFailures": [{"itemIdentifier": "m0"}]}),
+    "entrypoints.lambda.events.on_recording": (
+        aws.of_sqs("poison"), {"batchItemFailures": [{"itemIdentifier": "m0"}]},
+    ),
+    "entrypoints.lambda.events.on_chat": (
+        {"MessageId": "m", "Content": "Hi", "Sender": {"UserId": "someone"}},
+        {"ReviewResult": "DENY", "Attributes": {"Reason": "this room is not ours"}},
+    ),
     "entrypoints.lambda.events.on_schedule": ({"tasks": []}, {}),
 }  # fmt: skip
 """An event for each function that asks nobody anything, and its answer."""

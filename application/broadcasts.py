@@ -119,18 +119,24 @@ class CutOff:
 
     async def __call__(self, stream: Stream, reason: EndReason) -> bool:
         """True if a session was under way, be it that it waited for its encoder."""
+        last = await self.under_way(stream.id)
         cut = await self.ingest.stop(stream) if stream.ingest else False
-        return await self.note(stream, reason) or cut
+        return await self.note(stream, last, reason) or cut
 
-    async def note(self, stream: Stream, reason: EndReason) -> bool:
-        """The same, of what the ingest has cut off already."""
-        timeline = (await self.broadcasts.timelines([stream.id])).get(stream.id)
-        last = timeline.last if timeline and timeline.current else None
+    async def under_way(self, stream: StreamId) -> BroadcastId | None:
+        """The last broadcast of the session that goes on, if one does. To be asked before anything is cut off: what the
+        ingest says of the end may be heard before we say why it was.
+        """
+        timeline = (await self.broadcasts.timelines([stream])).get(stream)
+        return timeline.last.id if timeline and timeline.last and timeline.current else None
+
+    async def note(self, stream: Stream, last: BroadcastId | None, reason: EndReason) -> bool:
+        """Say why the ingest cut off what was under way; False if nothing was."""
         if last is None:
             return False
         now = self.now()
         event = SessionEvent(
-            id=self.new_id(EVENT), stream=stream.id, broadcast=last.id, kind=Happening.STOPPED, at=now,
+            id=self.new_id(EVENT), stream=stream.id, broadcast=last, kind=Happening.STOPPED, at=now,
             received_at=now, detail={"reason": reason.value},
         )  # fmt: skip
         await self.hear(stream, event)

@@ -336,8 +336,9 @@ class RotateKey:
     async def __call__(self, actor: Actor, stream: StreamId) -> IngestPoint:
         """Raises Conflict (``stream_disabled``)."""
         stored = await self.show.opened(actor, stream)
+        last = await self.cut_off.under_way(stream)
         point = await self.ingest.rotate(stored)
-        await self.cut_off.note(stored, EndReason.KEY_ROTATED)
+        await self.cut_off.note(stored, last, EndReason.KEY_ROTATED)
         return point
 
 
@@ -354,11 +355,13 @@ class EnableStream:
     now: Now
 
     async def __call__(self, actor: Actor, stream: StreamId, *, enabled: bool) -> StreamCard:
+        last = await self.cut_off.under_way(stream)
         changed = await self.backstage.change(actor, stream, lambda stored: stored.enable(enabled), self.now)
         if changed.ingest:
             await self.ingest.configure(changed)
-        if not enabled:
-            await self.cut_off(changed, EndReason.DISABLED)
+        if not enabled and changed.ingest:
+            await self.ingest.stop(changed)
+            await self.cut_off.note(changed, last, EndReason.DISABLED)
             await self.reflect(stream)
         return await self.cards.one(actor, await self.streams.get(stream))
 

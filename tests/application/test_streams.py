@@ -25,7 +25,7 @@ from domain.errors import (
 )
 from domain.ids import StreamId
 from domain.notifications import Kind
-from domain.streams import REMIND_BEFORE, Latency, StreamStatus
+from domain.streams import REMIND_BEFORE, Latency, Stream, StreamStatus
 from domain.videos import Audience, Visibility
 from tests.application.world import World
 
@@ -212,6 +212,36 @@ async def test_what_needs_a_broadcast(world: World) -> None:
     for wrong in ("", "é" * 513):
         with pytest.raises(Invalid):
             await world.core.annotate()(world.owner, stream, wrong)
+
+
+@pytest.mark.parametrize(
+    ("case", "call", "reason"),
+    [
+        ("rotate", "rotate", EndReason.KEY_ROTATED), ("disable", "configure", EndReason.DISABLED),
+        ("stop", "stop", EndReason.STOPPED),
+    ],
+)  # fmt: skip
+async def test_why_it_was_cut_off_is_known_though_its_end_was_heard_before(
+    world: World, monkeypatch: pytest.MonkeyPatch, case: str, call: str, reason: EndReason
+) -> None:
+    """Of a stream that waits for no encoder, whose ingest tells of the end while we ask for it."""
+    stream = await world.stream(reconnect_window_s=0)
+    await world.pretend(stream, Pretence.START)
+    ingest = world.raw.ingest()
+    asked, stop = getattr(ingest, call), ingest.stop
+
+    async def and_told(changed: Stream) -> object:
+        answer = await asked(changed)
+        await stop(changed)
+        while await world.hear():
+            pass
+        return answer
+
+    monkeypatch.setattr(ingest, call, and_told)
+    await ASKS[case][0](world, world.owner, stream)
+    monkeypatch.undo()
+    await world.settle()
+    assert [each.session.ended_reason for each in await world.sessions(stream)] == [reason]
 
 
 async def test_what_nobody_heard_of_is_stopped_too(world: World) -> None:

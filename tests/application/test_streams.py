@@ -233,7 +233,7 @@ async def test_why_it_was_cut_off_is_known_though_its_end_was_heard_before(
     async def and_told(changed: Stream) -> object:
         answer = await asked(changed)
         await stop(changed)
-        while await world.hear():
+        while await world.listen():
             pass
         return answer
 

@@ -100,6 +100,8 @@ class _Take:
     broadcasts: list[BroadcastId]
     over_at: datetime | None = None
     """None while a broadcast goes on."""
+    closing: "asyncio.Task[None] | None" = None
+    """What winds it up, once that has begun."""
 
 
 @define(eq=False)
@@ -439,6 +441,8 @@ class Station:
 
     def _goes_on(self, take: _Take, now: datetime) -> bool:
         """Whether what comes next belongs to it."""
+        if take.closing is not None:
+            return False
         standing = self._database.row(_STANDING, (take.name,))
         window = self._database.row(_WINDOW, (take.name,))
         if standing is None or window is None or not standing[0] or standing[1] != take.cut:
@@ -446,10 +450,13 @@ class Station:
         return take.over_at is None or now <= take.over_at + timedelta(seconds=window[0])
 
     async def _close(self, take: _Take) -> None:
-        """Its recording is whole."""
-        if self._takes.get(take.name) is not take:  # someone else is at it
-            return
-        del self._takes[take.name]
+        """Its recording is whole, whoever is cancelled meanwhile. Its stream has no other take before that is stored."""
+        if take.closing is None:
+            take.closing = asyncio.create_task(self._closed(take))
+            take.closing.add_done_callback(lambda _: self._takes.pop(take.name, None))
+        await ended(take.closing)
+
+    async def _closed(self, take: _Take) -> None:
         trouble = None
         try:
             await asyncio.to_thread(take.shelf.close)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -21,7 +22,7 @@ from attrs import evolve
 from adapters.local import station
 from adapters.local.audit import Audit
 from adapters.local.backup import backup, restore
-from adapters.local.feed import INDEX, MASTER
+from adapters.local.feed import INDEX, MASTER, Shelf
 from adapters.local.hls import segment_name
 from adapters.local.jobs import JobQueue
 from adapters.local.rtmp import Kind
@@ -35,7 +36,7 @@ from domain.streams import Stream
 from domain.videos import Audience
 from tests.durability.test_full import small_disk
 from tests.journey.server import ROOT, free_port
-from tests.media.live import Machine, clip, machine, sound, until
+from tests.media.live import PATIENCE_S, Machine, clip, machine, sound, until
 from tests.media.sender import Sender
 
 RATE = 25
@@ -152,6 +153,36 @@ async def test_an_encoder_that_is_back_too_late_begins_anew(here: Machine, films
     assert one.detail["recording"] != two.detail["recording"]
     assert one.detail["broadcasts"] != two.detail["broadcasts"]
     assert len(here.folders(stream)) == 2
+
+
+async def test_an_encoder_that_is_back_while_its_last_take_is_closed_begins_another(
+    here: Machine, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large recording takes its time to be on the disk."""
+    stream, film = await here.stream(window_s=30), clip(films, "cats")
+    first = await here.push(film, stream)
+    await until("a segment", here.listed(stream, 1))
+    await first.drop()
+    await until("the end", lambda: Happening.STREAM_END in here.kinds())
+    closing, whole = threading.Event(), threading.Event()
+    close = Shelf.close
+
+    def slowly(shelf: Shelf) -> None:
+        closing.set()
+        assert whole.wait(PATIENCE_S)
+        close(shelf)
+
+    monkeypatch.setattr(Shelf, "close", slowly)
+    await here.container.clock().advance(timedelta(seconds=31))
+    await until("the close", closing.is_set)
+    await here.push(film, stream)
+    on_air = here.station._on_air
+    await until("its pictures", lambda: stream.id in on_air and on_air[stream.id].feed.meter.key_at_ms is not None)
+    whole.set()
+    await until("another start", lambda: len(here.heard(Happening.STREAM_START)) == 2)
+    await here.ingest.stop(stream)
+    one, two = await ended(here, stream, 2)
+    assert one.detail["recording"] != two.detail["recording"]
 
 
 async def test_a_take_that_waits_in_vain_ends(here: Machine, films: Path) -> None:

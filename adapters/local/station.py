@@ -221,21 +221,17 @@ class Station:
         if work is not None:
             self._unstored.append(work)
         async with self._storing:
-            due = tuple(self._unstored)
-            if not due:
-                return
-
-            def all_due(transaction: Transaction) -> None:
-                for each in due:
-                    each(transaction)
-
-            try:
-                await ended(asyncio.ensure_future(self._database.write(all_due)))
-            except Unavailable as error:
-                if self._seldom.due(error.code):
-                    _log.warning("what happens in broadcasts cannot be stored just now: %s", error)
-            else:
-                del self._unstored[: len(due)]
+            while self._unstored:
+                try:
+                    await ended(asyncio.ensure_future(self._database.write(self._unstored[0])))
+                except Unavailable as error:
+                    if self._seldom.due(error.code):
+                        _log.warning("what happens in broadcasts cannot be stored just now: %s", error)
+                    return
+                except Exception:
+                    del self._unstored[0]  # it never can be, and must not keep the others from it
+                    raise
+                del self._unstored[0]
 
     def _signal(
         self, name: str, broadcast: BroadcastId | None, kind: Happening, at: datetime | None = None,

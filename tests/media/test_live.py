@@ -22,6 +22,7 @@ from attrs import evolve
 from adapters.local import station
 from adapters.local.audit import Audit
 from adapters.local.backup import backup, restore
+from adapters.local.database import Transaction
 from adapters.local.feed import INDEX, MASTER, Shelf
 from adapters.local.hls import segment_name
 from adapters.local.jobs import JobQueue
@@ -404,6 +405,17 @@ async def test_nonsense_ends_its_connection_and_nothing_else(here: Machine, film
     await until("nobody", lambda: not here.station._connections)
     await here.push(clip(films, "cats"), stream)
     await until("a segment", here.listed(stream, 1))
+
+
+async def test_what_cannot_be_stored_keeps_nothing_else_from_it(here: Machine, films: Path) -> None:
+    def impossible(_: Transaction) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await here.station._store(impossible)
+    stream = await here.stream()
+    await here.push(clip(films, "cats"), stream)
+    await until("the start", lambda: here.heard(Happening.STREAM_START, stream))
 
 
 async def test_whoever_says_nothing_is_not_waited_for(

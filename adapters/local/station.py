@@ -37,7 +37,7 @@ from adapters.local.told import SqliteSignals
 from adapters.rows import text_of, values_of
 from adapters.system import Seldom, secret, ticks
 from application.ports import NewId, Now, Signal
-from domain.broadcasts import BROADCASTS_MOST, Detail, Happening
+from domain.broadcasts import BROADCASTS_MOST, START_WITHIN, Detail, Happening
 from domain.errors import Unavailable
 from domain.ids import EVENT, BroadcastId, StreamId
 from domain.streams import live_prefix
@@ -51,6 +51,8 @@ GREET_S = 10.0
 """How long an encoder may take to say what it wants to send."""
 IDLE_S = 30.0
 """How long one that sends may say nothing."""
+START_S = START_WITHIN.total_seconds()
+"""How long one that may send may send nothing that can be shown: it keeps others from their place."""
 SILENT_S = 3.0
 STARVED = 0.75
 """What arrives in ``SILENT_S`` seconds lasts less than this part of them."""
@@ -582,6 +584,8 @@ class Station:
                 await self._close(take)
         said: list[Signal] = []
         for on_air in tuple(self._on_air.values()):
+            if on_air.take is None and ticks() - on_air.created_at > START_S:
+                on_air.end()
             if on_air.take is not None and not on_air.ending:
                 said += self._measured(on_air)
         if said:

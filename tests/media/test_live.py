@@ -38,7 +38,7 @@ from domain.videos import Audience
 from tests.durability.test_full import small_disk
 from tests.journey.server import ROOT, free_port
 from tests.media.live import PATIENCE_S, Machine, clip, machine, sound, until
-from tests.media.sender import Sender
+from tests.media.sender import Sender, message
 
 RATE = 25
 
@@ -434,6 +434,22 @@ async def test_whoever_says_nothing_is_not_waited_for(
         for sender in senders:
             group.create_task(sender.cut_off())
     await until("nobody but the encoder", lambda: len(here.station._connections) == 1)
+
+
+async def test_whoever_may_send_and_shows_nothing_loses_the_place(
+    here: Machine, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sound that nobody said how to decode is nothing."""
+    monkeypatch.setattr(station, "START_S", 0.5)
+    monkeypatch.setattr(station, "TICK_S", 0.1)
+    stream, other = await here.stream(), await here.stream(2)
+    await here.push(clip(films, "cats"), other)
+    async with Sender.publishing(await here.ingest.point(stream)) as sender:
+        sender.writer.write(message(Kind.AUDIO, 1, 0, b"\xaf\x01" + bytes(20)))
+        await sender.cut_off()
+    await until("the end", lambda: here.over(stream))
+    await until("segments", here.listed(other, 2))
+    assert not here.over(other)
 
 
 class _many:  # noqa: N801  (a context manager)

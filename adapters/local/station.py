@@ -17,6 +17,7 @@ import hmac
 import logging
 import os
 from asyncio import StreamReader, StreamWriter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -171,6 +172,8 @@ class Station:
         self._cleared: list[tuple[float, Shelf]] = []
         self._seen = -1
         self._seldom = Seldom()
+        self._refused: defaultdict[str, Seldom] = defaultdict(Seldom)
+        """By stream: encoders try again every few seconds, and each would be kept as an event."""
         self.port = settings.port
         self.listening = asyncio.Event()
 
@@ -310,7 +313,7 @@ class Station:
         except Refusal as refusal:
             # Never the key: whoever reads the log may not be one who may broadcast.
             _log.warning("an encoder was refused: %s (stream %s)", refusal, refusal.name or "unknown")
-            if refusal.name is not None:
+            if refusal.name is not None and self._refused[refusal.name].due(str(refusal)):
                 detail = {"reason": str(refusal)}
                 await self._say(self._signal(refusal.name, None, Happening.REFUSED, detail=detail))
             connection.refuse(str(refusal))

@@ -348,6 +348,25 @@ async def test_a_key_that_is_replaced_ends_what_it_sends(here: Machine, films: P
     await until("another start", lambda: len(here.heard(Happening.STREAM_START)) == 2)
 
 
+async def test_an_encoder_that_tries_again_and_again_is_told_of_once(here: Machine) -> None:
+    """A minute, for each reason."""
+    stream = await here.stream()
+    old = await here.ingest.point(stream)
+    await here.ingest.rotate(stream)
+
+    async def refused() -> None:
+        async with Sender.met(old) as sender:
+            await sender.ask(old.stream_key)
+            await sender.cut_off()
+
+    for _ in range(3):
+        await refused()
+    await here.ingest.configure(evolve(stream, enabled=False))
+    await refused()
+    await until("both", lambda: len(here.heard(Happening.REFUSED)) > 1)
+    assert [each.detail["reason"] for each in here.heard(Happening.REFUSED)] == ["key_replaced", "stream_disabled"]
+
+
 async def test_a_stream_that_is_disabled_or_removed_ends(here: Machine, films: Path) -> None:
     one, two, film = await here.stream(1), await here.stream(2), clip(films, "cats")
     encoders = [await here.push(film, each) for each in (one, two)]

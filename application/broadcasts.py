@@ -160,11 +160,13 @@ class SweepBroadcasts:
     new_id: NewId
 
     async def __call__(self) -> int:
-        """How many were due to be looked at. Raises Unavailable when the ingest does not say who is live: nothing is
-        concluded.
+        """How many were due to be looked at. What fails for one keeps no other from it, and is raised after them.
+
+        Raises Unavailable when the ingest does not say who is live: nothing is concluded.
         """
         sightings = await self.ingest.live()
         seen = frozenset(each.broadcast for each in sightings)
+        failed: list[Exception] = []
         for sighting in sightings:
             try:
                 await self._seen(await self.streams.by_ingest(sighting.ingest), sighting)
@@ -172,6 +174,8 @@ class SweepBroadcasts:
                 continue
             except (Stale, Unavailable):  # the next sweep looks again
                 continue
+            except Exception as error:  # noqa: BLE001  (it would keep them from it in every sweep)
+                failed.append(error)
         due = await self.broadcasts.due(self.now())
         known = await self.streams.many([each.stream for each in due])
         for timeline in due:
@@ -179,6 +183,10 @@ class SweepBroadcasts:
                 await self._due(known.get(timeline.stream), timeline, seen)
             except (Stale, Unavailable):
                 continue
+            except Exception as error:  # noqa: BLE001  (the same: those that wait the longest come first)
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("some broadcasts could not be looked at", failed)
         return len(due)
 
     async def _seen(self, stream: Stream, sighting: Sighting) -> None:

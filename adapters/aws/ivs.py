@@ -150,8 +150,9 @@ class IvsIngest:
         return str(made["channel"]["arn"])
 
     async def configure(self, stream: Stream) -> None:
-        if not stream.enabled:
+        if not stream.enabled:  # the rest can wait, and this cannot: it may be on the air with what it was before
             await self._drop_keys(stream.ingest)
+            return
         wanted = self._channels.settings(stream)
         with asking(BROADCASTS):
             there = (await self._client.get_channel(arn=stream.ingest))["channel"]

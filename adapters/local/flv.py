@@ -24,6 +24,10 @@ class Piece:
 _CODECS = {7: "avc1", 10: "mp4a"}
 _SHOWN = {"avc1", "hvc1", "mp4a"}
 """What MPEG-TS carries and players of HLS decode."""
+SIDE_MOST = 16_384
+"""Pixels: H.264 and H.265 allow no picture that is larger in any profile in use."""
+SET_MOST = 1024
+"""Bytes of a parameter set that are looked at. Encoders need tens of them, and to read n bits takes n * n steps."""
 _EXTENDED = 0x80
 _CODED = {1, 3}
 
@@ -109,8 +113,8 @@ class Meter:
     def told(self, values: Mapping[str, object]) -> None:
         """Of codecs whose setup is not read here, the encoder's word is taken."""
         width, height = values.get("width"), values.get("height")
-        if self.size is None and isinstance(width, float) and isinstance(height, float) and 0 < width * height < 1e9:
-            self.size = round(width), round(height)
+        if self.size is None and isinstance(width, float) and isinstance(height, float):
+            self.size = _possible(width, height)
 
     def restart(self, seconds: float) -> dict[str, int | float]:
         """What came within so many seconds, in the words of ``domain.broadcasts.Health``; and begin again."""
@@ -164,10 +168,14 @@ def size_of(setup: bytes) -> tuple[int, int] | None:
     7.3.2.1.1 has it; None for what is none.
     """
     try:
-        length = int.from_bytes(setup[6:8])
-        return _size(_Bits(setup[9 : 8 + length].replace(b"\x00\x00\x03", b"\x00\x00")))
+        length = min(int.from_bytes(setup[6:8]), SET_MOST)
+        return _possible(*_size(_Bits(setup[9 : 8 + length].replace(b"\x00\x00\x03", b"\x00\x00"))))
     except ValueError:
         return None
+
+
+def _possible(width: float, height: float) -> tuple[int, int] | None:
+    return (round(width), round(height)) if 1 <= width <= SIDE_MOST and 1 <= height <= SIDE_MOST else None
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

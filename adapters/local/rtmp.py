@@ -1,7 +1,7 @@
 """RTMP as encoders speak it to whoever takes their broadcast: bytes in, bytes out, and what they mean. No I/O is here.
 
 After Adobe's "RTMP Specification 1.0" and Veovera's "Enhanced RTMP" for the names of newer codecs. Whatever is sent, a
-connection holds no more than ``HELD_MOST`` bytes of it, and ``EARLY_MOST`` until it was let publish.
+connection holds no more than ``HELD_MOST`` bytes of it, and until it was let publish a five-hundredth of that.
 """
 
 import struct
@@ -233,7 +233,7 @@ class _Chunks:
             return None
         form, lane, at = head.form, head.lane, head.ends
         size = min(self.size, head.length - len(lane.held))
-        if head.length > self.most or self._held + size > HELD_MOST:
+        if head.length > self.most or self._held + size > self.most * HELD_MOST // MESSAGE_MOST:
             raise Broken("a message is too large")
         if at + size > len(buffer):
             return None

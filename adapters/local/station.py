@@ -17,6 +17,7 @@ import hmac
 import logging
 import os
 from asyncio import StreamReader, StreamWriter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -37,7 +38,7 @@ from adapters.local.told import SqliteSignals
 from adapters.rows import text_of, values_of
 from adapters.system import Seldom, secret, ticks
 from application.ports import NewId, Now, Signal
-from domain.broadcasts import BROADCASTS_MOST, Detail, Happening
+from domain.broadcasts import BROADCASTS_MOST, START_WITHIN, Detail, Happening
 from domain.errors import Unavailable
 from domain.ids import EVENT, BroadcastId, StreamId
 from domain.streams import live_prefix
@@ -51,6 +52,8 @@ GREET_S = 10.0
 """How long an encoder may take to say what it wants to send."""
 IDLE_S = 30.0
 """How long one that sends may say nothing."""
+START_S = START_WITHIN.total_seconds()
+"""How long one that may send may send nothing that can be shown: it keeps others from their place."""
 SILENT_S = 3.0
 STARVED = 0.75
 """What arrives in ``SILENT_S`` seconds lasts less than this part of them."""
@@ -100,6 +103,8 @@ class _Take:
     broadcasts: list[BroadcastId]
     over_at: datetime | None = None
     """None while a broadcast goes on."""
+    closing: "asyncio.Task[None] | None" = None
+    """What winds it up, once that has begun."""
 
 
 @define(eq=False)
@@ -167,6 +172,8 @@ class Station:
         self._cleared: list[tuple[float, Shelf]] = []
         self._seen = -1
         self._seldom = Seldom()
+        self._refused: defaultdict[str, Seldom] = defaultdict(Seldom)
+        """By stream: encoders try again every few seconds, and each would be kept as an event."""
         self.port = settings.port
         self.listening = asyncio.Event()
 
@@ -219,21 +226,17 @@ class Station:
         if work is not None:
             self._unstored.append(work)
         async with self._storing:
-            due = tuple(self._unstored)
-            if not due:
-                return
-
-            def all_due(transaction: Transaction) -> None:
-                for each in due:
-                    each(transaction)
-
-            try:
-                await ended(asyncio.ensure_future(self._database.write(all_due)))
-            except Unavailable as error:
-                if self._seldom.due(error.code):
-                    _log.warning("what happens in broadcasts cannot be stored just now: %s", error)
-            else:
-                del self._unstored[: len(due)]
+            while self._unstored:
+                try:
+                    await ended(asyncio.ensure_future(self._database.write(self._unstored[0])))
+                except Unavailable as error:
+                    if self._seldom.due(error.code):
+                        _log.warning("what happens in broadcasts cannot be stored just now: %s", error)
+                    return
+                except Exception:
+                    del self._unstored[0]  # it never can be, and must not keep the others from it
+                    raise
+                del self._unstored[0]
 
     def _signal(
         self, name: str, broadcast: BroadcastId | None, kind: Happening, at: datetime | None = None,
@@ -310,7 +313,7 @@ class Station:
         except Refusal as refusal:
             # Never the key: whoever reads the log may not be one who may broadcast.
             _log.warning("an encoder was refused: %s (stream %s)", refusal, refusal.name or "unknown")
-            if refusal.name is not None:
+            if refusal.name is not None and self._refused[refusal.name].due(str(refusal)):
                 detail = {"reason": str(refusal)}
                 await self._say(self._signal(refusal.name, None, Happening.REFUSED, detail=detail))
             connection.refuse(str(refusal))
@@ -439,6 +442,8 @@ class Station:
 
     def _goes_on(self, take: _Take, now: datetime) -> bool:
         """Whether what comes next belongs to it."""
+        if take.closing is not None:
+            return False
         standing = self._database.row(_STANDING, (take.name,))
         window = self._database.row(_WINDOW, (take.name,))
         if standing is None or window is None or not standing[0] or standing[1] != take.cut:
@@ -446,10 +451,13 @@ class Station:
         return take.over_at is None or now <= take.over_at + timedelta(seconds=window[0])
 
     async def _close(self, take: _Take) -> None:
-        """Its recording is whole."""
-        if self._takes.get(take.name) is not take:  # someone else is at it
-            return
-        del self._takes[take.name]
+        """Its recording is whole, whoever is cancelled meanwhile. Its stream has no other take before that is stored."""
+        if take.closing is None:
+            take.closing = asyncio.create_task(self._closed(take))
+            take.closing.add_done_callback(lambda _: self._takes.pop(take.name, None))
+        await ended(take.closing)
+
+    async def _closed(self, take: _Take) -> None:
         trouble = None
         try:
             await asyncio.to_thread(take.shelf.close)
@@ -579,6 +587,8 @@ class Station:
                 await self._close(take)
         said: list[Signal] = []
         for on_air in tuple(self._on_air.values()):
+            if on_air.take is None and ticks() - on_air.created_at > START_S:
+                on_air.end()
             if on_air.take is not None and not on_air.ending:
                 said += self._measured(on_air)
         if said:

@@ -112,6 +112,18 @@ async def test_a_channel_follows_its_stream_but_not_during_a_broadcast(air: Air)
     assert (channel["latencyMode"], channel.get("recordingConfigurationArn", "")) == ("NORMAL", "")
 
 
+async def test_a_stream_is_disabled_whatever_else_was_changed_during_a_broadcast(air: Air) -> None:
+    """That follows once it is enabled."""
+    stream, _ = await begun(air)
+    changed = evolve(stream, record=False)
+    await air.ingest.configure(evolve(changed, enabled=False))
+    assert (await air.client.list_stream_keys(channelArn=stream.ingest))["streamKeys"] == []
+    await air.ingest.stop(stream)
+    await air.ingest.configure(changed)
+    channel = (await air.client.get_channel(arn=stream.ingest))["channel"]
+    assert channel.get("recordingConfigurationArn", "") == ""
+
+
 async def test_a_removed_channel_is_gone_with_every_other_of_its_name(air: Air) -> None:
     """One of two that were made at the same moment is nobody's."""
     stream, _ = await begun(air)

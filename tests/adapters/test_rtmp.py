@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.local.rtmp import (
+    EARLY_MOST,
     HANDSHAKE,
     HELD_MOST,
     LANES_MOST,
@@ -185,6 +186,17 @@ def test_no_more_is_held_than_fits() -> None:
         taken(chunk(Kind.VIDEO, bytes(MESSAGE_MOST + 1), size=1 << 24))
     with pytest.raises(Broken):
         taken(*(b"\x00" + bytes([lane]) + chunk(Kind.AUDIO, b"a")[1:] for lane in range(LANES_MOST + 1)))
+
+
+def test_no_more_is_held_of_who_may_not_publish_than_a_message_and_a_half() -> None:
+    connection, size = opened(publishing=False), 128
+    begun = [
+        chunk(Kind.COMMAND, bytes(EARLY_MOST), lane=lane)[: -size - 1]  # all but the last piece
+        for lane in range(4, LANES_MOST)
+    ]
+    with pytest.raises(Broken):
+        list(connection.take(b"".join(begun)))
+    assert connection._chunks._held <= 1.5 * EARLY_MOST
 
 
 _TEXT = st.text(max_size=20)

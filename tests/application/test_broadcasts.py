@@ -25,7 +25,7 @@ from domain.broadcasts import (
     Timeline,
 )
 from domain.engagement import Notify
-from domain.errors import Forbidden, NotFound, Stale, Unauthenticated, Unavailable
+from domain.errors import Forbidden, Invalid, NotFound, Stale, Unauthenticated, Unavailable
 from domain.ids import BroadcastId, RecordingId, StreamId, StreamSessionId
 from domain.notifications import Kind
 from domain.processing import State
@@ -528,6 +528,33 @@ async def test_one_that_fails_keeps_nobody_waiting(world: World) -> None:
     await world.core.sweep_broadcasts()()
     seen = [(await world.raw.broadcasts().timeline(each)).last for each in (one, other)]
     assert [each.heard_at == world.clock.now() for each in seen if each] == [False, True]
+
+
+async def test_one_that_can_never_be_looked_at_keeps_nobody_waiting(world: World) -> None:
+    """Whether it is live or is asked after; but it is told of."""
+    gone, live, other = [await world.stream() for _ in range(3)]
+    ingest = world.raw.ingest()
+    for stream in (gone, live, other):
+        await ingest.simulate(await world.raw.streams().get(stream), Pretence.START)
+        world.clock.advance(timedelta(seconds=1))
+    await world.settle()
+    ingest._channels[gone].live = ingest._channels[other].live = None
+    broadcasts: Any = world.raw.broadcasts()
+    saving = broadcasts.save
+
+    async def broken(timeline: Timeline, *args: Any) -> Timeline:
+        if timeline.stream in {gone, live}:
+            raise Invalid("nobody can read this")
+        saved: Timeline = await saving(timeline, *args)
+        return saved
+
+    broadcasts.save = broken
+    for _ in range(2):
+        world.clock.advance(timedelta(minutes=3))
+        with pytest.raises(ExceptionGroup) as failed:
+            await world.core.sweep_broadcasts()()
+        assert len(failed.value.exceptions) >= 2
+    assert (await world.raw.broadcasts().timeline(other)).current is None
 
 
 async def test_a_recording_that_cannot_be_asked_for_keeps_nobody_waiting(world: World) -> None:

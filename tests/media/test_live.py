@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -21,7 +22,8 @@ from attrs import evolve
 from adapters.local import station
 from adapters.local.audit import Audit
 from adapters.local.backup import backup, restore
-from adapters.local.feed import INDEX, MASTER
+from adapters.local.database import Transaction
+from adapters.local.feed import INDEX, MASTER, Shelf
 from adapters.local.hls import segment_name
 from adapters.local.jobs import JobQueue
 from adapters.local.rtmp import Kind
@@ -35,8 +37,8 @@ from domain.streams import Stream
 from domain.videos import Audience
 from tests.durability.test_full import small_disk
 from tests.journey.server import ROOT, free_port
-from tests.media.live import Machine, clip, machine, sound, until
-from tests.media.sender import Sender
+from tests.media.live import PATIENCE_S, Machine, clip, machine, sound, until
+from tests.media.sender import Sender, message
 
 RATE = 25
 
@@ -152,6 +154,36 @@ async def test_an_encoder_that_is_back_too_late_begins_anew(here: Machine, films
     assert one.detail["recording"] != two.detail["recording"]
     assert one.detail["broadcasts"] != two.detail["broadcasts"]
     assert len(here.folders(stream)) == 2
+
+
+async def test_an_encoder_that_is_back_while_its_last_take_is_closed_begins_another(
+    here: Machine, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large recording takes its time to be on the disk."""
+    stream, film = await here.stream(window_s=30), clip(films, "cats")
+    first = await here.push(film, stream)
+    await until("a segment", here.listed(stream, 1))
+    await first.drop()
+    await until("the end", lambda: Happening.STREAM_END in here.kinds())
+    closing, whole = threading.Event(), threading.Event()
+    close = Shelf.close
+
+    def slowly(shelf: Shelf) -> None:
+        closing.set()
+        assert whole.wait(PATIENCE_S)
+        close(shelf)
+
+    monkeypatch.setattr(Shelf, "close", slowly)
+    await here.container.clock().advance(timedelta(seconds=31))
+    await until("the close", closing.is_set)
+    await here.push(film, stream)
+    on_air = here.station._on_air
+    await until("its pictures", lambda: stream.id in on_air and on_air[stream.id].feed.meter.key_at_ms is not None)
+    whole.set()
+    await until("another start", lambda: len(here.heard(Happening.STREAM_START)) == 2)
+    await here.ingest.stop(stream)
+    one, two = await ended(here, stream, 2)
+    assert one.detail["recording"] != two.detail["recording"]
 
 
 async def test_a_take_that_waits_in_vain_ends(here: Machine, films: Path) -> None:
@@ -316,6 +348,25 @@ async def test_a_key_that_is_replaced_ends_what_it_sends(here: Machine, films: P
     await until("another start", lambda: len(here.heard(Happening.STREAM_START)) == 2)
 
 
+async def test_an_encoder_that_tries_again_and_again_is_told_of_once(here: Machine) -> None:
+    """A minute, for each reason."""
+    stream = await here.stream()
+    old = await here.ingest.point(stream)
+    await here.ingest.rotate(stream)
+
+    async def refused() -> None:
+        async with Sender.met(old) as sender:
+            await sender.ask(old.stream_key)
+            await sender.cut_off()
+
+    for _ in range(3):
+        await refused()
+    await here.ingest.configure(evolve(stream, enabled=False))
+    await refused()
+    await until("both", lambda: len(here.heard(Happening.REFUSED)) > 1)
+    assert [each.detail["reason"] for each in here.heard(Happening.REFUSED)] == ["key_replaced", "stream_disabled"]
+
+
 async def test_a_stream_that_is_disabled_or_removed_ends(here: Machine, films: Path) -> None:
     one, two, film = await here.stream(1), await here.stream(2), clip(films, "cats")
     encoders = [await here.push(film, each) for each in (one, two)]
@@ -375,6 +426,17 @@ async def test_nonsense_ends_its_connection_and_nothing_else(here: Machine, film
     await until("a segment", here.listed(stream, 1))
 
 
+async def test_what_cannot_be_stored_keeps_nothing_else_from_it(here: Machine, films: Path) -> None:
+    def impossible(_: Transaction) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await here.station._store(impossible)
+    stream = await here.stream()
+    await here.push(clip(films, "cats"), stream)
+    await until("the start", lambda: here.heard(Happening.STREAM_START, stream))
+
+
 async def test_whoever_says_nothing_is_not_waited_for(
     here: Machine, films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +453,22 @@ async def test_whoever_says_nothing_is_not_waited_for(
         for sender in senders:
             group.create_task(sender.cut_off())
     await until("nobody but the encoder", lambda: len(here.station._connections) == 1)
+
+
+async def test_whoever_may_send_and_shows_nothing_loses_the_place(
+    here: Machine, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sound that nobody said how to decode is nothing."""
+    monkeypatch.setattr(station, "START_S", 0.5)
+    monkeypatch.setattr(station, "TICK_S", 0.1)
+    stream, other = await here.stream(), await here.stream(2)
+    await here.push(clip(films, "cats"), other)
+    async with Sender.publishing(await here.ingest.point(stream)) as sender:
+        sender.writer.write(message(Kind.AUDIO, 1, 0, b"\xaf\x01" + bytes(20)))
+        await sender.cut_off()
+    await until("the end", lambda: here.over(stream))
+    await until("segments", here.listed(other, 2))
+    assert not here.over(other)
 
 
 class _many:  # noqa: N801  (a context manager)

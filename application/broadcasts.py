@@ -42,6 +42,8 @@ from domain.streams import LIFE_LONGEST, Stream
 from domain.uploads import UploadCompleted
 from domain.videos import Video, Visibility
 
+LATER = timedelta(minutes=10)
+"""After that still comes what became of its recording."""
 SLACK = timedelta(minutes=1)
 """Before the start and after the end of a session, what happened is told with it."""
 LATE = timedelta(minutes=2)
@@ -241,15 +243,17 @@ class KeepRecording:
     ingest: Ingest
     now: Now
 
-    async def __call__(self, event: RecordingEnded) -> None:
-        """Doing it again changes nothing. The recording of a channel that closed goes."""
+    async def __call__(self, event: RecordingEnded, last: Stream | None = None) -> None:
+        """Doing it again changes nothing. The recording of a channel that closed goes. ``last`` is the stream as it was,
+        should it be gone.
+        """
         if await self.videos.many([event.video]):
             return
         channel = (await self.channels.many([event.channel])).get(event.channel)
         if channel is None:
             await self.ingest.discard(event.source)
             return
-        stream = (await self.streams.many([event.stream])).get(event.stream)
+        stream = (await self.streams.many([event.stream])).get(event.stream, last)
         video = Video(
             id=event.video, channel=event.channel, uploader=channel.owner,
             title=stream.title if stream else f"Live on {channel.name}"[:100],
@@ -320,11 +324,15 @@ class ShowSessions:
         self, actor: Actor, session: StreamSessionId, *, after: datetime | None = None, cursor: str | None = None,
         limit: int = 20,
     ) -> Page[SessionEvent]:  # fmt: skip
-        """What happened, oldest first, in the words of who said it; since ``after`` if that is given."""
+        """What happened, oldest first, in the words of who said it; since ``after`` if that is given. A page has less
+        where another session is near.
+        """
         stored = await self._session(actor, session)
         since, until = self.span(stored)
-        since = max(after or since, since)
-        return await self.broadcasts.events(stored.stream, since, until, cursor=cursor, limit=limit)
+        since, until = max(after or since, since), until + LATER
+        page = await self.broadcasts.events(stored.stream, since, until, cursor=cursor, limit=limit)
+        own = {None, *stored.broadcasts}
+        return Page([each for each in page.items if each.broadcast in own], page.next)
 
     @staticmethod
     def span(session: Session) -> tuple[datetime, datetime]:

@@ -293,7 +293,7 @@ class ClearChannel:
         while (streams := await self.streams.of_channel(event.channel, limit=100)).items:
             for stream in streams.items:
                 try:
-                    gone = StreamRemoved(stream.id, event.channel, stream.ingest, self.now())
+                    gone = StreamRemoved(stream.id, event.channel, stream.ingest, self.now(), stream)
                     await self.streams.remove(stream, gone)
                 except Stale:
                     continue

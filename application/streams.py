@@ -230,7 +230,7 @@ class RemoveStream:
         async def step() -> None:
             stored = await self.backstage(actor, stream)
             expect("the stream", stored.version, version)
-            await self.streams.remove(stored, StreamRemoved(stream, stored.channel, stored.ingest, self.now()))
+            await self.streams.remove(stored, StreamRemoved(stream, stored.channel, stored.ingest, self.now(), stored))
 
         await settled(step)
 
@@ -271,7 +271,7 @@ class ClearStream:
                 )  # fmt: skip
         for each in timeline.looked_at(heard, now).events:
             if isinstance(each, RecordingEnded):
-                await self.keep(each)
+                await self.keep(each, event.last)
         if heard.recording and now < event.at + LATE_MOST:
             raise NotYet(now + ASK_AGAIN)
 

@@ -130,6 +130,8 @@ class Health:
                 f"Key frames are {self.keyframe_s:.0f} s apart, so viewers are far behind: set the key frame interval"
                 " to 2 s or less in the encoder."
             )
+        if self.bitrate_bps and self.width is None:
+            return "Only sound arrives: a recording without pictures does not become a video."
         return "All is well."
 
 
@@ -577,7 +579,7 @@ class Timeline:
             broadcasts=ids,
             viewers=viewers[1] if viewers and ended_at is None else 0,
             peak_viewers=max(each.viewers_most for each in counted),
-            health=_health(counted),
+            health=None if status is SessionStatus.RECONNECTING else _health(counted),
             recording=first.status if first else RecordingStatus.NONE,
             video=first.video if first and first.id in self.taken else None,
         )
@@ -690,7 +692,7 @@ def _counted(group: Sequence[Broadcast]) -> Sequence[Broadcast]:
 def _health(broadcasts: Sequence[Broadcast]) -> Health | None:
     """The latest measurement, with what was said apart from it."""
     health = _newest(each.health for each in broadcasts)
-    starving = max((each.starving for each in broadcasts if each.starving), default=None)
+    starving = broadcasts[-1].starving
     if starving is not None:
         health = evolve(health or Health(at=starving[0]), starving=starving[1])
     breach = max((each.breach for each in broadcasts if each.breach), default=None)

@@ -204,6 +204,8 @@ class StreamRemoved:
     channel: ChannelId
     ingest: str
     at: datetime
+    last: Stream | None = None
+    """As it was: what it recorded last is told with it."""
 
 
 @frozen

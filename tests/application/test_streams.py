@@ -386,7 +386,7 @@ async def test_what_was_live_when_its_stream_was_removed_is_kept(world: World, w
     await world.pass_time(timedelta(hours=25), 2)
     videos = (await world.raw.videos().of_channel(world.channel)).items
     assert [(each.title, each.visibility) for each in videos] == (
-        [] if whole == "never" else [("Live on Cats", Visibility.PRIVATE)]
+        [] if whole == "never" else [("Cats live", Visibility.PUBLIC)]
     )
     assert not world.raw.broadcasts()._timelines
     assert await world.dead() == []

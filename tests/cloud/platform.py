@@ -191,7 +191,8 @@ async def opened(failing: Failing) -> AsyncIterator[Platform]:
         adapters = Aws(
             public_url=URL, key=KEY, settings=_SETTINGS, clock=clock, tables=tables, media=memory.media(),
             store=memory.store(), delivery=memory.delivery(), transcoder=memory.transcoder(), accounts=memory.accounts(),
-            keys=signing_keys(), client_ids=memory.client_ids(), new_id=Object(ids),
+            keys=signing_keys(), client_ids=memory.client_ids(), new_id=Object(ids), ingest=memory.ingest(),
+            chat=memory.chat(),
         )  # fmt: skip
         core = Core(settings=Settings(profile="memory", rate_limit=0, public_url=URL), adapters=adapters)
         app: Any = create_app(core)

@@ -18,7 +18,7 @@ import logging
 import os
 from asyncio import StreamReader, StreamWriter
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -494,7 +494,7 @@ class Station:
             for row in rows:
                 await self._take_up(row)
             name = rows[-1][1]
-        await asyncio.to_thread(self._tidy, {take.id for take in self._takes.values()})
+        await self._tidy()
 
     async def _take_up(self, row: Row) -> None:
         id_, name, stream, recorded, cut, broadcast, since, over_at, broadcasts = row
@@ -518,17 +518,20 @@ class Station:
 
         await self._store(work)
 
-    def _tidy(self, takes: set[str]) -> None:
+    async def _tidy(self) -> None:
         """What was shown of other takes goes, and recordings that nobody knows of."""
-        shown = self._media.path_of("l")
-        for stream in shown.iterdir() if shown.is_dir() else ():
-            for folder in stream.iterdir():
-                if folder.name not in takes:
-                    remove(folder)
+        takes = {take.id for take in self._takes.values()}
         recordings = self._media.recording("any").parent.parent
-        for folder in recordings.iterdir() if recordings.is_dir() else ():
-            if self._database.row(_IS_TAKE, (folder.name,)) is None:
-                remove(folder)
+        gone = [
+            folder
+            for stream in _within(self._media.path_of("l"))
+            for folder in _within(stream)
+            if folder.name not in takes
+        ]
+        # Asked here: the connection that reads is of no other thread.
+        gone += [each for each in _within(recordings) if self._database.row(_IS_TAKE, (each.name,)) is None]
+        for folder in gone:
+            await asyncio.to_thread(remove, folder)
 
     # --- what is looked at again and again
 
@@ -631,6 +634,10 @@ class Station:
             yield self._signal(on_air.name, on_air.broadcast, Happening.LIMIT_BREACH, detail=detail)
         on_air.breaches = set(breaches)
         yield self._signal(on_air.name, on_air.broadcast, Happening.HEALTH, detail=found)
+
+
+def _within(folder: Path) -> Sequence[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _why(error: Exception) -> str:

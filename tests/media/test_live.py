@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -22,7 +23,7 @@ from attrs import evolve
 from adapters.local import station
 from adapters.local.audit import Audit
 from adapters.local.backup import backup, restore
-from adapters.local.database import Transaction
+from adapters.local.database import Database, Transaction
 from adapters.local.feed import INDEX, MASTER, Shelf
 from adapters.local.hls import segment_name
 from adapters.local.jobs import JobQueue
@@ -670,6 +671,26 @@ async def test_a_process_that_is_killed_leaves_what_was_recorded(tmp_path: Path,
         assert len(here.folders(stream)) == 1
         even((time for time, _ in pictures(here.recording(end).read_bytes())), here.playlist(stream).end_s)
         assert len(here.playlist(stream).segments) > len(known.segments) or not back
+
+
+async def test_what_nobody_knows_of_goes_before_anybody_is_listened_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests read meanwhile, by the same connection: no other thread may."""
+    lost = [tmp_path / "media" / name for name in ("recordings/rec-1/source", "media/l/str_1/rec-1/index.m3u8")]
+    for path in lost:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    row, readers = Database.row, set()
+
+    def read(*asked: Any) -> Any:
+        readers.add(threading.get_ident())
+        return row(*asked)
+
+    monkeypatch.setattr(Database, "row", read)
+    async with machine(tmp_path):
+        assert not any(path.parent.exists() for path in lost)
+    assert readers == {threading.get_ident()}
 
 
 async def test_a_clean_end_of_the_process_ends_what_is_broadcast(tmp_path: Path, films: Path) -> None:

@@ -22,6 +22,8 @@ WINDOW_MOST_S = 300
 LIFE_LONGEST = timedelta(hours=24)
 """A broadcast is stopped after so long, counted with its reconnects."""
 REMIND_BEFORE = timedelta(minutes=15)
+REMIND_REST = timedelta(hours=1)
+"""Between two reminders, or moving the time about would tell everyone each time."""
 AHEAD_MOST = timedelta(days=365)
 METADATA_MOST = 1024
 """Bytes of timed metadata at once (IVS PutMetadata)."""
@@ -74,7 +76,7 @@ def _visibility(_: Any, __: Any, visibility: Visibility) -> None:
 class Stream:
     """``ingest`` is the ingest's own name for it ("" until it is first asked for). ``session`` is the one under way,
     ``live_since`` when that began. ``starts_at`` is when the next broadcast is announced for, ``reminded`` whether
-    subscribers were told that it is near.
+    subscribers were told that it is near, or are not to be; ``reminded_at`` when they last were.
     """
 
     id: StreamId
@@ -92,6 +94,7 @@ class Stream:
     live_since: datetime | None = None
     starts_at: datetime | None = None
     reminded: bool = False
+    reminded_at: datetime | None = None
     created_at: datetime
     version: int = 0
 
@@ -174,9 +177,14 @@ class Stream:
         """Marked as told, if it is time to."""
         if self.remind_at is None or self.starts_at is None or self.remind_at > now:
             return self, ()
-        told = evolve(self, reminded=True)
+        lately = self.reminded_at is not None and now < self.reminded_at + REMIND_REST
         # One that nobody told of in time has begun by now, or has not, and is no news either way.
-        return told, (StreamNear(self.id, self.channel, self.starts_at, now),) if now < self.starts_at else ()
+        if lately or self.starts_at <= now:
+            return evolve(self, reminded=True), ()
+        return (
+            evolve(self, reminded=True, reminded_at=now),
+            (StreamNear(self.id, self.channel, self.starts_at, now),),
+        )
 
     def reflect(self, session: StreamSessionId | None, live_since: datetime | None) -> "Stream":
         """With the session that is under way (None: none). When one begins, it is what was announced."""

@@ -155,7 +155,7 @@ class SessionView(Struct, gc=False):
 
 
 class SessionEventView(Struct, gc=False):
-    """Something that happened, as whoever saw it said it."""
+    """Something that happened, as whoever saw it said it, but for where a recording lies."""
 
     id: str
     type: Happening
@@ -165,7 +165,8 @@ class SessionEventView(Struct, gc=False):
 
     @classmethod
     def of(cls, event: SessionEvent) -> "SessionEventView":
-        return cls(event.id, event.kind, event.at, event.received_at, event.detail)
+        detail = {name: value for name, value in event.detail.items() if name != "source"}
+        return cls(event.id, event.kind, event.at, event.received_at, detail)
 
 
 class MetricView(Struct, gc=False):

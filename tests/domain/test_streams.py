@@ -13,6 +13,7 @@ from domain.ids import ChannelId, StreamId, StreamSessionId, UserId
 from domain.streams import (
     AHEAD_MOST,
     REMIND_BEFORE,
+    REMIND_REST,
     WINDOW_MOST_S,
     IngestPoint,
     Latency,
@@ -149,7 +150,10 @@ def test_subscribers_are_told_once_and_in_time() -> None:
     told, events = announced.remind(due)
     assert events == (StreamNear(told.id, told.channel, SOON, due),)
     assert told.remind(SOON) == (told, ())
-    assert announced.remind(SOON) == (told, ()), "that it should begin now is no news"
+    assert announced.remind(SOON) == (evolve(announced, reminded=True), ()), "that it should begin now is no news"
+    again = told.schedule(due + REMIND_BEFORE + timedelta(seconds=9), due)
+    assert again.remind(due + timedelta(seconds=9)) == (evolve(again, reminded=True), ()), "everyone was told just now"
+    assert len(told.schedule(due + 2 * REMIND_REST, due).remind(due + 2 * REMIND_REST - REMIND_BEFORE)[1]) == 1
     assert told.schedule(SOON + timedelta(hours=1), START).remind_at is not None, "put off, it is told again"
 
 

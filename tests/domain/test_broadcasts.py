@@ -379,6 +379,8 @@ def test_a_breach_holds_until_the_next_measurement() -> None:
     ("sample", "said"),
     [
         (Health(at=START), "All is well."),
+        (Health(at=START, bitrate_bps=128_000), "Only sound arrives"),
+        (Health(at=START, bitrate_bps=2_000_000, width=1280, height=720), "All is well."),
         (Health(at=START, keyframe_s=4.0), "All is well."),
         (Health(at=START, keyframe_s=10.0), "Key frames are 10 s apart"),
         (Health(at=START, breach="9 Mb/s of 8.5", keyframe_s=10.0), "A limit is exceeded: 9 Mb/s of 8.5."),

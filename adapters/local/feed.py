@@ -19,9 +19,9 @@ from attrs import define, field, frozen
 
 from adapters.local import flv
 from adapters.local.durable import remove, sync
-from adapters.local.flv import Meter, Unfit, piece
+from adapters.local.flv import Meter, Unfit, jumped, piece
 from adapters.local.hls import Note, Playlist, Segment, segment_name
-from adapters.local.rtmp import Kind, Media
+from adapters.local.rtmp import TIMES, Kind, Media
 from application.ports import Now
 from domain.errors import Unavailable
 from domain.media import AUDIO_BITRATE_BPS, Output, Source, ladder
@@ -32,16 +32,12 @@ INDEX = "index.m3u8"
 MASTER = "all.m3u8"
 """Names what is made of it in other sizes, too."""
 SEGMENT_S = 1.0
-JUMP_MS = 10_000
-BACK_MS = 2_000
-"""By so much the sound may lag behind the picture."""
 BREAKS_MOST = 5
 """Runs in a row that may break without a segment."""
 RUNGS_MOST = 2
 _END_S = 5.0
 _MOST_BPS = 6_000_000
 """What an encoder is thought to send, where players choose by what they can fetch."""
-_TIMES = 1 << 32
 _PACKET = 188
 
 
@@ -242,8 +238,8 @@ class _Run:
 
     async def write(self, media: Media) -> None:
         """Waits while ffmpeg has enough to do."""
-        since = (media.at_ms - self.base_ms) % _TIMES
-        self._write(flv.tag(media.kind, since if since < _TIMES // 2 else 0, media.payload))
+        since = (media.at_ms - self.base_ms) % TIMES
+        self._write(flv.tag(media.kind, since if since < TIMES // 2 else 0, media.payload))
         assert self._process.stdin is not None  # noqa: S101  (asked for as a pipe)
         with suppress(ConnectionError):
             await self._process.stdin.drain()
@@ -348,7 +344,7 @@ class Feed:
             return
         if media.kind not in self._setups:
             return
-        if self._run is not None and (self._run.over or _jumped(before, media.at_ms)):
+        if self._run is not None and (self._run.over or jumped(before, media.at_ms)):
             await self.end()
         if self._run is None:
             if Kind.VIDEO in self._setups and (media.kind is Kind.AUDIO or not what.key):
@@ -400,11 +396,3 @@ class Feed:
         width, height = self.meter.size
         source = Source(width, height, 0.0, 30.0, has_audio=Kind.AUDIO in self._setups)
         return tuple(each for each in ladder(source) if each.height < height)[-RUNGS_MOST:]
-
-
-def _jumped(before: int | None, at_ms: int) -> bool:
-    """Whether the encoder's clock did: forth, or further back than sound and picture are apart."""
-    if before is None:
-        return False
-    step = (at_ms - before + _TIMES // 2) % _TIMES - _TIMES // 2
-    return step > JUMP_MS or step < -BACK_MS

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from attrs import define, field, frozen
 
-from adapters.local.rtmp import Kind, Media
+from adapters.local.rtmp import TIMES, Kind, Media
 
 
 class Unfit(Exception):
@@ -84,6 +84,19 @@ def tag(kind: Kind, at_ms: int, payload: bytes) -> bytes:
 # --- what is measured -----------------------------------------------------------------------------
 
 
+JUMP_MS = 10_000
+BACK_MS = 2_000
+"""By so much the sound may lag behind the picture."""
+
+
+def jumped(before: int | None, at_ms: int) -> bool:
+    """Whether the encoder's clock did: forth, or further back than sound and picture are apart."""
+    if before is None:
+        return False
+    step = (at_ms - before + TIMES // 2) % TIMES - TIMES // 2
+    return step > JUMP_MS or step < -BACK_MS
+
+
 @define
 class Meter:
     """What came since ``restart``, by the times that the encoder gives it. ``size`` is of the picture, once it is known."""
@@ -103,6 +116,8 @@ class Meter:
             if what.codec == "avc1":
                 self.size = size_of(media.payload[5:]) or self.size
             return
+        if self._keys and jumped(self.at_ms, media.at_ms):
+            self._keys = [media.at_ms]
         self.at_ms = media.at_ms
         if media.kind is Kind.VIDEO:
             self.pictures += 1

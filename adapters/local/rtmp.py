@@ -27,7 +27,8 @@ _CHUNK = 4096
 _DEEP_MOST = 8
 _VALUES_MOST = 1000
 _EXTENDED = 0xFFFFFF
-_TIMES = 1 << 32
+TIMES = 1 << 32
+"""Times in milliseconds begin again there."""
 
 
 class Broken(Exception):
@@ -241,7 +242,7 @@ class _Chunks:
         if not lane.under_way:
             # A message that begins without a time of its own is as far from the one before as that was.
             lane.delta = head.time if form in {1, 2} else 0 if form == 0 else lane.delta
-            lane.at_ms = head.time if form == 0 else (lane.at_ms + lane.delta) % _TIMES
+            lane.at_ms = head.time if form == 0 else (lane.at_ms + lane.delta) % TIMES
         lane.extended, lane.length, lane.kind, lane.stream = head.extended, head.length, head.kind, head.stream
         lane.held += buffer[at : at + size]
         self._held += size
@@ -329,7 +330,7 @@ class Connection:
             yield from self._heard(message)
         if self._received - self._acknowledged >= self._window:
             self._acknowledged = self._received
-            self._send(2, Kind.ACKNOWLEDGED, 0, (self._received % _TIMES).to_bytes(4))
+            self._send(2, Kind.ACKNOWLEDGED, 0, (self._received % TIMES).to_bytes(4))
 
     def accept(self) -> None:
         """Media may come."""

@@ -29,8 +29,8 @@ from attrs import define, field
 from adapters.local.database import Database, Row, Transaction, micros, moment, sql
 from adapters.local.disk import DiskMedia
 from adapters.local.durable import ended, remove
-from adapters.local.feed import BACK_MS, JUMP_MS, Feed, Shelf
-from adapters.local.flv import Unfit
+from adapters.local.feed import Feed, Shelf
+from adapters.local.flv import Unfit, jumped
 from adapters.local.hls import Note
 from adapters.local.ingest import COUNTED_S, LOOK_S, RtmpSettings, Viewers, digest, recording_source
 from adapters.local.rtmp import HANDSHAKE, Broken, Connection, Described, Finished, Media, Publish
@@ -604,7 +604,7 @@ class Station:
         present, meter = ticks(), on_air.feed.meter
         arrived = on_air.arrived
         if meter.at_ms is not None:
-            if arrived and not -BACK_MS < meter.at_ms - arrived[-1][1] < JUMP_MS:  # its clock jumped
+            if arrived and jumped(arrived[-1][1], meter.at_ms):
                 arrived.clear()
             arrived.append((present, meter.at_ms))
         while len(arrived) > 1 and arrived[1][0] <= present - SILENT_S:

@@ -1,9 +1,11 @@
 """What is read of the pictures that an encoder sends, which may be nonsense."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.local.flv import SET_MOST, SIDE_MOST, Meter, size_of
+from adapters.local.flv import SET_MOST, SIDE_MOST, Meter, Piece, size_of
+from adapters.local.rtmp import Kind, Media
 
 BASELINE = bytes([66, 0, 0])
 
@@ -44,3 +46,12 @@ def test_whatever_is_said_a_size_is_one_that_there_is(width: float, height: floa
     meter = Meter()
     meter.told({"width": width, "height": height})
     assert meter.size is None or all(1 <= side <= SIDE_MOST for side in meter.size)
+
+
+@pytest.mark.parametrize("step_ms", [3_600_000, -60_000])
+def test_a_clock_that_jumps_sets_no_key_frames_apart(step_ms: int) -> None:
+    """It counts from there on, until the next one."""
+    meter = Meter()
+    for at_ms, key in ((100_000, True), (101_000, False), (101_000 + step_ms, False), (103_000 + step_ms, False)):
+        meter.see(Media(Kind.VIDEO, at_ms, b"x"), Piece("avc1", setup=False, key=key))
+    assert meter.apart_s == 2.0

@@ -1,7 +1,6 @@
 """What a file knows of requests whose answers were lost, beyond what every family does (``tests.contract``)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,15 @@ from attrs import frozen
 from adapters.local.database import Database, Transaction
 from adapters.local.idempotency import SqliteIdempotency
 from application.ports import Answer
-from domain.errors import DomainError, Invalid
-from tests.strategies import START
+from domain.errors import Invalid
+from tests.requests import Requests
 
 DAY, MINUTE, INSTANT = timedelta(hours=24), timedelta(minutes=1), timedelta(microseconds=1)
 CREATED = Answer(201, {"etag": '"1"'}, b"{}")
 
 
 @frozen
-class Machine:
+class Machine(Requests):
     """One process with the file open."""
 
     database: Database
@@ -33,27 +32,6 @@ class Machine:
             transaction.run("INSERT INTO setting (name, value) VALUES (?, '')", (name,))
 
         await self.database.write(work)
-
-    async def dies_after(self, *effects: Callable[[], Awaitable[object]], key: str = "key") -> None:
-        """Somebody is at a request until then, and never answers."""
-
-        async def request() -> None:
-            assert await self.idempotency.begin(key, "a", START) is None
-            for effect in effects:
-                await effect()
-
-        await asyncio.create_task(request())
-
-    async def sent_again(self, at: timedelta, key: str = "key", fingerprint: str = "a") -> Answer | str | None:
-        """What comes of the same request: its turn (None), its answer, or the code that refuses it."""
-
-        async def request() -> Answer | str | None:
-            try:
-                return await self.idempotency.begin(key, fingerprint, START + at)
-            except DomainError as error:
-                return error.code
-
-        return await asyncio.create_task(request())
 
 
 @pytest.fixture

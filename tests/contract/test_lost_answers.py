@@ -3,7 +3,7 @@ process, the request is not carried out again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -16,10 +16,11 @@ from adapters.local.idempotency import SqliteIdempotency
 from adapters.local.notifications import SqliteInbox
 from adapters.local.users import SqliteUsers
 from application.ports import Answer, Idempotency, Inbox, Users
-from domain.errors import Conflict, DomainError, Stale
+from domain.errors import Conflict, Stale
 from domain.identity import User
 from domain.ids import NotificationId, UserId
 from domain.notifications import Kind, Notification, Subject
+from tests.requests import Requests
 from tests.strategies import START
 from tests.worlds import Cloud, Opener, Sqlite, dynamo, sqlite
 
@@ -28,7 +29,7 @@ CREATED = Answer(201, {"etag": '"1"'}, b"\x00 not text \xff")
 
 
 @frozen
-class Machine:
+class Machine(Requests):
     idempotency: Idempotency
     users: Users
     inbox: Inbox
@@ -51,27 +52,6 @@ class Machine:
 
     async def abandon(self) -> None:
         await self.idempotency.abandon("key")
-
-    async def dies_after(self, *effects: Callable[[], Awaitable[object]], key: str = "key") -> None:
-        """Somebody is at a request until then, and never answers."""
-
-        async def request() -> None:
-            assert await self.idempotency.begin(key, "a", START) is None
-            for effect in effects:
-                await effect()
-
-        await asyncio.create_task(request())
-
-    async def sent_again(self, at: timedelta, key: str = "key", fingerprint: str = "a") -> Answer | str | None:
-        """What comes of the same request: its turn (None), its answer, or the code that refuses it."""
-
-        async def request() -> Answer | str | None:
-            try:
-                return await self.idempotency.begin(key, fingerprint, START + at)
-            except DomainError as error:
-                return error.code
-
-        return await asyncio.create_task(request())
 
 
 def _on_sqlite(world: Sqlite) -> Machine:

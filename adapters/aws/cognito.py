@@ -96,9 +96,6 @@ ACTIONS: Sequence[str] = (
 )  # fmt: skip
 """What our credentials must allow on the pool; all other calls need none."""
 
-MOVING: Sequence[str] = ("AdminCreateUser", "AdminSetUserPassword", "ListUsersInGroup")
-"""What whoever moves people in or out must be allowed besides."""
-
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""
 LIST_MOST = 60

@@ -65,7 +65,7 @@ _LastEventIdQuery = Annotated[
     NotificationId | None,
     QueryParameter(name="last_event_id", description="The same, for a first connection, when no header can be sent."),
 ]
-_AccessToken = Annotated[
+AccessToken = Annotated[
     str | None,
     QueryParameter(name="access_token", description="An access token, for EventSource, which can send no header."),
 ]
@@ -166,7 +166,7 @@ class NotificationController(Controller):
         stream_retry_s: NamedDependency[int],
         last_event_id: _LastEventId = None,
         missed_since: _LastEventIdQuery = None,
-        access_token: _AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
+        access_token: AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
     ) -> Stream:
         """Follow what one is told, as it comes.
 

@@ -46,7 +46,7 @@ from domain.errors import (
 from domain.ids import ChannelId, StreamId, StreamSessionId
 from domain.streams import Latency
 from domain.videos import Visibility
-from entrypoints.http.notifications import EVENT_STREAM, HEARTBEAT_S
+from entrypoints.http.notifications import EVENT_STREAM, HEARTBEAT_S, AccessToken
 from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, changes, problems, scope, versioned
 from entrypoints.http.views import NO_STORE
 from entrypoints.http.views_streams import (
@@ -66,10 +66,6 @@ _audit = structlog.get_logger("hexcast.audit")
 _MEMBERS = (Unauthenticated, Forbidden, NotFound)
 _EDITING = (*_MEMBERS, Invalid, Conflict, VersionMismatch)
 _Live = Annotated[Literal["live"], QueryParameter(name="status", description="Only those that are live.")]
-_AccessToken = Annotated[
-    str | None,
-    QueryParameter(name="access_token", description="An access token, for EventSource, which can send no header."),
-]
 
 _TITLE = Annotated[str, Meta(examples=["Office hours"])]
 
@@ -459,7 +455,7 @@ class StreamController(Controller):
         follow_session: NamedDependency[FollowSession],
         *,
         stream_retry_s: NamedDependency[int],
-        access_token: _AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
+        access_token: AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
     ) -> Streaming:
         """Follow a broadcast: all that happened so far, then what happens, until it is over.
 

@@ -32,6 +32,7 @@ from entrypoints.http.meta import about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
 from entrypoints.http.pages import DIST, Pages, read
 from entrypoints.http.requests import Cursors, JsonRequest, if_match
+from entrypoints.http.sessions import CookieSessions
 from entrypoints.http.streams import StreamController, simulation
 from entrypoints.http.subscriptions import SubscriptionController
 from entrypoints.http.uploads import UploadController
@@ -73,6 +74,7 @@ def create_app(
     given: dict[str, Callable[[], object]] = {
         **cases,
         "cursors": cache(partial(Cursors, adapters.key())),
+        "cookie_sessions": cache(partial(CookieSessions, settings.public_url)),
         "public_url": lambda: settings.public_url,
         "stream_retry_s": lambda: settings.stream_retry_s,
     }

@@ -31,6 +31,7 @@ from entrypoints.http.media import doors
 from entrypoints.http.meta import about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
 from entrypoints.http.pages import DIST, Pages, read
+from entrypoints.http.previews import previews
 from entrypoints.http.requests import Cursors, JsonRequest, if_match
 from entrypoints.http.sessions import CookieSessions
 from entrypoints.http.streams import StreamController, simulation
@@ -119,8 +120,9 @@ def create_app(
     inner: App = app.asgi_handler
     if dist is not None and "/index.html" in (built := read(dist)):
         inner = Pages(
-            inner, built, public_url=settings.public_url, origins=adapters.origins(),
-            ancestors=settings.embed_ancestors,
+            inner, built,
+            previews(settings.public_url, cases["show_video"](), cases["show_stream"](), cases["show_channel"]()),
+            public_url=settings.public_url, origins=adapters.origins(), ancestors=settings.embed_ancestors,
         )  # fmt: skip
     app.asgi_handler = Edge(
         inner,

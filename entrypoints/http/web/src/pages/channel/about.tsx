@@ -4,9 +4,9 @@ import { channel as text, common, day } from '../../text'
 import { Rich } from '../../ui/rich'
 
 export function About({ channel }: { channel: Channel | undefined }) {
-  if (!channel) return <div class="about" role="status" aria-label={common.loading}><p class="bone">&nbsp;</p><p class="bone">&nbsp;</p></div>
+  if (!channel) return <div class="facts" role="status" aria-label={common.loading}><p class="bone">&nbsp;</p><p class="bone">&nbsp;</p></div>
   return (
-    <div class="about">
+    <div class="facts">
       <section class="stack">
         <h2>{text.description}</h2>
         {channel.description ? <p class="prose"><Rich text={channel.description} /></p> : <p class="soft">{text.noDescription}</p>}

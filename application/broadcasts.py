@@ -259,6 +259,8 @@ class KeepRecording:
             title=stream.title if stream else f"Live on {channel.name}"[:100],
             description=stream.description if stream else "",
             visibility=stream.visibility if stream else Visibility.PRIVATE,
+            stream=event.stream,
+            stream_session=event.session,
             created_at=event.started_at,
         )  # fmt: skip
         upload = UploadId("upl_" + event.video.removeprefix("vid_"))

@@ -312,7 +312,7 @@ class VideoViewer(Struct, gc=False):
 
 class VideoView(Struct, gc=False):
     """A video. Size, duration and renditions are of what plays now; ``blocked`` is a moderator's reason, for its
-    members and moderators only.
+    members and moderators only. ``stream_id`` and ``stream_session_id`` are of the broadcast that it is a recording of.
     """
 
     id: str
@@ -334,6 +334,8 @@ class VideoView(Struct, gc=False):
     storyboard_url: str | None
     renditions: Sequence[RenditionView]
     caption_languages: Sequence[str]
+    stream_id: str | None
+    stream_session_id: str | None
     counts: VideoCounts
     viewer: VideoViewer | None
     created_at: datetime
@@ -367,6 +369,8 @@ class VideoView(Struct, gc=False):
             card.storyboard_url,
             [RenditionView.of(rendition) for rendition in media.renditions] if media else (),
             sorted(video.captions),
+            video.stream,
+            video.stream_session,
             VideoCounts(card.views, card.likes, card.dislikes, card.comments),
             VideoViewer.of(card.mine) if card.mine else None,
             video.created_at,

@@ -370,6 +370,8 @@ async def test_a_whole_broadcast(scene: Scene) -> None:
     video = over["recording"]["video_id"]
     (listed,) = (await scene.call("GET", "/v1/videos", params={"channel": air.channel})).json()["data"]
     assert (listed["id"], listed["title"], listed["description"]) == (video, "Office hours", "Ask me")
+    assert (listed["stream_id"], listed["stream_session_id"]) == (air.id, session)
+    assert (await scene.call("GET", f"/v1/stream-sessions/{session}/chat-messages", by=ben)).json()["data"] == []
     opened = await scene.call("POST", f"/v1/videos/{video}/playback-sessions", by=ben)
     assert (await scene.http.get(opened.json()["manifest_url"])).text.startswith("#EXTM3U")
     embed = await scene.call("GET", "/v1/oembed", params={"url": f"{PUBLIC_URL}/watch/{video}"})

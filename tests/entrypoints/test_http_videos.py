@@ -47,6 +47,8 @@ async def test_a_video(scene: Scene) -> None:
         "storyboard_url": body["storyboard_url"],
         "renditions": body["renditions"],
         "caption_languages": [],
+        "stream_id": None,
+        "stream_session_id": None,
         "counts": {"views": 0, "likes": 0, "dislikes": 0, "comments": 0},
         "viewer": None,
         "created_at": "2026-01-01T12:00:00Z",

@@ -141,7 +141,7 @@ SHAPES = {
     "GET /v1/videos": "data next_cursor",
     "GET /v1/videos/{video_id}": (
         "id channel title description tags category language visibility publish_at published_at processing duration_s "
-        "width height poster_url storyboard_url renditions counts viewer created_at version"
+        "width height poster_url storyboard_url renditions stream_id stream_session_id counts viewer created_at version"
     ),
     "GET /v1/videos/{video_id} channel": "id handle name avatar_url",
     "GET /v1/videos/{video_id} processing": "state progress_percent attempt error",

@@ -189,6 +189,12 @@ class Video:
         shown = {Visibility.PUBLIC} if audience is Audience.ANYONE else {Visibility.PUBLIC, Visibility.UNLISTED}
         return self.visibility in shown and self.blocked is None and self.playable
 
+    def percent(self, processing: Processing | None) -> int:
+        """How far the last attempt is, or got. ``processing`` is known of one that is not ready, once there is any."""
+        if self.state is State.READY:
+            return 100
+        return processing.percent if processing else 0
+
     # --- what changes it ------------------------------------------------------------------------
 
     def edit(

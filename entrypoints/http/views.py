@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from application.channels import ChannelCard
 from application.ports import LinkMode, Ticket, Tokens
+from application.processing import Progress
 from application.uploads import UploadCard
 from application.videos import Mine, VideoCard
 from application.watching import Playback
@@ -411,6 +412,21 @@ class ProcessingEvent(Struct, gc=False):
     @classmethod
     def of(cls, entry: Entry) -> "ProcessingEvent":
         return cls(entry.at, entry.attempt, entry.state, entry.error)
+
+
+class ProcessingProgress(Struct, gc=False):
+    """How the last attempt at a video goes: what the video says as ``processing``."""
+
+    video_id: str
+    state: State
+    progress_percent: int
+    attempt: int
+    error: FailureView | None
+
+    @classmethod
+    def of(cls, progress: Progress) -> "ProcessingProgress":
+        error = FailureView.of(progress.failure) if progress.failure else None
+        return cls(progress.video, progress.state, progress.percent, progress.attempt, error)
 
 
 class CaptionView(Struct, gc=False):

@@ -14,7 +14,6 @@ from domain.broadcasts import Happening
 from domain.ids import STREAM, ChannelId, StreamId
 from domain.streams import Stream
 from domain.videos import Visibility
-from entrypoints.http.streams import told
 from tests.entrypoints.eventsource import EventSource, connected
 from tests.entrypoints.scenes import PUBLIC_URL, Person, Scene, problem
 
@@ -748,13 +747,3 @@ async def test_following_ends_when_the_process_stops(scene: Scene) -> None:
         await said(source, until="live")
         scene.core.adapters.live().close()
         assert await source.ended()
-
-
-async def test_a_session_in_which_nothing_happens_sends_a_comment_now_and_then() -> None:
-    async def nothing() -> Any:
-        for _ in range(3):
-            yield None
-
-    sent = [each async for each in told(nothing(), 3, heartbeat_s=0)]
-    assert sent == [b"retry: 3000\n\n", *[b": still here\n\n"] * 3]
-    assert [each async for each in told(nothing(), 3)] == sent[:1]

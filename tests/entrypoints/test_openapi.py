@@ -48,6 +48,7 @@ DELETE /v1/videos/{video_id}
 POST /v1/videos/{video_id}/retry-processing
 GET /v1/videos/{video_id}/renditions
 GET /v1/videos/{video_id}/processing-events
+GET /v1/processing/stream
 POST /v1/videos/{video_id}/playback-sessions
 POST /v1/videos/{video_id}/views
 GET /v1/videos/{video_id}/captions

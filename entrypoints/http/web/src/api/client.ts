@@ -1,0 +1,60 @@
+/** The public API, with types made from its own description, and the errors it promises. */
+import createClient from 'openapi-fetch'
+import type { components, paths } from './schema'
+import { session } from './session'
+
+export type Schemas = components['schemas']
+export type Video = Schemas['VideoView']
+export type Channel = Schemas['ChannelView']
+export type Stream = Schemas['StreamView']
+export type Comment = Schemas['CommentView']
+export type Notice = Schemas['NotificationView']
+export type Me = Schemas['Me']
+
+/** What the API answers when it refuses (RFC 9457), or `offline` where no answer came. */
+export class Problem extends Error {
+  constructor(
+    readonly code: string,
+    readonly detail: string,
+    readonly status: number,
+    readonly fields: Readonly<Record<string, string>> = {},
+  ) {
+    super(detail)
+  }
+}
+
+/** Sends with the token of whoever is signed in; where it has run out, once more with a new one. */
+async function send(request: Request): Promise<Response> {
+  const again = request.clone()
+  const answer = await fetch(await signed(request))
+  if (answer.status !== 401 || !session.signedIn) return answer
+  await session.renew(request.headers.get('authorization'))
+  return session.signedIn ? fetch(await signed(again)) : answer
+}
+
+async function signed(request: Request): Promise<Request> {
+  const token = await session.token()
+  if (token) request.headers.set('authorization', `Bearer ${token}`)
+  return request
+}
+
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: send })
+
+/** The body of an answer. Throws Problem. */
+export async function ask<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  let result
+  try {
+    result = await call
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw new Problem('offline', '', 0)
+  }
+  if (result.response.ok) return result.data as T
+  throw problemOf(result.error, result.response.status)
+}
+
+export function problemOf(body: unknown, status: number): Problem {
+  const said = (body ?? {}) as Partial<Schemas['Problem']>
+  const fields = Object.fromEntries((said.errors ?? []).map((each) => [each.field, each.message]))
+  return new Problem(said.code ?? 'unknown', said.detail ?? '', status, fields)
+}

@@ -1,0 +1,30 @@
+/** What pages ask for, kept and shared between them by TanStack Query. Lists are read page by page by their cursors. */
+import { QueryClient, useInfiniteQuery } from '@tanstack/preact-query'
+import { Problem } from './client'
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 20_000,
+      retry: (count, error) => error instanceof Problem && (error.status === 0 || error.status >= 500) && count < 2,
+    },
+  },
+})
+
+export interface Listing<T> {
+  data: readonly T[]
+  next_cursor?: string | null
+}
+
+/** A list by cursor. `fetch` is given the cursor of the page, or undefined for the first. */
+export function useListing<T>(key: readonly unknown[], fetch: (cursor?: string) => Promise<Listing<T>>, enabled = true) {
+  const query = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam }) => fetch(pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    enabled,
+  })
+  const items = query.data?.pages.flatMap((page) => page.data) ?? []
+  return { ...query, items }
+}

@@ -1,0 +1,102 @@
+/** Who is signed in. The refresh token lives in a cookie that no script can read, the access token in memory only. */
+import { signal } from '@preact/signals'
+import type { Me } from './client'
+
+const HINT = 'hexcast.signed-in' // says only that it is worth asking for a token
+const EARLY_MS = 30_000
+
+interface Token {
+  value: string
+  until: number
+}
+
+/** Undefined until it is known, null for nobody. */
+export const me = signal<Me | null | undefined>(localStorage.getItem(HINT) ? undefined : null)
+
+let token: Token | null = null
+let renewing: Promise<void> | null = null
+const tabs = new BroadcastChannel('hexcast.session')
+
+tabs.onmessage = (event: MessageEvent<Token | 'ask' | 'out'>) => {
+  if (event.data === 'ask') {
+    if (token && token.until > Date.now()) tabs.postMessage(token)
+  } else if (event.data === 'out') {
+    token = null
+    me.value = null
+  } else {
+    token = event.data
+  }
+}
+
+async function post(path: string, body: object): Promise<Response> {
+  return fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+}
+
+function keep(tokens: { access_token: string; expires_in_s: number }): void {
+  token = { value: tokens.access_token, until: Date.now() + tokens.expires_in_s * 1000 }
+  localStorage.setItem(HINT, '1')
+  tabs.postMessage(token)
+}
+
+function drop(): void {
+  token = null
+  me.value = null
+  localStorage.removeItem(HINT)
+}
+
+/** Asks for a new access token, one tab at a time: what another tab got meanwhile will do. */
+async function refresh(bad: string | null): Promise<void> {
+  await navigator.locks.request('hexcast.session', async () => {
+    if (token && token.value !== bad && token.until - EARLY_MS > Date.now()) return
+    const answer = await post('/v1/auth/refresh', {})
+    if (answer.ok) keep(await answer.json())
+    else if (answer.status === 401 || answer.status === 403) drop()
+  })
+}
+
+export const session = {
+  get signedIn(): boolean {
+    return me.value !== null
+  },
+
+  /** The access token, or null for nobody. Throws where the server cannot be reached. */
+  async token(): Promise<string | null> {
+    if (!session.signedIn) return null
+    if (!token || token.until - EARLY_MS <= Date.now()) await session.renew(token?.value ?? null)
+    return token ? (token as Token).value : null
+  },
+
+  /** A new token in the place of a bad one (given as the token or as the header that carried it). */
+  async renew(bad: string | null): Promise<void> {
+    renewing ??= refresh(bad?.replace(/^Bearer /, '') ?? null).finally(() => {
+      renewing = null
+    })
+    await renewing
+  },
+
+  /** Answers with the problem's body where it is refused. */
+  async signIn(email: string, password: string): Promise<Response> {
+    const answer = await post('/v1/auth/sign-in', { email, password, session: 'cookie' })
+    if (answer.ok) {
+      keep(await answer.clone().json())
+      me.value = undefined
+      await session.load()
+    }
+    return answer
+  },
+
+  async signOut(): Promise<void> {
+    await post('/v1/auth/sign-out', {})
+    drop()
+    tabs.postMessage('out')
+  },
+
+  /** Who the session is of. */
+  async load(): Promise<void> {
+    const own = await session.token()
+    if (!own) return
+    const answer = await fetch('/v1/me', { headers: { authorization: `Bearer ${own}` } })
+    if (answer.ok) me.value = await answer.json()
+    else if (answer.status === 401) drop()
+  },
+}

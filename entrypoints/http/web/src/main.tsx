@@ -1,0 +1,38 @@
+import { effect } from '@preact/signals'
+import { QueryClientProvider } from '@tanstack/preact-query'
+import { render } from 'preact'
+import { LocationProvider } from 'preact-iso'
+import { listen } from './api/events'
+import { queries } from './api/queries'
+import { me, session } from './api/session'
+import { Pages } from './routes'
+import { Shell } from './shell'
+import './styles/tokens.css'
+import './styles/base.css'
+import './styles/ui.css'
+import './styles/shell.css'
+import { apply } from './ui/theme'
+
+apply()
+void session.load().catch(() => undefined) // without a server pages say so by themselves
+
+let hearing: AbortController | null = null
+let person: string | null | undefined
+effect(() => {
+  const now = me.value?.id ?? (me.value === null ? null : undefined)
+  if (now === person) return
+  if (person !== undefined) queries.clear() // what one person was shown is not for the next
+  person = now
+  hearing?.abort()
+  hearing = now ? new AbortController() : null
+  if (hearing) listen(hearing.signal)
+})
+
+render(
+  <QueryClientProvider client={queries}>
+    <LocationProvider>
+      <Shell><Pages /></Shell>
+    </LocationProvider>
+  </QueryClientProvider>,
+  document.getElementById('app')!,
+)

@@ -1,0 +1,8 @@
+import { Problem } from '../api/client'
+import { common } from '../text'
+import { Failure, useTitle } from '../ui/page'
+
+export default function Missing() {
+  useTitle(common.wrong.missingTitle)
+  return <Failure error={new Problem('not_found', '', 404)} />
+}

@@ -1,0 +1,80 @@
+export const common = {
+  product: 'Hexcast',
+  retry: 'Try again',
+  cancel: 'Cancel',
+  save: 'Save',
+  saved: 'Saved.',
+  remove: 'Delete',
+  close: 'Close',
+  more: 'Show more',
+  loading: 'Loading',
+  copied: 'Copied.',
+  copy: 'Copy',
+  signIn: 'Sign in',
+  signUp: 'Sign up',
+  live: 'Live',
+  views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
+  watching: (count: number) => `${compact(count)} watching`,
+  subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
+  noPoster: 'No picture yet',
+  visibility: { public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled' },
+  states: { pending: 'Waiting', probing: 'Looking at the file', transcoding: 'Processing', ready: 'Ready', failed: 'Failed' },
+  wrong: {
+    title: 'That did not work',
+    offline: 'Hexcast cannot be reached. Check that it is running and that you are connected, then try again.',
+    unknown: 'Something went wrong here.',
+    missing: 'This page is not here, or not for you to see.',
+    missingTitle: 'Nothing here',
+    home: 'Go to the home page',
+    signInFirst: 'Sign in to go on.',
+  },
+}
+
+const number = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+export function compact(count: number): string {
+  return number.format(count)
+}
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+]
+
+/** "3 days ago", "in 2 hours". */
+export function ago(when: string, now = Date.now()): string {
+  const seconds = (new Date(when).getTime() - now) / 1000
+  for (const [unit, size] of steps) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit)
+  }
+  return relative.format(0, 'second')
+}
+
+const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
+export function at(when: string): string {
+  return moment.format(new Date(when))
+}
+
+const date = new Intl.DateTimeFormat('en', { dateStyle: 'long' })
+export function day(when: string): string {
+  return date.format(new Date(when))
+}
+
+/** 4:05, 1:02:03. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  const tail = `${String(minutes).padStart(hours ? 2 : 1, '0')}:${String(rest).padStart(2, '0')}`
+  return hours ? `${hours}:${tail}` : tail
+}
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB']
+export function bytes(count: number): string {
+  let [size, step] = [count, 0]
+  while (size >= 1000 && step < units.length - 1) [size, step] = [size / 1000, step + 1]
+  return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
+}

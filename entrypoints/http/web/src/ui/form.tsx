@@ -1,0 +1,57 @@
+/** Fields with labels, hints and what the API says is wrong with them; and sending that keeps what was typed. */
+import { LoaderCircle } from 'lucide-preact'
+import type { ComponentChildren, JSX } from 'preact'
+import { useId, useState } from 'preact/hooks'
+import { Problem } from '../api/client'
+import { sentence } from './page'
+
+interface FieldProps extends Omit<JSX.IntrinsicElements['input'], 'size'> {
+  label: string
+  hint?: string
+  error?: string | undefined
+  area?: boolean
+}
+
+export function Field({ label, hint, error, area, ...input }: FieldProps) {
+  const id = useId()
+  const described = [hint && `${id}-hint`, error && `${id}-wrong`].filter(Boolean).join(' ') || undefined
+  const shared = { id, 'aria-describedby': described, 'aria-invalid': error ? (true as const) : undefined }
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {area ? <textarea {...(input as JSX.IntrinsicElements['textarea'])} {...shared} /> : <input {...input} {...shared} />}
+      {hint && <span class="hint" id={`${id}-hint`}>{hint}</span>}
+      {error && <span class="wrong" id={`${id}-wrong`}>{sentence(error)}</span>}
+    </div>
+  )
+}
+
+export function Submit({ busy, children, disabled }: { busy: boolean; children: ComponentChildren; disabled?: boolean }) {
+  return (
+    <button class="button accent" type="submit" disabled={busy || disabled}>
+      {busy && <LoaderCircle class="spin" aria-hidden />}
+      {children}
+    </button>
+  )
+}
+
+/** Runs one action at a time and holds what it failed with. */
+export function useAction<A extends readonly unknown[]>(act: (...given: A) => Promise<unknown>) {
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<unknown>(null)
+  async function run(...given: A): Promise<boolean> {
+    setBusy(true)
+    setError(null)
+    try {
+      await act(...given)
+      return true
+    } catch (failure) {
+      setError(failure)
+      return false
+    } finally {
+      setBusy(false)
+    }
+  }
+  const fields: Readonly<Record<string, string>> = error instanceof Problem ? error.fields : {}
+  return { run, busy, error, fields, clear: () => setError(null) }
+}

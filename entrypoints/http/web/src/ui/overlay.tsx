@@ -1,0 +1,127 @@
+/** What lies over a page: menus, dialogs, toasts. On the platform's popover and dialog, which see to focus and Escape. */
+import { signal } from '@preact/signals'
+import { CircleAlert, CircleCheck } from 'lucide-preact'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useRef } from 'preact/hooks'
+import { said } from './page'
+
+interface MenuProps {
+  label: string
+  icon: ComponentChildren
+  class?: string
+  children: ComponentChildren
+}
+
+/** A button that shows links and buttons; choosing one closes it. */
+export function Menu({ label, icon, class: look = 'button bare icon', children }: MenuProps) {
+  const id = useId()
+  const opener = useRef<HTMLButtonElement>(null)
+  const list = useRef<HTMLDivElement>(null)
+  function place(): void {
+    const [menu, box] = [list.current!, opener.current!.getBoundingClientRect()]
+    const { offsetWidth: width, offsetHeight: height } = menu
+    const below = box.bottom + 6 + height <= innerHeight
+    menu.style.top = `${below ? box.bottom + 6 : Math.max(8, box.top - height - 6)}px`
+    menu.style.left = `${Math.max(8, Math.min(box.right - width, innerWidth - width - 8))}px`
+    menu.querySelector<HTMLElement>('a, button')?.focus()
+  }
+  function move(event: KeyboardEvent): void {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (!step) return
+    event.preventDefault()
+    const all = [...list.current!.querySelectorAll<HTMLElement>('a, button')]
+    all[(all.indexOf(document.activeElement as HTMLElement) + step + all.length) % all.length]?.focus()
+  }
+  return (
+    <>
+      <button ref={opener} class={look} type="button" aria-label={label} title={label} popovertarget={id} aria-haspopup="true">{icon}</button>
+      <div ref={list} id={id} popover="auto" class="menu" onKeyDown={move}
+        onToggle={(event) => (event as ToggleEvent).newState === 'open' && place()}
+        onClick={(event) => (event.target as Element).closest('a, button') && list.current!.hidePopover()}>
+        {children}
+      </div>
+    </>
+  )
+}
+
+interface DialogProps {
+  open: boolean
+  title: string
+  onClose: () => void
+  children: ComponentChildren
+}
+
+export function Dialog({ open, title, onClose, children }: DialogProps) {
+  const box = useRef<HTMLDialogElement>(null)
+  const id = useId()
+  useEffect(() => {
+    if (open && !box.current!.open) box.current!.showModal()
+    if (!open && box.current!.open) box.current!.close()
+  }, [open])
+  return (
+    <dialog ref={box} class="dialog" aria-labelledby={id} onClose={onClose}>
+      {open && (
+        <div class="stack">
+          <h2 id={id}>{title}</h2>
+          {children}
+        </div>
+      )}
+    </dialog>
+  )
+}
+
+interface ConfirmProps extends Omit<DialogProps, 'children'> {
+  children?: ComponentChildren
+  action: string
+  cancel: string
+  onConfirm: () => unknown
+}
+
+/** Asks before what cannot be taken back. */
+export function Confirm({ action, cancel, onConfirm, children, ...dialog }: ConfirmProps) {
+  return (
+    <Dialog {...dialog}>
+      {children}
+      <div class="actions">
+        <button class="button" type="button" onClick={dialog.onClose}>{cancel}</button>
+        <button class="button danger" type="button" onClick={() => { dialog.onClose(); void onConfirm() }}>{action}</button>
+      </div>
+    </Dialog>
+  )
+}
+
+const toasts = signal<readonly { key: number; text: string; wrong: boolean }[]>([])
+const SHOWN_MS = 6_000
+let count = 0
+
+export function toast(text: string, wrong = false): void {
+  const key = ++count
+  toasts.value = [...toasts.value, { key, text, wrong }]
+  setTimeout(() => {
+    toasts.value = toasts.value.filter((each) => each.key !== key)
+  }, SHOWN_MS)
+}
+
+/** Runs what a click asked for, and says so if it failed. Answers whether it worked. */
+export async function attempt(act: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await act()
+    return true
+  } catch (error) {
+    toast(said(error), true)
+    return false
+  }
+}
+
+export function Toasts() {
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {toasts.value.map((each) => (
+        <div key={each.key} class={`notice ${each.wrong ? 'wrong' : 'ok'}`}>
+          {each.wrong ? <CircleAlert aria-hidden /> : <CircleCheck aria-hidden />}
+          <span>{each.text}</span>
+        </div>
+      ))}
+    </div>
+  )
+}

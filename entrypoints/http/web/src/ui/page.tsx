@@ -1,0 +1,77 @@
+/** What every page stands in: its title, and its states while it loads, fails or is empty. */
+import { CircleAlert, SearchX, WifiOff } from 'lucide-preact'
+import type { ComponentChildren } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { Problem } from '../api/client'
+import { common } from '../text'
+import { here } from './link'
+
+export function useTitle(title: string | undefined): void {
+  useEffect(() => {
+    if (title !== undefined) document.title = title ? `${title} - ${common.product}` : common.product
+  }, [title])
+}
+
+interface StateProps {
+  icon?: ComponentChildren
+  title: string
+  children?: ComponentChildren
+}
+
+/** Where a page or a list has nothing to show: why, and what to do next. */
+export function State({ icon, title, children }: StateProps) {
+  return (
+    <div class="state">
+      {icon}
+      <h2>{title}</h2>
+      {children}
+    </div>
+  )
+}
+
+/** What to tell people of an error. */
+export function said(error: unknown): string {
+  if (!(error instanceof Problem)) return common.wrong.unknown
+  if (error.code === 'offline') return common.wrong.offline
+  return error.detail ? sentence(error.detail) : common.wrong.unknown
+}
+
+/** The API's details are clauses: "the access token is over; refresh it". */
+export function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`
+}
+
+/** An error in the place of what should be here. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => unknown }) {
+  const problem = error instanceof Problem ? error : null
+  if (problem?.status === 404) {
+    return (
+      <State icon={<SearchX aria-hidden />} title={common.wrong.missingTitle}>
+        <p>{common.wrong.missing}</p>
+        <a class="button" href="/">{common.wrong.home}</a>
+      </State>
+    )
+  }
+  return (
+    <State icon={problem?.code === 'offline' ? <WifiOff aria-hidden /> : <CircleAlert aria-hidden />} title={common.wrong.title}>
+      <p role="alert">{said(error)}</p>
+      {problem?.status === 401 ? (
+        <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
+      ) : (
+        retry && <button class="button" type="button" onClick={() => void retry()}>{common.retry}</button>
+      )}
+    </State>
+  )
+}
+
+/** The same inside a form, where what was typed stays. */
+export function Wrong({ error }: { error: unknown }) {
+  if (!error) return null
+  return (
+    <div class="notice wrong" role="alert">
+      <CircleAlert aria-hidden />
+      <span>{said(error)}</span>
+    </div>
+  )
+}

@@ -1,0 +1,20 @@
+/** As the system has it, or as the reader chose on this machine. */
+import { signal } from '@preact/signals'
+
+export type Theme = 'system' | 'light' | 'dark'
+const KEY = 'hexcast.theme'
+const kept = localStorage.getItem(KEY)
+
+export const theme = signal<Theme>(kept === 'light' || kept === 'dark' ? kept : 'system')
+
+export function choose(wanted: Theme): void {
+  theme.value = wanted
+  if (wanted === 'system') localStorage.removeItem(KEY)
+  else localStorage.setItem(KEY, wanted)
+  apply()
+}
+
+export function apply(): void {
+  if (theme.value === 'system') delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = theme.value
+}

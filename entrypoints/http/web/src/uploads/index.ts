@@ -4,7 +4,7 @@ import { api, ask, type Schemas } from '../api/client'
 import { queries } from '../api/queries'
 import { me } from '../api/session'
 import { uploading } from '../text'
-import { all, copy, fileOf, forget, type Kept, recall, remember, reopened, same } from './records'
+import { all, copy, fileOf, forget, type Kept, recall, reopened, same } from './records'
 import { transfers } from './state'
 import { Transfer } from './transfer'
 

@@ -54,7 +54,7 @@ export function Sending({ transfer }: { transfer: Transfer }) {
           phase !== 'cancelled' && <button class="button icon bare" type="button" aria-label={`${upload.cancel}: ${kept.name}`} title={upload.cancel} onClick={() => setAsking(true)}><X aria-hidden /></button>
         )}
       </div>
-      <progress class="bar" max={kept.size} value={phase === 'sent' ? kept.size : sent} aria-label={`${upload.phases.sending}: ${kept.name}`} />
+      {phase !== 'sent' && <progress class="bar" max={kept.size} value={sent} aria-label={`${upload.phases.sending}: ${kept.name}`} />}
       <p class="row wrap apart small soft figures">
         <span role="status">{busy ? upload.busy : upload.phases[phase]}</span>
         {phase !== 'sent' && (

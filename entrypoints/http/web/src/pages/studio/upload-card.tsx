@@ -2,7 +2,7 @@
 import { CircleAlert, CircleCheck, CirclePause, FileVideo, LoaderCircle, Pause, Play, RotateCcw, WifiOff, X } from 'lucide-preact'
 import { useState } from 'preact/hooks'
 import { Problem } from '../../api/client'
-import { processed, useVideo } from '../../api/processing'
+import { useVideo } from '../../api/processing'
 import { common, upload } from '../../text'
 import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, Wrong, said } from '../../ui/page'
@@ -107,7 +107,7 @@ function About({ id, sent, replaces }: { id: string; sent: boolean; replaces: bo
   return (
     <>
       {sent && <Processing video={video} />}
-      {sent && processed(video) && video.processing.state === 'ready' && <Shared id={id} />}
+      {sent && video.processing.state === 'ready' && <Shared id={id} />}
       {!replaces && (
         <details open>
           <summary>{upload.details}</summary>

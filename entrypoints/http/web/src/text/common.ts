@@ -84,3 +84,9 @@ export function bytes(count: number): string {
   while (size >= 1000 && step < units.length - 1) [size, step] = [size / 1000, step + 1]
   return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
 }
+
+const utc = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
+/** A day as the API names it, which is one of UTC. */
+export function utcDay(name: string): string {
+  return utc.format(new Date(`${name}T00:00:00Z`))
+}

@@ -10,6 +10,7 @@ import { to } from '../../ui/link'
 import { dismiss, give, reopen, type Phase, type Transfer } from '../../uploads'
 import { Details } from './details'
 import { Processing } from './progress'
+import { copyLink } from './share'
 
 const ICONS: Readonly<Record<Phase, typeof Play>> = {
   choosing: FileVideo, announcing: LoaderCircle, sending: LoaderCircle, waiting: WifiOff, paused: CirclePause,
@@ -123,10 +124,7 @@ function Shared({ id }: { id: string }) {
   return (
     <div class="row wrap">
       <a class="button accent" href={to.watch({ id })}><Play aria-hidden />{upload.watch}</a>
-      <button class="button" type="button" onClick={() => void attempt(async () => {
-        await navigator.clipboard.writeText(location.origin + to.watch({ id }))
-        toast(upload.copied)
-      })}>{upload.copy}</button>
+      <button class="button" type="button" onClick={() => copyLink(id)}>{upload.copy}</button>
     </div>
   )
 }

@@ -8,6 +8,8 @@ export const FIRST = {
   live: { status: 'live', limit: 50 },
 } as const
 
+const PICTURES = 3
+
 const begun = new Map<string, Promise<Response>>()
 
 export function begin(path: string): void {
@@ -18,6 +20,17 @@ export function begin(path: string): void {
     const answer = fetch(url)
     answer.catch(() => undefined) // whoever takes it is told
     begun.set(url.href, answer)
+    if (query === FIRST.latest) void answer.then(look).catch(() => undefined)
+  }
+}
+
+/** Begins to fetch the pictures that are seen first. */
+async function look(answer: Response): Promise<void> {
+  const { data } = (await answer.clone().json()) as { data?: readonly { poster_url: string | null }[] }
+  for (const { poster_url } of data?.slice(0, PICTURES) ?? []) {
+    const picture = new Image()
+    picture.fetchPriority = 'high'
+    if (poster_url) picture.src = poster_url
   }
 }
 

@@ -16,7 +16,6 @@ export const common = {
   views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
   watching: (count: number) => `${compact(count)} watching`,
   begins: (when: string) => `Begins ${when}`,
-  since: (when: string) => `began ${when}`,
   subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
   noPoster: 'No picture yet',
   visibility: { public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled' },

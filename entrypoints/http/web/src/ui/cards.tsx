@@ -1,7 +1,7 @@
 /** Videos and livestreams in a grid, and the end of a list that fetches its next page as it comes into sight. */
 import { Film, LoaderCircle, Radio } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Stream, Video } from '../api/client'
 import { ago, at, common, duration } from '../text'
 import { Avatar } from './avatar'
@@ -89,7 +89,7 @@ export function StreamCard({ stream }: { stream: Stream }) {
           <a href={to.channel(stream.channel)} class="meta above clip person">{stream.channel.name}</a>
           <p class="meta">
             {live ? common.watching(stream.viewer_count) : stream.starts_at && common.begins(ago(stream.starts_at))}
-            {live && stream.live_since && ` · ${common.since(ago(stream.live_since))}`}
+            {live && stream.live_since && ` · ${ago(stream.live_since)}`}
           </p>
         </div>
       </div>
@@ -99,6 +99,19 @@ export function StreamCard({ stream }: { stream: Stream }) {
 
 export function Cards({ children }: { children: ComponentChildren }) {
   return <div class="cards">{children}</div>
+}
+
+const AT_FIRST = 8
+
+/** A long list's beginning, and the rest of it once that is seen. */
+export function useGradual<T>(items: readonly T[]): readonly T[] {
+  const [all, setAll] = useState(false)
+  useEffect(() => {
+    if (!items.length) return
+    const timer = setTimeout(() => setAll(true), 200)
+    return () => clearTimeout(timer)
+  }, [items.length > 0])
+  return all ? items : items.slice(0, AT_FIRST)
 }
 
 /** One row, which goes on sideways. */

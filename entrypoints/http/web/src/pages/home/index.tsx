@@ -8,7 +8,7 @@ import { FIRST } from '../../api/early'
 import { useListing } from '../../api/queries'
 import { me } from '../../api/session'
 import { common, home, shell } from '../../text'
-import { CardBones, Cards, More, Shelf, StreamCard, VideoCard } from '../../ui/cards'
+import { CardBones, Cards, More, Shelf, StreamCard, VideoCard, useGradual } from '../../ui/cards'
 import { Failure, State, useTitle } from '../../ui/page'
 import './home.css'
 import { Topics } from './topics'
@@ -24,6 +24,7 @@ export default function Home() {
   const feed = useQuery({ queryKey: ['feed', 'short'], queryFn: () => ask(api.GET('/v1/me/feed', { params: { query: { limit: 12 } } })), enabled: Boolean(me.value) })
   const history = useQuery({ queryKey: ['history', 'short'], queryFn: () => ask(api.GET('/v1/me/history', { params: { query: { limit: 24 } } })), enabled: Boolean(me.value) })
   const latest = useListing(['videos', 'latest'], (cursor) => ask(api.GET('/v1/videos', { params: { query: { ...FIRST.latest, cursor } } })))
+  const shown = useGradual(latest.items)
   const streams = useSteady(live.data?.data)
   // All of it comes at once: what came later would push the rest down.
   const waiting = !known || latest.isPending || live.isPending || (me.value !== null && (feed.isPending || history.isPending))
@@ -57,14 +58,14 @@ export default function Home() {
           <section class="stack">
             <h2>{home.latest}</h2>
             {latest.isError && !latest.items.length ? <Failure error={latest.error} retry={latest.refetch} /> : latest.items.length ? (
-              <Cards>{latest.items.map((each, place) => <VideoCard key={each.id} video={each} eager={place < EAGER} />)}</Cards>
+              <Cards>{shown.map((each, place) => <VideoCard key={each.id} video={each} eager={place < EAGER} />)}</Cards>
             ) : (
               <State icon={<Clapperboard aria-hidden />} title={home.emptyTitle}>
                 <p>{home.empty}</p>
                 <a class="button accent" href="/studio/upload">{shell.upload}</a>
               </State>
             )}
-            <More has={latest.hasNextPage} busy={latest.isFetchingNextPage} next={latest.fetchNextPage} />
+            <More has={latest.hasNextPage && shown.length === latest.items.length} busy={latest.isFetchingNextPage} next={latest.fetchNextPage} />
           </section>
         </>
       )}

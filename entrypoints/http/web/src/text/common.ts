@@ -15,6 +15,7 @@ export const common = {
   live: 'Live',
   views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
   watching: (count: number) => `${compact(count)} watching`,
+  begins: (when: string) => `Begins ${when}`,
   subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
   leave: {
     title: 'Leave without saving?',

@@ -1,10 +1,11 @@
 # Hexcast. Needs python3 (3.11 or newer, with venv), git and make; PYTHON names another interpreter.
-# The Postman collection is run where there is Node.js with npm, too.
+# Where there is Node.js with npm, too, the web client is built and the Postman collection is run.
 
 SHELL := /bin/sh
 PYTHON ?= python3
 export PYTHON
 PY := .venv/bin/python
+WEB := entrypoints/http/web
 COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
@@ -17,7 +18,7 @@ ARCH ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo cloud test postman check format bench lock wheel package deploy setup setup-run clean
+.PHONY: help run demo cloud test postman check format bench lock web wheel package deploy setup setup-run clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
@@ -42,6 +43,7 @@ check: setup ## lint, format check, types, layers
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache --no-logo
+	@if test -f $(WEB)/node_modules/installed.json; then cd $(WEB) && npm run --silent check; fi
 
 format: setup ## format the code and apply the linter's safe fixes
 	@$(PY) -m ruff check --fix-only --quiet .
@@ -57,7 +59,11 @@ lock: setup ## resolve requirements/*.txt again (UPGRADE=1 takes newer releases)
 		$(addprefix --no-emit-package ,$(NOT_ON_LAMBDA)) -o requirements/lambda.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:cloud -o requirements/cloud.txt
 
-wheel: setup ## build dist/*.whl
+web: ## build the web client anew
+	@rm -f $(WEB)/node_modules/built.txt
+	@$(web)
+
+wheel: setup ## build dist/*.whl, with the web client in it
 	@rm -rf dist
 	@$(PY) -m build --wheel --no-isolation --outdir dist >/dev/null
 	@ls dist/*.whl
@@ -78,16 +84,18 @@ deploy: setup ## to AWS: STACK=name STAGE=dev|prod PARAMETERS=params.yaml (docs/
 		--parameter-overrides $(if $(PARAMETERS),"file://$(PARAMETERS)") \
 		Stage=$(STAGE) Runtime=$$(cat build/lambda.python) Architecture=$(ARCH)
 
-setup: ## make .venv for work on the code, .venv-cloud for the emulated cloud, and install newman where there is npm
+setup: ## make .venv for work on the code, .venv-cloud for the emulated cloud; where there is npm, the web client and newman
 	@$(call install,dev,.venv)
 	@$(call install,cloud,.venv-cloud)
 	@$(newman)
+	@$(web)
 
-setup-run: ## make .venv for running only; a .venv for work will do
+setup-run: ## make .venv for running only (a .venv for work will do), and the web client where there is npm
 	@$(call install,run,.venv)
+	@$(web)
 
 clean: ## remove everything that the other targets made, the demo's data too (keeps .hexcast-data)
-	@rm -rf .venv .venv-cloud .hexcast-demo postman/node_modules postman/files/film.mp4 dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-cloud .hexcast-demo $(WEB)/node_modules $(WEB)/dist postman/node_modules postman/files/film.mp4 dist build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A lock names all there is to install, so pip looks for nothing else (--no-deps).
@@ -114,4 +122,21 @@ command -v npm >/dev/null 2>&1 \
 	|| { echo "hexcast: no npm here, so the Postman collection is not run (on Debian install nodejs and npm)" >&2; exit 0; }; \
 echo "hexcast: installing postman/package-lock.json (a few seconds)" >&2; \
 (cd postman && npm ci --silent) && cp postman/package-lock.json postman/node_modules/installed.json
+endef
+
+# Vite asks for such a Node.js. node_modules/installed.json is the lock that it was made from, and node_modules/built.txt
+# says which files the client was built of.
+define web
+cd $(WEB) && files=$$(find index.html embed.html package-lock.json vite.config.ts public src -type f ! -name schema.d.ts \
+	| LC_ALL=C sort | xargs cksum) || exit; \
+if test -f dist/index.html && test "$$files" = "$$(cat node_modules/built.txt 2>/dev/null)"; then exit 0; fi; \
+command -v npm >/dev/null 2>&1 \
+	&& node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b > 11) || (a == 20 && b > 18) ? 0 : 1)' \
+	|| { echo "hexcast: no npm with Node.js 20.19 or newer here, so the web client is not built and the API is served alone" >&2; exit 0; }; \
+if ! cmp -s package-lock.json node_modules/installed.json; then \
+	echo "hexcast: installing $(WEB)/package-lock.json (half a minute)" >&2; \
+	npm ci --loglevel=error >/dev/null && cp package-lock.json node_modules/installed.json || exit; \
+fi; \
+echo "hexcast: building the web client (a few seconds)" >&2; \
+npm run --silent build >/dev/null && printf '%s\n' "$$files" > node_modules/built.txt
 endef

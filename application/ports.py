@@ -363,6 +363,16 @@ class Link:
 
 
 @frozen
+class Origins:
+    """What clients deal with beside us, as a Content-Security-Policy names it: where media comes from, and what they
+    call or send to.
+    """
+
+    media: Sequence[str] = ()
+    calls: Sequence[str] = ()
+
+
+@frozen
 class Stored:
     """Something directly under a prefix: a file, or (its name ends in a slash) all whose key goes on."""
 

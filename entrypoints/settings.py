@@ -60,6 +60,8 @@ class Settings:
     stream_retry_s: int = 3
     """After how many seconds a client asks again for a stream of events that ended."""
     cors_origins: tuple[str, ...] = ()
+    embed_ancestors: tuple[str, ...] = ("*",)
+    """Origins of pages that may show the player of ``/embed``; none: no page at all."""
     log_format: str = "console"
     secret: str | None = None
     """Signs cursors and links; None makes one for this process."""
@@ -140,6 +142,7 @@ class Settings:
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
             stream_retry_s=get("STREAM_RETRY_S", _between(1, 3600), _DEFAULT.stream_retry_s),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
+            embed_ancestors=get("EMBED_ANCESTORS", _ancestors, _DEFAULT.embed_ancestors),
             log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
             secret=get("SECRET", _secret, None, shown=False),
             cloud={name: value for name, value in env.items() if name.startswith(_CLOUD)},
@@ -208,6 +211,16 @@ def _origin(text: str) -> str:
         message = "must begin with http:// or https://"
         raise ValueError(message)
     return text.rstrip("/")
+
+
+def _ancestors(text: str) -> tuple[str, ...]:
+    if text == "none":
+        return ()
+    found = tuple(_origin(each.strip()) for each in text.split(","))
+    if any(not each.isascii() or set(each) & set(" ;'") for each in found):
+        message = "must be *, none, or origins with commas between them"
+        raise ValueError(message)
+    return found
 
 
 def _secret(text: str) -> str | None:

@@ -47,7 +47,7 @@ from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
-from application.ports import Link, LinkMode
+from application.ports import Link, LinkMode, Origins
 from domain.errors import Unavailable
 from domain.notifications import FanOut
 from domain.watching import Grant
@@ -122,6 +122,13 @@ def _places(settings: AwsSettings) -> Places:
     )
 
 
+def _origins(settings: AwsSettings) -> Origins:
+    uploads = settings.endpoint_url or f"https://{settings.raw_bucket}.s3.{settings.region}.amazonaws.com"
+    # What an IVS channel plays from is a host of its own, and its segments may lie on yet others.
+    media = ("https://*.live-video.net", *([settings.cdn_url] if settings.cdn_url else ()))
+    return Origins(media=media, calls=(uploads, settings.chat_url))
+
+
 def _rooms(settings: AwsSettings) -> RoomSettings:
     return RoomSettings(env=settings.stage, review=settings.chat_review, url=settings.chat_url)
 
@@ -170,6 +177,7 @@ class Aws(DeclarativeContainer):
     outbox = Singleton(DynamoOutbox, tables, new_id, now)
     queues = Call(_queues, sqs, settings.provided.fan_out_queue_url)
     retries = Singleton(SqsRetries, sqs, Call(_sqs_url, settings))
+    origins = Singleton(_origins, settings)
     issuer = settings.provided.issuer
     client_ids = Call(lambda client_id: (client_id,), settings.provided.client_id)
     keys = Singleton(CognitoKeys, http, settings.provided.jwks_url, now)

@@ -32,6 +32,7 @@ from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
 from adapters.system import secret as fresh_key
+from application.ports import Origins
 
 CLIENT = "hexcast"
 
@@ -100,6 +101,7 @@ class Memory(DeclarativeContainer):
     new_id = Singleton(Ulids, now)
     outbox = Singleton(InMemoryOutbox, new_id)
 
+    origins = Object(Origins())
     issuer = public_url
     client_ids = Object((CLIENT,))
     keys = Singleton(_keys)

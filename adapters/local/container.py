@@ -48,6 +48,7 @@ from adapters.local.videos import SqliteVideos
 from adapters.local.watching import SqliteHistory, SqliteSessions
 from adapters.system import AHEAD_MOST, Clock, Ulids, ticks
 from adapters.system import secret as fresh_key
+from application.ports import Origins
 from domain.errors import Invalid
 from domain.ids import made_at
 
@@ -208,6 +209,7 @@ class Local(DeclarativeContainer):
     new_id = Singleton(_ids, database, now)
     outbox = Singleton(SqliteOutbox, database, new_id)
 
+    origins = Object(Origins())
     issuer = public_url
     client_ids = Object((CLIENT,))
     keys = Singleton(_keys, database)

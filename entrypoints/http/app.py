@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cache, partial, wraps
+from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -23,12 +24,13 @@ from entrypoints.http.edge import Edge, Identify
 from entrypoints.http.engagement import EngagementController
 from entrypoints.http.errors import HANDLERS, asking_of
 from entrypoints.http.history import HistoryController
-from entrypoints.http.idempotency import BODY_BYTES, Repeats
+from entrypoints.http.idempotency import BODY_BYTES, App, Repeats
 from entrypoints.http.identity import AuthController, MeController
 from entrypoints.http.limits import AnswerCache, RateLimit
 from entrypoints.http.media import doors
 from entrypoints.http.meta import about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
+from entrypoints.http.pages import DIST, Pages, read
 from entrypoints.http.requests import Cursors, JsonRequest, if_match
 from entrypoints.http.streams import StreamController, simulation
 from entrypoints.http.subscriptions import SubscriptionController
@@ -58,9 +60,12 @@ class Running:
 
 
 def create_app(
-    core: Core, running: Running | None = None, *, controllers: Sequence[type[Controller]] = CONTROLLERS
-) -> Litestar:
-    """The app over an open core. Whoever opened the core closes it: the app owns nothing."""
+    core: Core, running: Running | None = None, *, controllers: Sequence[type[Controller]] = CONTROLLERS,
+    dist: Path | None = DIST,
+) -> Litestar:  # fmt: skip
+    """The app over an open core. Whoever opened the core closes it: the app owns nothing. The web client is served of
+    what is in ``dist``, if anything is.
+    """
     running = running or Running()
     settings, adapters = core.settings(), core.adapters
     cases = use_cases(core)
@@ -109,8 +114,14 @@ def create_app(
     )
     repeats = Repeats(adapters.idempotency(), now)
     repeats.cover(app)
+    inner: App = app.asgi_handler
+    if dist is not None and "/index.html" in (built := read(dist)):
+        inner = Pages(
+            inner, built, public_url=settings.public_url, origins=adapters.origins(),
+            ancestors=settings.embed_ancestors,
+        )  # fmt: skip
     app.asgi_handler = Edge(
-        app.asgi_handler,
+        inner,
         identify=_identifier(adapters, now),
         rate_limit=RateLimit(settings.rate_limit),
         kept=AnswerCache(changes),

@@ -29,6 +29,8 @@ QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked all the time by machines: neither limited nor logged."""
 _MEDIA = "/media/"
 _DOORS = frozenset({"/media/in", "/media/o", "/media/g"})
+_ASSETS = "/assets/"
+"""The web client's files: many at once, none of which costs anything."""
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SLASHES = re.compile("//+")
 _SIGN_IN = "/v1/auth/"
@@ -270,7 +272,7 @@ class _Exchange:
     async def give(self, answer: Kept) -> None:
         """An answer that was made whole; not sent again to a client that has it."""
         wanted = self.asked.get(b"if-none-match")
-        if answer.etag is not None and wanted is not None and _matches(answer.etag, wanted):
+        if answer.etag is not None and wanted is not None and matches(answer.etag, wanted):
             headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"content-type")]
             await self.whole(304, headers, b"")
         else:
@@ -321,7 +323,7 @@ class _Exchange:
 
 
 def _cost(method: str, path: str) -> int:
-    if method == "OPTIONS" or path in QUIET or path.startswith(_MEDIA):
+    if method == "OPTIONS" or path in QUIET or path.startswith((_MEDIA, _ASSETS)):
         return 0
     if method in _SAFE:
         return READ
@@ -334,6 +336,7 @@ def _token_of(query: bytes) -> bytes | None:
     return b"Bearer " + tokens[0].encode() if tokens else None
 
 
-def _matches(etag: bytes, wanted: bytes) -> bool:
+def matches(etag: bytes, wanted: bytes) -> bool:
+    """Whether an ``If-None-Match`` header names the tag."""
     given = [each.strip().removeprefix(b"W/") for each in wanted.split(b",")]
     return b"*" in given or etag in given

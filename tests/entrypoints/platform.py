@@ -70,7 +70,7 @@ async def open_platform(
     core = Core(settings=settings, adapters=adapters)
     metrics = Metrics()
     worker = Worker(core, metrics)
-    app = create_app(core, Running(metrics=metrics, nudge=worker.nudge), controllers=controllers)
+    app = create_app(core, Running(metrics=metrics, nudge=worker.nudge), controllers=controllers, dist=None)
     try:
         asgi: Any = app  # ASGI's types are looser than Litestar's
         async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url=ORIGIN) as client:

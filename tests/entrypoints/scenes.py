@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -119,17 +120,21 @@ class Scene:
 
 
 @asynccontextmanager
-async def opened(limits: Limits | None = None) -> AsyncIterator[Scene]:
-    """An empty platform, on which mod@example.org moderates and chief@example.org administers."""
+async def opened(
+    limits: Limits | None = None, *, dist: Path | None = None, public_url: str = PUBLIC_URL, **options: Any
+) -> AsyncIterator[Scene]:
+    """An empty platform, on which mod@example.org moderates and chief@example.org administers; with the web client
+    only where a test made one.
+    """
     clock = FakeClock()
     settings = Settings(
-        profile="memory", public_url=PUBLIC_URL, rate_limit=0, limits=limits or Limits(), secret="s" * 32,
-        founders={"mod@example.org": Role.MODERATOR, "chief@example.org": Role.ADMIN},
+        profile="memory", public_url=public_url, limits=limits or Limits(), secret="s" * 32,
+        founders={"mod@example.org": Role.MODERATOR, "chief@example.org": Role.ADMIN}, **{"rate_limit": 0} | options,
     )  # fmt: skip
-    adapters = Memory(public_url=PUBLIC_URL, key=b"k" * 32, machine=Object(clock), keys=Object(signing_keys()))
+    adapters = Memory(public_url=public_url, key=b"k" * 32, machine=Object(clock), keys=Object(signing_keys()))
     core = Core(settings=settings, adapters=adapters)
-    app = create_app(core)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as http:  # type: ignore[arg-type]  # ASGI's types are looser here
+    app = create_app(core, dist=dist)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=public_url) as http:  # type: ignore[arg-type]  # ASGI's types are looser here
         yield Scene(http, core, clock)
     await adapters.transcoder().aclose()
     adapters.search().close()

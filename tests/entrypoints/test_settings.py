@@ -36,6 +36,7 @@ def test_everything_can_be_said() -> None:
             "HEXCAST_RATE_LIMIT": "0",
             "HEXCAST_STREAM_RETRY_S": "30",
             "HEXCAST_CORS_ORIGINS": "https://a.test/, http://b.test",
+            "HEXCAST_EMBED_ANCESTORS": "https://a.test/, https://*.b.test",
             "HEXCAST_LOG_FORMAT": "json",
             "HEXCAST_SECRET": "s" * 32,
             "HEXCAST_DEV": "off",
@@ -52,6 +53,7 @@ def test_everything_can_be_said() -> None:
     assert settings.stream_retry_s == 30
     assert (settings.rtmp_port, settings.live_streams) == (None, 7)
     assert (settings.live_window_s, settings.live_ladder) == (600, True)
+    assert settings.embed_ancestors == ("https://a.test", "https://*.b.test")
     assert not settings.dev
 
 
@@ -69,6 +71,16 @@ def test_what_is_wrong_is_said_in_plain_words_and_without_secrets() -> None:
     assert str(caught.value) == (
         "HEXCAST_PORT='abc': must be a whole number; HEXCAST_SECRET: must have at least 32 characters"
     )
+
+
+def test_players_are_shown_in_pages_of_the_origins_that_are_named_or_in_none() -> None:
+    def read(text: str) -> tuple[str, ...]:
+        return Settings.read({"HEXCAST_EMBED_ANCESTORS": text}).embed_ancestors
+
+    assert [read(""), read("*"), read("none")] == [("*",), ("*",), ()]
+    for wrong in ("a.test", "https://a.test; script-src *", "https://a.test 'self'", "https://ä.test"):
+        with pytest.raises(Invalid, match="HEXCAST_EMBED_ANCESTORS"):
+            read(wrong)
 
 
 def test_a_name_that_is_not_known_is_wrong() -> None:

@@ -1,0 +1,290 @@
+"""The web client: where its pages and files are, and what goes with them."""
+
+import gzip
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from application.ports import Origins
+from entrypoints.container import open_app
+from entrypoints.http.app import create_app
+from entrypoints.http.pages import page_at, policy, read
+from entrypoints.settings import Settings
+from tests.architecture.test_containers import CLOUD
+from tests.entrypoints.scenes import PUBLIC_URL, Scene, opened, problem
+
+SHELL = "<!doctype html><html><head><title>Hexcast</title></head><body><div id=app></div></body></html>"
+PLAYER = "<!doctype html><html><head><title>Hexcast</title></head><body><div id=player></div></body></html>"
+SCRIPT = b"console.log('hexcast');" * 100
+NAVIGATION = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+PAGES = (
+    "/", "/search", "/subscriptions", "/history", "/notifications", "/studio", "/studio/videos/vid_1/edit", "/sign-in",
+    "/sign-up", "/confirm", "/forgot", "/account", "/account/password", "/search/",
+)  # fmt: skip
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A client as Vite builds one, with packed twins; of one asset the gzip twin alone."""
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    (tmp_path / "index.html").write_text(SHELL)
+    (tmp_path / "embed.html").write_text(PLAYER)
+    (tmp_path / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (assets / "index-a1b2c3.js").write_bytes(SCRIPT)
+    (assets / "index-a1b2c3.js.gz").write_bytes(gzip.compress(SCRIPT))
+    (assets / "index-a1b2c3.js.br").write_bytes(b"brotli, as far as the server can tell")
+    (assets / "index-d4e5f6.css").write_bytes(b"body{}")
+    (assets / "index-d4e5f6.css.gz").write_bytes(gzip.compress(b"body{}"))
+    return tmp_path
+
+
+@pytest.fixture
+async def site(dist: Path) -> AsyncIterator[Scene]:
+    async with opened(dist=dist) as scene:
+        yield scene
+
+
+def directives(answer: httpx.Response) -> Mapping[str, list[str]]:
+    """A page's Content-Security-Policy."""
+    parts = [part.split() for part in answer.headers["content-security-policy"].split(";")]
+    return {name: sources for name, *sources in parts}
+
+
+# --- addresses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_is_the_same_file(site: Scene, path: str) -> None:
+    answer = await site.http.get(path)
+    assert (answer.status_code, answer.text) == (200, SHELL)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/watch",
+        "/watch/a/b",
+        "/@ada/nope",
+        "/studioo",
+        "/index.html",
+        "/embed.html",
+        "/assets/gone.js",
+        "/live",
+    ],
+)
+async def test_where_no_page_is_a_browser_gets_one_that_says_so(site: Scene, path: str) -> None:
+    shown = await site.http.get(path, headers=NAVIGATION)
+    assert (shown.status_code, shown.text) == (404, SHELL)
+    assert "script-src" in directives(shown)
+    assert problem(await site.http.get(path)) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/nope", "/v1", "/media/nope", "/schema/nope", "/.well-known/nope", "/healthz/x"])
+async def test_what_is_no_page_of_the_api_is_a_problem_for_browsers_too(site: Scene, path: str) -> None:
+    assert problem(await site.http.get(path, headers=NAVIGATION)) == (404, "not_found")
+
+
+async def test_the_api_answers_where_it_did(site: Scene) -> None:
+    assert (await site.http.get("/v1/meta", headers=NAVIGATION)).json()["name"] == "hexcast"
+    assert (await site.http.get("/healthz", headers=NAVIGATION)).json() == {"status": "ok"}
+    assert (await site.http.get("/schema", headers=NAVIGATION)).status_code == 200
+    document = (await site.http.get("/schema/openapi.json")).json()
+    assert all(re.match(r"/(v1/|healthz|readyz|\.well-known/)", path) for path in document["paths"])
+
+
+async def test_pages_are_read_and_nothing_else(site: Scene) -> None:
+    head = await site.http.head("/search")
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(SHELL)))
+    assert problem(await site.http.post("/", headers=NAVIGATION)) == (405, "method_not_allowed")
+    assert problem(await site.http.post("/search", headers=NAVIGATION)) == (404, "not_found")
+
+
+async def test_without_a_client_the_api_is_alone(scene: Scene, tmp_path: Path) -> None:
+    assert (await scene.http.get("/", headers=NAVIGATION)).headers["location"] == "/schema"
+    assert problem(await scene.http.get("/search", headers=NAVIGATION)) == (404, "not_found")
+    (tmp_path / "favicon.svg").write_text("<svg/>")
+    async with opened(dist=tmp_path) as half:
+        assert (await half.http.get("/", headers=NAVIGATION)).headers["location"] == "/schema"
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/watch/vid_1", "/watch/{id}"), ("/live/str_1", "/live/{id}"), ("/embed/vid_1", "/embed/{id}"),
+        ("/@ada", "/@{handle}"), ("/@ada/live", "/@{handle}"), ("/@ada/about/", "/@{handle}"),
+        ("/account/x/y", "/account"), ("/v1/meta", None), ("/ada", None),
+    ],
+)  # fmt: skip
+def test_addresses_tell_pages(path: str, page: str | None) -> None:
+    assert page_at(path) == page
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+async def test_assets_are_kept_for_good(site: Scene) -> None:
+    answer = await site.http.get("/assets/index-a1b2c3.js", headers={"accept-encoding": "identity"})
+    assert (answer.status_code, answer.content) == (200, SCRIPT)
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    icon = await site.http.get("/favicon.svg")
+    assert (icon.headers["content-type"], icon.headers["cache-control"]) == ("image/svg+xml", "no-cache")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("GZIP;q=0.5", "gzip"), ("br;q=0, gzip", "gzip"),
+        ("br; q=0.0", None), ("", None), ("identity", None), ("*", None),
+    ],
+)  # fmt: skip
+async def test_files_come_in_the_best_coding_that_is_understood(
+    site: Scene, dist: Path, accepted: str, coding: str | None
+) -> None:
+    name = "index-a1b2c3.js"
+    async with site.http.stream("GET", f"/assets/{name}", headers={"accept-encoding": accepted}) as answer:
+        sent = b"".join([piece async for piece in answer.aiter_raw()])
+    assert answer.headers.get("content-encoding") == coding
+    assert answer.headers["vary"] == "accept-encoding"
+    assert answer.headers["content-length"] == str(len(sent))
+    twin = {"br": f"{name}.br", "gzip": f"{name}.gz", None: name}[coding]
+    assert sent == (dist / "assets" / twin).read_bytes()
+
+
+async def test_a_packed_twin_is_no_file_of_its_own(site: Scene) -> None:
+    assert (await site.http.get("/assets/index-a1b2c3.js.gz")).status_code == 404
+    lone = await site.http.get("/assets/index-d4e5f6.css", headers={"accept-encoding": "br, gzip"})
+    assert (lone.headers["content-encoding"], lone.text) == ("gzip", "body{}")
+
+
+async def test_pages_are_asked_for_again_and_not_sent_twice(site: Scene) -> None:
+    first = await site.http.get("/")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await site.http.get("/search", headers={"if-none-match": f'"old", W/{first.headers["etag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert "script-src" in directives(again)
+    assert (await site.http.get("/", headers={"if-none-match": '"other"'})).status_code == 200
+    wrong = await site.http.get("/nope", headers={**NAVIGATION, "if-none-match": first.headers["etag"]})
+    assert wrong.status_code == 404
+
+
+async def test_codings_have_tags_of_their_own(site: Scene) -> None:
+    path = "/assets/index-a1b2c3.js"
+    plain, packed = [
+        await site.http.get(path, headers={"accept-encoding": each}) for each in ("identity", "gzip")
+    ]  # fmt: skip
+    assert plain.headers["etag"] != packed.headers["etag"]
+    headers = {"accept-encoding": "gzip", "if-none-match": plain.headers["etag"]}
+    assert (await site.http.get(path, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../../secret.txt",
+        "/assets/%2e%2e/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/assets//../secret.txt",
+        "/%00",
+    ],
+)
+async def test_nothing_beside_the_client_is_found(site: Scene, dist: Path, path: str) -> None:
+    secret = dist.parent / "secret.txt"
+    secret.write_text("swordfish")
+    answer = await site.http.get(httpx.URL(PUBLIC_URL).copy_with(raw_path=path.encode()), headers=NAVIGATION)
+    assert answer.status_code == 404
+    assert "swordfish" not in answer.text
+
+
+def test_a_file_of_a_type_that_is_not_known_is_not_guessed_at(dist: Path) -> None:
+    (dist / "assets" / "film.mkv").write_bytes(b"")
+    with pytest.raises(KeyError):
+        read(dist)
+
+
+async def test_assets_cost_a_reader_nothing(dist: Path) -> None:
+    async with opened(dist=dist, rate_limit=3) as scene:
+        for _ in range(5):
+            assert (await scene.http.get("/assets/index-a1b2c3.js")).status_code == 200
+        answers = [await scene.http.get("/") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+
+
+async def test_pages_are_counted_by_their_kind(site: Scene) -> None:
+    for path in ("/@ada", "/@bob/live", "/assets/index-a1b2c3.js"):
+        await site.http.get(path)
+    counted = (await site.http.get("/metrics")).text
+    assert re.search(r'route="/@\{handle\}"[^\n]* 2\.0', counted)
+    assert 'route="/assets/{file}"' in counted
+
+
+# --- what browsers are told ----------------------------------------------------------------------
+
+
+async def test_pages_run_what_is_ours_and_nothing_else(site: Scene) -> None:
+    answer = await site.http.get("/")
+    rules = directives(answer)
+    assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == rules["object-src"] == ["'none'"]
+    assert rules["script-src"] == rules["style-src"] == ["'self'"]
+    assert rules["connect-src"] == ["'self'", PUBLIC_URL, "ws://hexcast.test"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "camera=()" in answer.headers["permissions-policy"]
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "said"),
+    [
+        (("*",), ["*"]),
+        ((), ["'none'"]),
+        (("https://a.test", "https://*.b.test"), ["https://a.test", "https://*.b.test"]),
+    ],
+)
+async def test_only_the_player_is_shown_in_pages_of_others(
+    dist: Path, ancestors: tuple[str, ...], said: list[str]
+) -> None:
+    async with opened(dist=dist, embed_ancestors=ancestors) as scene:
+        player = await scene.http.get("/embed/vid_1")
+        assert player.text == PLAYER
+        assert directives(player)["frame-ancestors"] == said
+        assert directives(player)["script-src"] == ["'self'"]
+        assert directives(await scene.http.get("/watch/vid_1"))["frame-ancestors"] == ["'none'"]
+
+
+async def test_files_alone_run_nothing(site: Scene) -> None:
+    assert directives(await site.http.get("/favicon.svg"))["default-src"] == ["'none'"]
+
+
+def test_media_and_calls_elsewhere_are_named() -> None:
+    origins = Origins(media=["https://cdn.test"], calls=["https://in.test", "wss://chat.test"])
+    rules = {
+        name: sources
+        for name, *sources in (part.split() for part in policy("https://h.test/x", origins).decode().split(";"))
+    }
+    assert rules["media-src"] == ["'self'", "https://h.test", "https://cdn.test", "blob:"]
+    assert rules["img-src"] == ["'self'", "https://h.test", "https://cdn.test", "data:", "blob:"]
+    assert rules["connect-src"] == [
+        "'self'", "https://h.test", "wss://h.test", "https://cdn.test", "https://in.test", "wss://chat.test"
+    ]  # fmt: skip
+
+
+async def test_in_the_cloud_pages_may_reach_what_the_stack_says(dist: Path) -> None:
+    cloud = {**CLOUD, "HEXCAST_AWS_CDN_URL": "https://d1.cloudfront.test"}
+    settings = Settings(profile="aws", public_url="https://d1.cloudfront.test", cloud=cloud, rate_limit=0)
+    async with open_app(settings) as core:
+        app = create_app(core, dist=dist)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as http:  # type: ignore[arg-type]  # ASGI's types are looser here
+            rules = directives(await http.get("/"))
+    assert rules["media-src"] == ["'self'", "https://d1.cloudfront.test", "https://*.live-video.net", "blob:"]
+    assert rules["connect-src"][-2:] == [
+        "https://raw.s3.eu-central-1.amazonaws.com", "wss://edge.ivschat.eu-central-1.amazonaws.com"
+    ]  # fmt: skip

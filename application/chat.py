@@ -191,8 +191,9 @@ class ReplayChat:
     log: ChatLog
 
     async def __call__(
-        self, actor: Actor, session: StreamSessionId, *, newest: bool = False, cursor: str | None = None, limit: int = 20
-    ) -> Page[Replayed]:
+        self, actor: Actor, session: StreamSessionId, *, newest: bool = False, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Replayed]:  # fmt: skip
         """Oldest first, or newest; without what was removed."""
         stored = await self.broadcasts.session(session)
         stream = await self.streams.get(stored.stream)

@@ -16,14 +16,21 @@ export interface Listing<T> {
   next_cursor?: string | null
 }
 
-/** A list by cursor. `fetch` is given the cursor of the page, or undefined for the first. */
-export function useListing<T>(key: readonly unknown[], fetch: (cursor?: string) => Promise<Listing<T>>, enabled = true) {
+/** A list by cursor. `fetch` is given the cursor of the page, or undefined for the first; `every` after how many
+ * milliseconds it is to be asked for again, given what there is. */
+export function useListing<T>(
+  key: readonly unknown[],
+  fetch: (cursor?: string) => Promise<Listing<T>>,
+  enabled = true,
+  every?: (items: readonly T[]) => number | false,
+) {
   const query = useInfiniteQuery({
     queryKey: key,
     queryFn: ({ pageParam }) => fetch(pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
     enabled,
+    refetchInterval: every && ((asked) => every(asked.state.data?.pages.flatMap((page) => page.data) ?? [])),
   })
   const items = query.data?.pages.flatMap((page) => page.data) ?? []
   return { ...query, items }

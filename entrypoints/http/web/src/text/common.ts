@@ -9,6 +9,7 @@ export const common = {
   more: 'Show more',
   loading: 'Loading',
   copied: 'Copied.',
+  notCopied: 'The browser does not let this page copy. Select it and copy it by hand.',
   copy: 'Copy',
   signIn: 'Sign in',
   signUp: 'Sign up',

@@ -1,9 +1,12 @@
 /** All that the client says, in one place: a file for each part of it. Another language is another such folder. */
 export { account } from './account'
 export { channel } from './channel'
+export { chat } from './chat'
 export { ago, at, bytes, common, compact, day, duration, utcDay } from './common'
+export { goLive } from './go-live'
 export { history } from './history'
 export { home } from './home'
+export { live } from './live'
 export { notifications } from './notifications'
 export { player } from './player'
 export { search } from './search'

@@ -175,7 +175,7 @@ class EditChat:
 
 @frozen
 class Replayed:
-    """A message of a broadcast, and how many seconds after its beginning it was said."""
+    """A message of a broadcast, and how many seconds into its recording it was said."""
 
     message: Message
     offset_s: float
@@ -199,6 +199,5 @@ class ReplayChat:
         stream.audience(actor, await self.channels.get(stream.channel))
         since, until = ShowSessions.span(stored)
         page = await self.log.of_stream(stored.stream, since, until, cursor=cursor, limit=limit)
-        begun = stored.started_at
-        said = [Replayed(each, (each.at - begun).total_seconds()) for each in page.items if not each.removed]
+        said = [Replayed(each, stored.recorded_s(each.at)) for each in page.items if not each.removed]
         return Page(said, page.next)

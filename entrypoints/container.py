@@ -80,6 +80,7 @@ from application.processing import (
     ApplyReport,
     ClearOldMedia,
     ClearOldSources,
+    FollowProcessing,
     ReflectProcessing,
     RequestProcessing,
     RetryProcessing,
@@ -286,6 +287,10 @@ class Core(DeclarativeContainer):
     show_processing = Singleton(
         ShowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings
     )
+    follow_processing = Singleton(
+        FollowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings,
+        live=adapters.live,
+    )  # fmt: skip
     sweep_processing = Singleton(
         SweepProcessing,
         processings=adapters.processings,

@@ -93,7 +93,7 @@ class BanView(Struct, gc=False):
 
 
 class MessageView(Struct, gc=False):
-    """Something that was said, ``offset_s`` after the broadcast began."""
+    """Something that was said, ``offset_s`` into the recording: time in which the encoder was away does not count."""
 
     id: str
     author_id: str

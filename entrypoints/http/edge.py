@@ -36,7 +36,7 @@ _SLASHES = re.compile("//+")
 _SIGN_IN = "/v1/auth/"
 _SIGNED_IN = frozenset({"/v1/auth/refresh", "/v1/auth/sign-out"})
 """Under there too, but for those who are signed in: nothing is guessed with them, and no mail is sent."""
-_STREAM = "/v1/me/notifications/stream"
+_STREAMS = frozenset({"/v1/me/notifications/stream", "/v1/processing/stream"})
 _EVENTS = "/events/stream"
 """Read by browsers' EventSource, which sends no headers: here, the token may stand in the query, which is never logged."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -125,7 +125,7 @@ class Edge:
         elif self._origins:
             exchange.extra.append((b"vary", b"Origin"))
         authorization = headers.get(b"authorization")
-        if authorization is None and (asking.path == _STREAM or asking.path.endswith(_EVENTS)):
+        if authorization is None and (asking.path in _STREAMS or asking.path.endswith(_EVENTS)):
             authorization = _token_of(scope["query_string"])
         if authorization is not None:
             await self._find_actor(asking, authorization)

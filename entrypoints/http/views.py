@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from application.channels import ChannelCard
 from application.ports import LinkMode, Ticket, Tokens
+from application.processing import Progress
 from application.uploads import UploadCard
 from application.videos import Mine, VideoCard
 from application.watching import Playback
@@ -312,7 +313,7 @@ class VideoViewer(Struct, gc=False):
 
 class VideoView(Struct, gc=False):
     """A video. Size, duration and renditions are of what plays now; ``blocked`` is a moderator's reason, for its
-    members and moderators only.
+    members and moderators only. ``stream_id`` and ``stream_session_id`` are of the broadcast that it is a recording of.
     """
 
     id: str
@@ -334,6 +335,8 @@ class VideoView(Struct, gc=False):
     storyboard_url: str | None
     renditions: Sequence[RenditionView]
     caption_languages: Sequence[str]
+    stream_id: str | None
+    stream_session_id: str | None
     counts: VideoCounts
     viewer: VideoViewer | None
     created_at: datetime
@@ -367,6 +370,8 @@ class VideoView(Struct, gc=False):
             card.storyboard_url,
             [RenditionView.of(rendition) for rendition in media.renditions] if media else (),
             sorted(video.captions),
+            video.stream,
+            video.stream_session,
             VideoCounts(card.views, card.likes, card.dislikes, card.comments),
             VideoViewer.of(card.mine) if card.mine else None,
             video.created_at,
@@ -407,6 +412,21 @@ class ProcessingEvent(Struct, gc=False):
     @classmethod
     def of(cls, entry: Entry) -> "ProcessingEvent":
         return cls(entry.at, entry.attempt, entry.state, entry.error)
+
+
+class ProcessingProgress(Struct, gc=False):
+    """How the last attempt at a video goes: what the video says as ``processing``."""
+
+    video_id: str
+    state: State
+    progress_percent: int
+    attempt: int
+    error: FailureView | None
+
+    @classmethod
+    def of(cls, progress: Progress) -> "ProcessingProgress":
+        error = FailureView.of(progress.failure) if progress.failure else None
+        return cls(progress.video, progress.state, progress.percent, progress.attempt, error)
 
 
 class CaptionView(Struct, gc=False):

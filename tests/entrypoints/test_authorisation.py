@@ -167,6 +167,8 @@ VIDEOS = [
     Row("POST /v1/videos/{video_id}/playback-sessions", INSIDERS, PRIVATE),
     Row("POST /v1/videos/{video_id}/views", "404 404 404 404 ok 404 404", PRIVATE, body=_OWNERS_BEAT),
     Row("POST /v1/videos/{video_id}/retry-processing", THEIR_EDITORS, {"video_id": "failed"}),
+    Row("GET /v1/processing/stream", EDITORS, query="video={public}"),
+    Row("GET /v1/processing/stream", THEIR_EDITORS, query="video={private}&video={failed}"),
     Row("GET /v1/videos/{video_id}", INSIDERS, {"video_id": "failed"}),
     # The platform's roles come first here, and say nothing of the video.
     Row("PUT /v1/admin/videos/{video_id}/block", PLATFORM, body={"reason": "Spam"}),

@@ -59,6 +59,11 @@ export function at(when: string): string {
   return moment.format(new Date(when))
 }
 
+const date = new Intl.DateTimeFormat('en', { dateStyle: 'long' })
+export function day(when: string): string {
+  return date.format(new Date(when))
+}
+
 /** 4:05, 1:02:03. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds))

@@ -1,5 +1,8 @@
 /** All that the client says, in one place: a file for each part of it. Another language is another such folder. */
 export { account } from './account'
-export { ago, at, bytes, common, compact, duration } from './common'
-export { shell } from './shell'
+export { channel } from './channel'
+export { ago, at, bytes, common, compact, day, duration } from './common'
 export { home } from './home'
+export { shell } from './shell'
+export { subscribe } from './subscribe'
+export { player } from './player'

@@ -1,0 +1,56 @@
+/** Channels, and following them: what is shown of it changes at once, and back again where the API refuses. */
+import { useQuery } from '@tanstack/preact-query'
+import { type Channel, type Schemas, api, ask } from './client'
+import { queries } from './queries'
+
+export type Notify = Schemas['Notify']
+
+const key = (id: string) => ['channels', id] as const
+
+/** A channel by its id: with its counts, and what it is to whoever asks. */
+export function useChannel(id: string | undefined) {
+  return useQuery({
+    queryKey: key(id ?? ''),
+    queryFn: () => ask(api.GET('/v1/channels/{channel_id}', { params: { path: { channel_id: id ?? '' } } })),
+    enabled: Boolean(id),
+  })
+}
+
+/** The same by its handle, without the @. */
+export function useChannelNamed(handle: string) {
+  const found = useQuery({
+    queryKey: ['channels', 'named', handle],
+    queryFn: async () => {
+      const channel = await ask(api.GET('/v1/channels/by-handle/{handle}', { params: { path: { handle } } }))
+      queries.setQueryData(key(channel.id), channel)
+      return channel.id
+    },
+    enabled: Boolean(handle),
+  })
+  const channel = useChannel(found.data)
+  return found.isError ? { ...found, data: undefined } : channel
+}
+
+/** Follows a channel and says what to be told of it, or (null) follows it no longer. Throws Problem. */
+export async function follow(id: string, notify: Notify | null): Promise<void> {
+  await queries.cancelQueries({ queryKey: key(id) })
+  const before = queries.getQueryData<Channel>(key(id))
+  if (before) queries.setQueryData(key(id), followed(before, notify))
+  try {
+    const params = { path: { channel_id: id } }
+    await ask(notify ? api.PUT('/v1/me/subscriptions/{channel_id}', { params, body: { notify } }) : api.DELETE('/v1/me/subscriptions/{channel_id}', { params }))
+  } catch (error) {
+    queries.setQueryData(key(id), before)
+    throw error
+  }
+  for (const list of ['subscriptions', 'feed']) void queries.invalidateQueries({ queryKey: [list] })
+}
+
+function followed(channel: Channel, notify: Notify | null): Channel {
+  const change = Number(notify !== null) - Number(channel.viewer?.subscribed ?? false)
+  return {
+    ...channel,
+    counts: { ...channel.counts, subscribers: channel.counts.subscribers + change },
+    viewer: { role: null, ...channel.viewer, subscribed: notify !== null, notify },
+  }
+}

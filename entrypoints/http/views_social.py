@@ -22,7 +22,7 @@ from application.ports import Unread
 from application.videos import THUMBNAIL, VideoCard
 from domain.engagement import CommentStatus, Notify, Reaction
 from domain.identity import User
-from domain.ids import CommentId, NotificationId, UserId, VideoId
+from domain.ids import CommentId, NotificationId, StreamId, UserId, VideoId
 from domain.notifications import Kind, Settings
 from domain.videos import Video
 from entrypoints.http.views import ChannelView, VideoView
@@ -206,9 +206,14 @@ def watch_url(public_url: str, video: VideoId) -> str:
     return f"{public_url}/watch/{video}"
 
 
-def embed_url(public_url: str, video: VideoId) -> str:
+def embed_url(public_url: str, video: VideoId | StreamId) -> str:
     """The bare player, for other people's pages."""
     return f"{public_url}/embed/{video}"
+
+
+def live_url(public_url: str, stream: StreamId) -> str:
+    """The page that people watch a stream on."""
+    return f"{public_url}/live/{stream}"
 
 
 def channel_url(public_url: str, handle: str) -> str:
@@ -267,13 +272,13 @@ class EmbedView(Struct, gc=False):
             height=height,
             cache_age=EMBED_AGE_S,
         )
-        wide, high = _poster_size(video)
+        wide, high = poster_size(video)
         if card.poster_url is None or wide > (max_width or wide) or high > (max_height or high):
             return view
         return replace(view, thumbnail_url=card.poster_url, thumbnail_width=wide, thumbnail_height=high)
 
 
-def _poster_size(video: Video) -> tuple[int, int]:
+def poster_size(video: Video) -> tuple[int, int]:
     """Chosen thumbnails have one size; a transcoder's poster has the video's."""
     if video.thumbnail is not None or video.media is None:
         return THUMBNAIL
@@ -329,7 +334,7 @@ def _entry(root: ET.Element, card: VideoCard, public_url: str) -> None:
     _add(group, "media:title", video.title)
     _add(group, "media:player", url=embed_url(public_url, video.id))
     if card.poster_url:
-        wide, high = _poster_size(video)
+        wide, high = poster_size(video)
         _add(group, "media:thumbnail", url=card.poster_url, width=str(wide), height=str(high))
     _add(group, "media:description", video.description)
 

@@ -79,7 +79,7 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
 
     def come(person: Person | None = None, *, at: Server = server, width: int = 1280, **options: Any) -> Visitor:
         size = {"width": width, "height": 844 if width < 500 else 800}
-        visitor = Visitor(at, browser.new_context(**{"viewport": size, "reduced_motion": "reduce"} | options))
+        visitor = Visitor(at, browser.new_context(**{"viewport": size} | options))
         visitors.append(visitor)
         if person is not None:
             visitor.sign_in(person)

@@ -33,7 +33,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 
 def sign_out(page: Page) -> None:
     signed_in(page).click()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("banner").get_by_role("button", name="Sign out").click()
     expect(signed_out(page)).to_be_visible()
 
 

@@ -56,7 +56,9 @@ def test_a_private_video_is_for_its_people_alone(visit: Visit, ada: Person, secr
     assert page.locator("video").count() == 0
     open_links = [url.replace(f"/media/g/{urlsplit(url).path.split('/')[3]}/", "/media/o/") for url in pieces]
     forged = [url.replace("/media/g/", "/media/g/A") for url in pieces]
-    statuses = page.evaluate("(urls) => Promise.all(urls.map(async (url) => (await fetch(url)).status))", [*open_links, *forged])
+    statuses = page.evaluate(
+        "(urls) => Promise.all(urls.map(async (url) => (await fetch(url)).status))", [*open_links, *forged]
+    )
     assert set(statuses) == {403, 404}
 
 

@@ -69,7 +69,7 @@ class Visitor:
         assert answer.ok, answer.text()
         self.context.add_init_script(f"localStorage.setItem('{HINT}', '1')")
 
-    def until(self, what: str, condition: Callable[[], T]) -> T:
+    def until(self, what: str, condition: Callable[[], T | None]) -> T:
         """What the condition answers once that is something; the browser goes on meanwhile."""
         end = ticks() + PATIENCE_MS / 1000
         while not (found := condition()):
@@ -124,5 +124,9 @@ class Visitor:
             self._note(f"answer: {line}")
 
     def _dialog(self, dialog: Dialog) -> None:
-        self._note(f"dialog: {dialog.type} {dialog.message}")
-        dialog.dismiss()
+        if dialog.type == "beforeunload":  # a page may ask whether one wants to leave it
+            self.said.append("asked before leaving")
+            dialog.accept()
+        else:
+            self._note(f"dialog: {dialog.type} {dialog.message}")
+            dialog.dismiss()

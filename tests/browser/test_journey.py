@@ -82,12 +82,12 @@ def _follow(bob: Visitor, video: str) -> None:
     page = bob.page
     page.goto(video)
     Screen(page).plays()
-    page.get_by_role("button", name="Like: 0 people").click()
-    expect(page.get_by_role("button", name="Like: 1 person likes this")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Like: 0 people like this", exact=True).click()
+    expect(page.get_by_role("button", name="Like: 1 person likes this", exact=True)).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Subscribe to Hexagons by Ada").click()
     expect(page.get_by_role("button", name="Subscribed to Hexagons by Ada")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("button", name="Like: 1 person likes this")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Like: 1 person likes this", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("button", name="Subscribed to Hexagons by Ada")).to_be_visible()
 
 

@@ -7,12 +7,23 @@ import { common } from '../text'
 import { here } from './link'
 import { State } from './page'
 
-export function SignedIn({ children }: { children: (person: Me) => ComponentChildren }) {
-  if (me.value === undefined) return null
+interface Props {
+  children: (person: Me) => ComponentChildren
+  /** What stands there until it is known. */
+  waiting?: ComponentChildren
+  /** Of a page whose title is among what is for somebody. */
+  title?: string
+}
+
+export function SignedIn({ children, waiting, title }: Props) {
+  if (me.value === undefined) return <>{waiting}</>
   if (me.value !== null) return <>{children(me.value)}</>
   return (
-    <State icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
-      <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
-    </State>
+    <>
+      {title && <h1>{title}</h1>}
+      <State icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
+        <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
+      </State>
+    </>
   )
 }

@@ -2,6 +2,7 @@ import { effect } from '@preact/signals'
 import { QueryClientProvider } from '@tanstack/preact-query'
 import { render } from 'preact'
 import { LocationProvider } from 'preact-iso'
+import { lookAhead } from './ahead'
 import { listen } from './api/events'
 import { queries } from './api/queries'
 import { me, session } from './api/session'
@@ -14,6 +15,7 @@ import './styles/shell.css'
 import { apply } from './ui/theme'
 
 apply()
+lookAhead()
 void session.load().catch(() => undefined) // without a server pages say so by themselves
 
 let hearing: AbortController | null = null

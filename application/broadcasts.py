@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
+from application.following import LOOK_S, followed
 from application.ports import (
     Broadcasts,
     Channels,
@@ -35,7 +36,7 @@ from domain.broadcasts import (
     measured,
 )  # fmt: skip
 from domain.channels import Task
-from domain.errors import Forbidden, NotFound, Stale, Unavailable
+from domain.errors import NotFound, Stale, Unavailable
 from domain.ids import EVENT, STREAM_SESSION, VIDEO, BroadcastId, StreamId, StreamSessionId, UploadId, VideoId
 from domain.processing import State
 from domain.streams import LIFE_LONGEST, Stream
@@ -48,8 +49,6 @@ SLACK = timedelta(minutes=1)
 """Before the start and after the end of a session, what happened is told with it."""
 LATE = timedelta(minutes=2)
 """By how much an event may come late and still be told to who follows its session."""
-LOOK_S = 1.0
-"""Between two looks for what happened in a session that someone follows."""
 
 
 @frozen
@@ -259,6 +258,8 @@ class KeepRecording:
             title=stream.title if stream else f"Live on {channel.name}"[:100],
             description=stream.description if stream else "",
             visibility=stream.visibility if stream else Visibility.PRIVATE,
+            stream=event.stream,
+            stream_session=event.session,
             created_at=event.started_at,
         )  # fmt: skip
         upload = UploadId("upl_" + event.video.removeprefix("vid_"))
@@ -371,39 +372,28 @@ class FollowSession:
 
     async def __call__(
         self, actor: Actor, session: StreamSessionId
-    ) -> AsyncGenerator[SessionEvent | SessionCard | None, None]:
-        """All that happened so far and then what happens, each event once; the session whenever it has changed; None when
-        a look found nothing new. Ends when the session has, or is not for the actor to see any more.
+    ) -> AsyncGenerator[Sequence[SessionEvent | SessionCard], None]:
+        """All that happened so far and then what happens, each event once; the session whenever it has changed; look by
+        look, of which many find nothing new. Ends when the session has, or is not for the actor to see any more.
 
         Raises NotFound, Unauthenticated, Forbidden at once.
         """
-        return self._follow(actor, session, await self.show(actor, session))
-
-    async def _follow(
-        self, actor: Actor, session: StreamSessionId, card: SessionCard
-    ) -> AsyncGenerator[SessionEvent | SessionCard | None, None]:
+        await self.show(actor, session)
         shown: SessionCard | None = None
         happened: Sequence[SessionEvent] = ()
-        while True:
-            try:
-                # After the session, so that whatever made it over is among them.
-                happened, before = await self._happened(actor, session, happened), {each.id for each in happened}
-            except (Forbidden, NotFound):
-                return
-            fresh = [each for each in happened if each.id not in before]
-            for each in fresh:
-                yield each
+
+        async def look() -> tuple[Sequence[SessionEvent | SessionCard], bool]:
+            nonlocal shown, happened
+            card = await self.show(actor, session)
+            # After the session, so that whatever made it over is among them.
+            happened, before = await self._happened(actor, session, happened), {each.id for each in happened}
+            fresh: list[SessionEvent | SessionCard] = [each for each in happened if each.id not in before]
             if card != shown:
                 shown = card
-                yield card
-            elif not fresh:
-                yield None
-            if card.session.over or not await self.live.rest(self.look_s):
-                return
-            try:
-                card = await self.show(actor, session)
-            except (Forbidden, NotFound):
-                return
+                fresh.append(card)
+            return fresh, card.session.over
+
+        return followed(look, self.live, self.look_s)
 
     async def _happened(
         self, actor: Actor, session: StreamSessionId, before: Sequence[SessionEvent]

@@ -1,13 +1,15 @@
 """From bytes to something that plays: asking for a transcode, believing what comes back, repairing what was lost."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 from attrs import frozen
 
+from application.following import LOOK_S, followed
 from application.ports import (
     Channels,
     Ingest,
+    Live,
     MediaStore,
     Now,
     Processings,
@@ -19,11 +21,22 @@ from application.ports import (
 )  # fmt: skip
 from application.retry import NotYet, expect, settled
 from domain.access import Actor
-from domain.channels import Task
-from domain.errors import Conflict, NotFound, Stale, Unavailable
+from domain.channels import Channel, Task
+from domain.errors import Conflict, DomainError, Forbidden, NotFound, Stale, Unauthenticated, Unavailable
 from domain.ids import JobId, UploadId, VideoId
 from domain.media import FilesSuperseded, attempt_prefix, video_prefix
-from domain.processing import LEASE, SKEW, Entry, Processing, ProcessingMoved, Report, State, TranscodeRequested
+from domain.processing import (
+    LEASE,
+    SKEW,
+    TERMINAL,
+    Entry,
+    Failure,
+    Processing,
+    ProcessingMoved,
+    Report,
+    State,
+    TranscodeRequested,
+)
 from domain.uploads import Status, UploadCompleted
 from domain.videos import MediaSuperseded, Video, VideoReady, VideoRemoved
 from domain.watching import GRANT_LIFE
@@ -275,9 +288,7 @@ class RetryProcessing:
     async def __call__(self, actor: Actor, video: VideoId, version: int | None = None) -> Video:
         """Raises IllegalTransition unless it failed; Conflict (``no_source``) if nothing was uploaded."""
         stored = await self.videos.get(video)
-        channel = await self.channels.get(stored.channel)
-        stored.audience(actor, channel)
-        channel.require(actor, Task.EDIT)
+        _require_editor(actor, stored, await self.channels.get(stored.channel))
         expect("the video", stored.version, version)
 
         async def step() -> Processing:
@@ -308,11 +319,76 @@ class ShowProcessing:
     async def __call__(self, actor: Actor, video: VideoId) -> Sequence[Entry]:
         """The states that were entered, oldest first; none before the upload is complete."""
         stored = await self.videos.get(video)
-        channel = await self.channels.get(stored.channel)
-        stored.audience(actor, channel)
-        channel.require(actor, Task.EDIT)
+        _require_editor(actor, stored, await self.channels.get(stored.channel))
         processing = (await self.processings.many([video])).get(video)
         return processing.log if processing else ()
+
+
+def _require_editor(actor: Actor, video: Video, channel: Channel) -> None:
+    """Raises NotFound for strangers to a hidden video, Unauthenticated, Forbidden."""
+    video.audience(actor, channel)
+    channel.require(actor, Task.EDIT)
+
+
+@frozen
+class Progress:
+    """How the last attempt at a video goes."""
+
+    video: VideoId
+    state: State
+    percent: int
+    attempt: int
+    failure: Failure | None
+
+
+@frozen
+class FollowProcessing:
+    """How the processing of some videos goes on, for as long as the client listens."""
+
+    videos: Videos
+    channels: Channels
+    processings: Processings
+    live: Live
+    look_s: float = LOOK_S
+
+    async def __call__(self, actor: Actor, videos: Sequence[VideoId]) -> AsyncGenerator[Sequence[Progress], None]:
+        """How each goes, at once and whenever that has changed; look by look, of which many find nothing new. Those that
+        are not for the actor to edit are passed over. Ends when all others are ready or have failed.
+
+        Raises NotFound, Unauthenticated, Forbidden at once if the actor may edit none of them.
+        """
+        await self._progress(actor, videos)
+        shown: dict[VideoId, Progress] = {}
+
+        async def look() -> tuple[Sequence[Progress], bool]:
+            found = await self._progress(actor, videos)
+            fresh = [each for each in found if shown.get(each.video) != each]
+            shown.update({each.video: each for each in fresh})
+            return fresh, all(each.state in TERMINAL for each in found)
+
+        return followed(look, self.live, self.look_s)
+
+    async def _progress(self, actor: Actor, ids: Sequence[VideoId]) -> Sequence[Progress]:
+        stored = await self.videos.many(ids)
+        channels = await self.channels.many(list({video.channel for video in stored.values()}))
+        processings = await self.processings.many(list(stored))
+        found: list[Progress] = []
+        refused: DomainError | None = None
+        for id_ in dict.fromkeys(ids):
+            video = stored.get(id_)
+            channel = channels.get(video.channel) if video else None
+            if video is None or channel is None:
+                continue
+            try:
+                _require_editor(actor, video, channel)
+            except (NotFound, Unauthenticated, Forbidden) as error:
+                refused = refused or error
+                continue
+            percent = video.percent(processings.get(id_))
+            found.append(Progress(id_, video.state, percent, video.attempt, video.failure))
+        if not found:
+            raise refused or NotFound("there is no such video")
+        return found
 
 
 @frozen

@@ -98,7 +98,6 @@ class VideoCards:
             audience = _audience(video, actor, channel)
             if channel is None or audience is None:
                 continue
-            processing = processings.get(video.id)
             tally = tallies[video.id]
             poster, board = poster_key(video), _storyboard_key(video)
             url = self._urls(video, audience)
@@ -113,7 +112,7 @@ class VideoCards:
                     likes=tally.likes,
                     dislikes=tally.dislikes,
                     comments=comments[video.id],
-                    progress_percent=100 if video.state is State.READY else processing.percent if processing else 0,
+                    progress_percent=video.percent(processings.get(video.id)),
                     audience=audience,
                     mine=Mine(reactions.get(video.id), watched.get(video.id)) if actor.user else None,
                 )

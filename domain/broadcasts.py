@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
@@ -426,7 +427,8 @@ class Session:
     """What one or several broadcasts, each soon after the other, come to, as of when it was last looked at.
 
     ``ended_at`` is when the last of them was over. ``video`` is what the recording becomes or became. ``joined``: what
-    was taken for a session of its own belongs to this other one, and is shown as that.
+    was taken for a session of its own belongs to this other one, and is shown as that. ``pauses`` are from when to when
+    its encoder was away, in order: of that there is nothing in the recording.
     """
 
     id: StreamSessionId
@@ -442,10 +444,16 @@ class Session:
     recording: RecordingStatus = RecordingStatus.NONE
     video: VideoId | None = None
     joined: StreamSessionId | None = None
+    pauses: tuple[tuple[datetime, datetime], ...] = ()
 
     @property
     def over(self) -> bool:
         return self.status is SessionStatus.ENDED
+
+    def recorded_s(self, at: datetime) -> float:
+        """How far into the recording that was. Less than nothing before the session began."""
+        away = (min(at, until) - since for since, until in self.pauses if since < at)
+        return (at - self.started_at - sum(away, timedelta())).total_seconds()
 
 
 @frozen(kw_only=True)
@@ -582,6 +590,7 @@ class Timeline:
             health=None if status is SessionStatus.RECONNECTING else _health(counted),
             recording=first.status if first else RecordingStatus.NONE,
             video=first.video if first and first.id in self.taken else None,
+            pauses=tuple(_pauses(counted)),
         )
 
     def _state(
@@ -641,11 +650,17 @@ class Timeline:
         ended = [
             each for each in self.recordings.values() if each.status is RecordingStatus.READY and each.id not in self.taken
         ]  # fmt: skip
+        if not ended:
+            return self, ()
+        of = {id_: session.id for _, session in self._read for id_ in session.broadcasts}
         events = tuple(
-            RecordingEnded(self.stream, self.channel, each.id, each.video, each.source, each.first_at, now)
+            RecordingEnded(
+                self.stream, self.channel, each.id, each.video, each.source, each.first_at, now,
+                min((of[id_] for id_ in each.broadcasts if id_ in of), default=None),
+            )
             for each in ended
-        )
-        return evolve(self, taken=self.taken | {each.id for each in ended}) if ended else self, events
+        )  # fmt: skip
+        return evolve(self, taken=self.taken | {each.id for each in ended}), events
 
     def _closed(self, now: datetime) -> "Timeline":
         """Without the oldest sessions, once their events can no longer be late or there are too many."""
@@ -687,6 +702,13 @@ def _goes_on(before: Broadcast, each: Broadcast, *, full: bool) -> bool:
 def _counted(group: Sequence[Broadcast]) -> Sequence[Broadcast]:
     """Those that make the session what it is: what never ran counts only by itself."""
     return [each for each in group if each.ran] or group
+
+
+def _pauses(broadcasts: Sequence[Broadcast]) -> Iterable[tuple[datetime, datetime]]:
+    """Between each and the next, as far as it is known when it was over."""
+    for before, each in pairwise(broadcasts):
+        if before.over_at is not None and before.over_at < each.begun_at:
+            yield before.over_at, each.begun_at
 
 
 def _health(broadcasts: Sequence[Broadcast]) -> Health | None:
@@ -740,7 +762,7 @@ class WentLive:
 
 @frozen
 class RecordingEnded:
-    """A recording is whole, lies at ``source``, and is to become ``video``."""
+    """A recording is whole, lies at ``source``, and is to become ``video``. ``session`` is what it is of, if that is known."""
 
     stream: StreamId
     channel: ChannelId
@@ -749,6 +771,7 @@ class RecordingEnded:
     source: str
     started_at: datetime
     at: datetime
+    session: StreamSessionId | None = None
 
 
 BroadcastEvent = BroadcastMoved | WentLive | RecordingEnded

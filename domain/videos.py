@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 from domain.access import Actor
 from domain.channels import Channel
 from domain.errors import Invalid, NotFound
-from domain.ids import ChannelId, UserId, VideoId
+from domain.ids import ChannelId, StreamId, StreamSessionId, UserId, VideoId
 from domain.media import FilesSuperseded, Media, progress, superseded
 from domain.processing import NEXT, Failure, Processing, State
 from domain.text import length, line, prose, visible
@@ -122,7 +122,8 @@ class Video:
     """One published (or not yet published) recording.
 
     ``media`` is what plays now; while a replacement is transcoded it is still the old one. ``state``,
-    ``attempt`` and ``failure`` say how the last attempt goes (``Processing`` has the details).
+    ``attempt`` and ``failure`` say how the last attempt goes (``Processing`` has the details). ``stream`` and
+    ``stream_session`` are of a broadcast that this is the recording of.
     """
 
     id: VideoId
@@ -144,6 +145,8 @@ class Video:
     thumbnail: str | None = None
     captions: Mapping[str, Caption] = field(factory=dict)
     chapters: tuple[Chapter, ...] = ()
+    stream: StreamId | None = None
+    stream_session: StreamSessionId | None = None
     created_at: datetime
     version: int = 0
 
@@ -185,6 +188,12 @@ class Video:
             return True
         shown = {Visibility.PUBLIC} if audience is Audience.ANYONE else {Visibility.PUBLIC, Visibility.UNLISTED}
         return self.visibility in shown and self.blocked is None and self.playable
+
+    def percent(self, processing: Processing | None) -> int:
+        """How far the last attempt is, or got. ``processing`` is known of one that is not ready, once there is any."""
+        if self.state is State.READY:
+            return 100
+        return processing.percent if processing else 0
 
     # --- what changes it ------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from application.channels import (
     ShowChannel,
 )  # fmt: skip
 from application.chat import BanChatter, EditChat, OpenChat, RemoveMessage, ReplayChat, SayInChat
-from application.discovery import EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
+from application.discovery import EmbedStream, EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
 from application.engagement import (
     ClearEngagement,
     CommentCards,
@@ -80,6 +80,7 @@ from application.processing import (
     ApplyReport,
     ClearOldMedia,
     ClearOldSources,
+    FollowProcessing,
     ReflectProcessing,
     RequestProcessing,
     RetryProcessing,
@@ -286,6 +287,10 @@ class Core(DeclarativeContainer):
     show_processing = Singleton(
         ShowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings
     )
+    follow_processing = Singleton(
+        FollowProcessing, videos=adapters.videos, channels=adapters.channels, processings=adapters.processings,
+        live=adapters.live,
+    )  # fmt: skip
     sweep_processing = Singleton(
         SweepProcessing,
         processings=adapters.processings,
@@ -510,6 +515,7 @@ class Core(DeclarativeContainer):
         video_cards=video_cards,
     )
     embed_video = Singleton(EmbedVideo, videos=adapters.videos, cards=video_cards)
+    embed_stream = Singleton(EmbedStream, streams=adapters.streams, cards=stream_cards)
 
     # media and records
     sweep_orphans = Singleton(

@@ -11,8 +11,8 @@ const SHAPES = {
     Tickets: "parts",
     Video: "id channel.id channel.handle channel.name channel.avatar_url title description tags category language"
         + " visibility publish_at published_at processing.state processing.progress_percent processing.attempt"
-        + " processing.error duration_s width height poster_url storyboard_url renditions counts.views counts.likes"
-        + " counts.dislikes counts.comments viewer created_at version",
+        + " processing.error duration_s width height poster_url storyboard_url renditions stream_id stream_session_id"
+        + " counts.views counts.likes counts.dislikes counts.comments viewer created_at version",
     ProcessingStarted: "id processing.state processing.attempt processing.error version",
     ProcessingEvent: "at attempt state error",
     Rendition: "name width height bitrate_bps codecs",

@@ -214,6 +214,8 @@ def videos(draw: st.DrawFn, *, listable: bool | None = None) -> Video:
         thumbnail=draw(st.none() | keys),
         captions={caption.language: caption for caption in captions},
         chapters=draw(st.sampled_from([(), (Chapter(0.0, "Start"), Chapter(0.5, "End"))])),
+        stream=draw(st.none() | stream_ids),
+        stream_session=draw(st.none() | stream_session_ids),
         created_at=draw(times),
     )
     # A video that is listed was published; one that is not may have been, unless it still waits for its time.
@@ -408,6 +410,7 @@ def stream_sessions(draw: st.DrawFn) -> Session:
         recording=draw(st.sampled_from(RecordingStatus)),
         video=draw(st.none() | video_ids),
         joined=draw(st.sampled_from(others)),
+        pauses=tuple(draw(st.lists(st.tuples(times, times), max_size=2))),
     )
 
 
@@ -488,7 +491,15 @@ def events() -> st.SearchStrategy[Event]:
         st.builds(BroadcastMoved, stream_ids, channel_ids, times),
         st.builds(WentLive, stream_ids, channel_ids, stream_session_ids, times),
         st.builds(
-            RecordingEnded, stream_ids, channel_ids, recording_ids, video_ids, st.just("ivs/v1/1/x"), times, times
+            RecordingEnded,
+            stream_ids,
+            channel_ids,
+            recording_ids,
+            video_ids,
+            st.just("ivs/v1/1/x"),
+            times,
+            times,
+            st.none() | stream_session_ids,
         ),
         st.builds(
             FanOut, notices(), channel_ids, st.integers(0, 3), st.none() | st.just("a-cursor"), st.none() | st.just(2)

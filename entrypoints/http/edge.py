@@ -36,7 +36,7 @@ _SLASHES = re.compile("//+")
 _SIGN_IN = "/v1/auth/"
 _SIGNED_IN = frozenset({"/v1/auth/refresh", "/v1/auth/sign-out"})
 """Under there too, but for those who are signed in: nothing is guessed with them, and no mail is sent."""
-_STREAM = "/v1/me/notifications/stream"
+_STREAMS = frozenset({"/v1/me/notifications/stream", "/v1/processing/stream"})
 _EVENTS = "/events/stream"
 """Read by browsers' EventSource, which sends no headers: here, the token may stand in the query, which is never logged."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -45,6 +45,8 @@ _SECURITY = (
     (b"referrer-policy", b"no-referrer"),
 )
 _CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_KEPT = ((b"cache-control", b"no-cache"), (b"vary", b"Authorization"))
+"""Of an answer that does not say more about it: nobody shows it without asking, and others may get another."""
 _EXPOSED = (
     b"ETag, Location, Retry-After, X-Request-ID, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining, "
     b"RateLimit-Reset, Accept-Ranges, Content-Range"
@@ -125,7 +127,7 @@ class Edge:
         elif self._origins:
             exchange.extra.append((b"vary", b"Origin"))
         authorization = headers.get(b"authorization")
-        if authorization is None and (asking.path == _STREAM or asking.path.endswith(_EVENTS)):
+        if authorization is None and (asking.path in _STREAMS or asking.path.endswith(_EVENTS)):
             authorization = _token_of(scope["query_string"])
         if authorization is not None:
             await self._find_actor(asking, authorization)
@@ -283,8 +285,7 @@ class _Exchange:
         if (
             self.keep is not None
             and status == 200
-            and handler is not None
-            and handler.opt.get("cacheable")
+            and (self.asking.cacheable or (handler is not None and handler.opt.get("cacheable")))
             and not any(name == b"cache-control" and b"no-store" in value for name, value in headers)
         ):
             self._held = headers
@@ -315,7 +316,8 @@ class _Exchange:
         etag = None
         if own is None:
             etag = b'"%s"' % hashlib.blake2b(whole, digest_size=12).hexdigest().encode()
-            headers = [*headers, (b"etag", etag), (b"cache-control", b"no-cache"), (b"vary", b"Authorization")]
+            said = any(name == b"cache-control" for name, _ in headers)
+            headers = [*headers, (b"etag", etag), *(() if said else _KEPT)]
         answer = Kept(headers, whole, etag, self.scope.get("path_template") or "")
         if self.keep is not None:
             self.keep(answer)

@@ -9,7 +9,6 @@ import msgspec
 from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
 from litestar.response import Stream
@@ -27,12 +26,8 @@ from domain.errors import Invalid, Unauthenticated
 from domain.ids import NotificationId
 from domain.notifications import Kind
 from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, problems, scope
-from entrypoints.http.views import NO_STORE
+from entrypoints.http.server_sent import HEARTBEAT_S, STILL_HERE, AccessToken, event, retry, sends, streamed
 from entrypoints.http.views_social import NotificationView, UnreadView, settings_view
-
-HEARTBEAT_S = 15.0
-"""How long the stream may be silent: proxies hang up on connections that say nothing for 30 s to 60 s."""
-EVENT_STREAM = "text/event-stream"
 
 
 class ReadMark(msgspec.Struct, frozen=True):
@@ -64,10 +59,6 @@ _LastEventId = Annotated[
 _LastEventIdQuery = Annotated[
     NotificationId | None,
     QueryParameter(name="last_event_id", description="The same, for a first connection, when no header can be sent."),
-]
-AccessToken = Annotated[
-    str | None,
-    QueryParameter(name="access_token", description="An access token, for EventSource, which can send no header."),
 ]
 
 
@@ -148,14 +139,7 @@ class NotificationController(Controller):
     @get(
         "/me/notifications/stream",
         operation_id="streamNotifications",
-        responses={
-            200: ResponseSpec(
-                str,
-                generate_examples=False,
-                media_type=EVENT_STREAM,
-                description="Server-sent events named ``notification``: the id of one as id, its JSON as data.",
-            )
-        }
+        responses=sends("Server-sent events named ``notification``: the id of one as id, its JSON as data.")
         | problems(Invalid, Unauthenticated),
     )
     async def stream_notifications(
@@ -173,12 +157,7 @@ class NotificationController(Controller):
         Server-sent events. A client that comes back with ``Last-Event-ID`` gets what it missed first, without a
         gap and nothing twice. A comment every 15 s keeps the connection open.
         """
-        told = follow_notifications(actor, last_event_id or missed_since)
-        return Stream(
-            server_sent(told, stream_retry_s),
-            media_type=EVENT_STREAM,
-            headers={**NO_STORE, "x-accel-buffering": "no"},  # nginx: pass every event on at once
-        )
+        return streamed(server_sent(follow_notifications(actor, last_event_id or missed_since), stream_retry_s))
 
 
 async def server_sent(
@@ -192,21 +171,20 @@ async def server_sent(
     newest = ""
     coming = asyncio.ensure_future(anext(told))
     try:
-        yield f"retry: {retry_s * 1000}\n\n".encode()
+        yield retry(retry_s)
         while True:
             await asyncio.wait({coming}, timeout=heartbeat_s)
             if not coming.done():
-                yield b": still here\n\n"
+                yield STILL_HERE
                 continue
             try:
-                event = NotificationView.of(coming.result())
+                view = NotificationView.of(coming.result())
             except StopAsyncIteration:
                 return
             coming = asyncio.ensure_future(anext(told))
             # One that was delivered late goes without an id, so that the client's last one never moves back.
-            id_ = f"id: {event.id}\n" if event.id > newest else ""
-            newest = max(newest, event.id)
-            yield f"{id_}event: notification\ndata: {msgspec.json.encode(event).decode()}\n\n".encode()
+            yield event("notification", view, view.id if view.id > newest else "")
+            newest = max(newest, view.id)
     finally:
         # Shielded, because a request that is cancelled stays so and would not let us wait.
         await asyncio.shield(_closed(coming, told))

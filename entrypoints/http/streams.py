@@ -1,20 +1,17 @@
 """Livestreams over HTTP: streams and their keys, what is live, and what happened in each session."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 import structlog
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream as Streaming
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from adapters.system import ticks
 from application.broadcasts import FollowSession, SessionCard, ShowSessions
 from application.ports import Pretence
 from application.streams import (
@@ -46,8 +43,8 @@ from domain.errors import (
 from domain.ids import ChannelId, StreamId, StreamSessionId
 from domain.streams import Latency
 from domain.videos import Visibility
-from entrypoints.http.notifications import EVENT_STREAM, HEARTBEAT_S, AccessToken
 from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, changes, problems, scope, versioned
+from entrypoints.http.server_sent import AccessToken, event, sends, streamed, told
 from entrypoints.http.views import NO_STORE
 from entrypoints.http.views_streams import (
     IngestView,
@@ -437,15 +434,10 @@ class StreamController(Controller):
     @get(
         "/stream-sessions/{session_id:str}/events/stream",
         operation_id="streamSessionEvents",
-        responses={
-            200: ResponseSpec(
-                str,
-                generate_examples=False,
-                media_type=EVENT_STREAM,
-                description="Server-sent events named ``event`` with the JSON of one as data, and ``session`` with the"
-                " session's whenever it has changed.",
-            )
-        }
+        responses=sends(
+            "Server-sent events named ``event`` with the JSON of one as data, and ``session`` with the session's whenever"
+            " it has changed."
+        )
         | problems(*_MEMBERS, Invalid),
     )
     async def follow(
@@ -462,33 +454,13 @@ class StreamController(Controller):
         Close the connection when the session has the status ``ended``: EventSource would come back, and be told all of
         it again.
         """
-        return Streaming(
-            told(await follow_session(actor, session_id), stream_retry_s),
-            media_type=EVENT_STREAM,
-            headers={**NO_STORE, "x-accel-buffering": "no"},
-        )
+        return streamed(told(await follow_session(actor, session_id), _block, stream_retry_s))
 
 
-async def told(
-    following: AsyncGenerator[SessionEvent | SessionCard | None, None], retry_s: int,
-    heartbeat_s: float = HEARTBEAT_S,
-) -> AsyncGenerator[bytes, None]:  # fmt: skip
-    """A session and its events as server-sent events, with a comment when nothing was new for a while. A client whose
-    connection ended is to come back after ``retry_s``.
-    """
-    yield f"retry: {retry_s * 1000}\n\n".encode()
-    said = ticks()
-    async for each in following:
-        if isinstance(each, SessionEvent):
-            sent = b"event: event\ndata: " + msgspec.json.encode(SessionEventView.of(each)) + b"\n\n"
-        elif each is not None:
-            sent = b"event: session\ndata: " + msgspec.json.encode(SessionView.of(each)) + b"\n\n"
-        elif ticks() - said < heartbeat_s:
-            continue
-        else:
-            sent = b": still here\n\n"
-        said = ticks()
-        yield sent
+def _block(told: SessionEvent | SessionCard) -> bytes:
+    if isinstance(told, SessionEvent):
+        return event("event", SessionEventView.of(told))
+    return event("session", SessionView.of(told))
 
 
 class Step(Struct, frozen=True):

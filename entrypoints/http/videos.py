@@ -10,10 +10,11 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
+from litestar.response import Stream
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application.ports import Order
-from application.processing import RetryProcessing, ShowProcessing
+from application.processing import FollowProcessing, Progress, RetryProcessing, ShowProcessing
 from application.videos import (
     CAPTIONS_MOST,
     THUMBNAIL_MOST,
@@ -42,10 +43,12 @@ from domain.errors import (
 from domain.ids import ChannelId, VideoId
 from domain.videos import Chapter, Visibility
 from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, changes, problems, scope, versioned
+from entrypoints.http.server_sent import AccessToken, event, sends, streamed, told
 from entrypoints.http.views import (
     CaptionView,
     ChapterView,
     ProcessingEvent,
+    ProcessingProgress,
     ProcessingStarted,
     RenditionView,
     VideoView,
@@ -58,6 +61,13 @@ _Tagged = Annotated[str | None, QueryParameter(name="tag", description="Only tho
 _Sorted = Annotated[Order, QueryParameter(name="sort", description="By the time they were published.")]
 _Label = Annotated[
     str, QueryParameter(name="label", description="What a player's menu calls them; the language if left out.")
+]
+FOLLOWED_MOST = 50
+_Followed = Annotated[
+    Sequence[VideoId],
+    QueryParameter(
+        name="video", min_items=1, max_items=FOLLOWED_MOST, description="Which, by their ids: ``video=…&video=…``."
+    ),
 ]
 
 _EDITING = (Unauthenticated, Forbidden, NotFound, Invalid, VersionMismatch)
@@ -301,6 +311,38 @@ class CaptionController(Controller):
     ) -> None:
         """Remove the captions in a language."""
         await remove_caption(actor, video_id, language, version)
+
+
+class ProcessingController(Controller):
+    path = "/processing"
+    tags = ("videos",)
+
+    @get(
+        "/stream",
+        operation_id="streamProcessing",
+        responses=sends("Server-sent events named ``processing``: how one video's goes, as JSON.")
+        | problems(Invalid, Unauthenticated, Forbidden, NotFound),
+    )
+    async def follow(
+        self,
+        actor: NamedDependency[Actor],
+        follow_processing: NamedDependency[FollowProcessing],
+        *,
+        stream_retry_s: NamedDependency[int],
+        videos: _Followed,
+        access_token: AccessToken = None,  # noqa: ARG002  (read before the handler, named here for the document)
+    ) -> Stream:
+        """Follow how the processing of one's videos goes.
+
+        Of each, at once and whenever it has changed, until all are ready or have failed; for owners and editors.
+        Those of others, and those that are gone, are passed over, as long as any is left. Close the connection when
+        all are done: EventSource would come back.
+        """
+        return streamed(told(await follow_processing(actor, videos), _progress, stream_retry_s))
+
+
+def _progress(progress: Progress) -> bytes:
+    return event("processing", ProcessingProgress.of(progress))
 
 
 class BlockController(Controller):

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from application.channels import ChannelCard
 from application.ports import LinkMode, Ticket, Tokens
+from application.processing import Progress
 from application.uploads import UploadCard
 from application.videos import Mine, VideoCard
 from application.watching import Playback
@@ -64,9 +65,11 @@ class CodeSent(Struct, gc=False):
 
 
 class TokensView(Struct, gc=False):
+    """``refresh_token`` is null where it is in a cookie."""
+
     access_token: str
     id_token: str
-    refresh_token: str
+    refresh_token: str | None
     expires_in_s: int
     token_type: str
 
@@ -312,7 +315,7 @@ class VideoViewer(Struct, gc=False):
 
 class VideoView(Struct, gc=False):
     """A video. Size, duration and renditions are of what plays now; ``blocked`` is a moderator's reason, for its
-    members and moderators only.
+    members and moderators only. ``stream_id`` and ``stream_session_id`` are of the broadcast that it is a recording of.
     """
 
     id: str
@@ -334,6 +337,8 @@ class VideoView(Struct, gc=False):
     storyboard_url: str | None
     renditions: Sequence[RenditionView]
     caption_languages: Sequence[str]
+    stream_id: str | None
+    stream_session_id: str | None
     counts: VideoCounts
     viewer: VideoViewer | None
     created_at: datetime
@@ -367,6 +372,8 @@ class VideoView(Struct, gc=False):
             card.storyboard_url,
             [RenditionView.of(rendition) for rendition in media.renditions] if media else (),
             sorted(video.captions),
+            video.stream,
+            video.stream_session,
             VideoCounts(card.views, card.likes, card.dislikes, card.comments),
             VideoViewer.of(card.mine) if card.mine else None,
             video.created_at,
@@ -407,6 +414,21 @@ class ProcessingEvent(Struct, gc=False):
     @classmethod
     def of(cls, entry: Entry) -> "ProcessingEvent":
         return cls(entry.at, entry.attempt, entry.state, entry.error)
+
+
+class ProcessingProgress(Struct, gc=False):
+    """How the last attempt at a video goes: what the video says as ``processing``."""
+
+    video_id: str
+    state: State
+    progress_percent: int
+    attempt: int
+    error: FailureView | None
+
+    @classmethod
+    def of(cls, progress: Progress) -> "ProcessingProgress":
+        error = FailureView.of(progress.failure) if progress.failure else None
+        return cls(progress.video, progress.state, progress.percent, progress.attempt, error)
 
 
 class CaptionView(Struct, gc=False):

@@ -211,6 +211,7 @@ async def test_a_broadcast_from_its_start_to_its_video(world: World) -> None:
     )  # fmt: skip
     assert over.recording is RecordingStatus.READY
     assert video.listable
+    assert (video.stream, video.stream_session) == (stream, over.session.id)
     await world.core.remove_video()(world.owner, video.id)
     await world.settle()
     (gone,) = await world.sessions(stream)

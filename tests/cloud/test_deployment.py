@@ -56,6 +56,7 @@ def test_a_broadcast_is_live_then_over_then_a_film(site: Site, tmp_path: Path) -
     assert site.processed(over["recording"]) == "ready"
     film = site.call("GET", f"/v1/videos/{video}")
     assert (film["title"], film["visibility"]) == ("Bugs", "public")
+    assert (film["stream_id"], film["stream_session_id"]) == (stream, session)
     assert film["duration_s"] == pytest.approx(4, abs=0.5)
     told = [each["type"] for each in site.call("GET", f"/v1/stream-sessions/{session}/events?limit=100")["data"]]
     assert sorted(told) == [

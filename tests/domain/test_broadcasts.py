@@ -127,6 +127,7 @@ def test_looking_in_between_does_not_matter(data: st.DataObject, history: Histor
     taken = [each for each in store.events if isinstance(each, RecordingEnded)]
     assert Counter(each.recording for each in taken) == Counter(timeline.recordings.keys())
     assert {each.video for each in taken} == {each.video for each in store.shown() if each.video}
+    assert all(store.resolved(each.session).video == each.video for each in taken if each.session)
     live = Counter(each.session for each in store.events if isinstance(each, WentLive))
     assert set(live.values()) <= {1}
     for id_ in store.sessions:
@@ -456,7 +457,7 @@ def test_a_recording_becomes_a_video_once() -> None:
         timeline = store.look(timeline, [recording_end(9)], after(9 + again))
     (ended,) = [each for each in store.events if isinstance(each, RecordingEnded)]
     assert (ended.recording, ended.source, ended.stream, ended.channel) == ("rec1", "raw/1", STREAM, CHANNEL)
-    assert only(timeline).video == ended.video
+    assert (only(timeline).video, only(timeline).id) == (ended.video, ended.session)
     assert timeline.taken == {"rec1"}
 
 
@@ -466,8 +467,41 @@ def test_one_that_belongs_to_no_broadcast_is_taken_once_too() -> None:
     timeline = store.look(empty(), [recording_end(9, None)], after(9))
     for late in (10, 3600, 2 * 86_400, 3 * 86_400):
         timeline = store.look(timeline, [recording_end(9, None, received_s=late)] if late else (), after(late))
-    assert [type(each) for each in store.events] == [RecordingEnded]
+    (ended,) = store.events
+    assert isinstance(ended, RecordingEnded)
+    assert ended.session is None
     assert not timeline.recordings
+
+
+@given(histories())
+def test_a_recording_has_nothing_of_the_time_without_an_encoder(history: History) -> None:
+    """What was shown lasts as long as all broadcasts of the session together; and time does not go back."""
+    timeline = evolve(heard(empty(), history.events, history.window_s), as_of=history.over_at)
+    for session in timeline.sessions():
+        own = [timeline.broadcasts[each] for each in session.broadcasts]
+        lasted = sum((each.over_at - each.begun_at for each in own if each.over_at), timedelta())
+        assert session.ended_at is not None
+        assert session.recorded_s(session.ended_at) == lasted.total_seconds()
+        moments = sorted({session.started_at, session.ended_at, *(at for pause in session.pauses for at in pause)})
+        offsets = [session.recorded_s(at) for at in moments]
+        assert offsets == sorted(offsets)
+        assert offsets[0] == 0
+
+
+def test_how_far_into_a_recording_a_moment_is() -> None:
+    """What is said while the encoder is away is at the point where it went. One that is lost went nobody knows when,
+    until someone hears of it.
+    """
+    twice = [
+        happened(H.STREAM_START, 10), happened(H.STREAM_END, 40),
+        happened(H.STREAM_START, 60, "b1"), happened(H.STREAM_END, 100, "b1"),
+    ]  # fmt: skip
+    session = only(at(heard(empty(), twice), 200))
+    assert [session.recorded_s(after(each)) for each in (5, 10, 25, 40, 50, 60, 70, 100, 105)] == [
+        -5, 0, 15, 30, 30, 30, 40, 70, 75,
+    ]  # fmt: skip
+    unheard = only(at(heard(empty(), [twice[0], *twice[2:]]), 200))
+    assert (unheard.pauses, unheard.recorded_s(after(70))) == ((), 60)
 
 
 # --- step by step --------------------------------------------------------------------------------

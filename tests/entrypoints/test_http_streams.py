@@ -14,7 +14,6 @@ from domain.broadcasts import Happening
 from domain.ids import STREAM, ChannelId, StreamId
 from domain.streams import Stream
 from domain.videos import Visibility
-from entrypoints.http.streams import told
 from tests.entrypoints.eventsource import EventSource, connected
 from tests.entrypoints.scenes import PUBLIC_URL, Person, Scene, problem
 
@@ -370,6 +369,8 @@ async def test_a_whole_broadcast(scene: Scene) -> None:
     video = over["recording"]["video_id"]
     (listed,) = (await scene.call("GET", "/v1/videos", params={"channel": air.channel})).json()["data"]
     assert (listed["id"], listed["title"], listed["description"]) == (video, "Office hours", "Ask me")
+    assert (listed["stream_id"], listed["stream_session_id"]) == (air.id, session)
+    assert (await scene.call("GET", f"/v1/stream-sessions/{session}/chat-messages", by=ben)).json()["data"] == []
     opened = await scene.call("POST", f"/v1/videos/{video}/playback-sessions", by=ben)
     assert (await scene.http.get(opened.json()["manifest_url"])).text.startswith("#EXTM3U")
     embed = await scene.call("GET", "/v1/oembed", params={"url": f"{PUBLIC_URL}/watch/{video}"})
@@ -746,13 +747,3 @@ async def test_following_ends_when_the_process_stops(scene: Scene) -> None:
         await said(source, until="live")
         scene.core.adapters.live().close()
         assert await source.ended()
-
-
-async def test_a_session_in_which_nothing_happens_sends_a_comment_now_and_then() -> None:
-    async def nothing() -> Any:
-        for _ in range(3):
-            yield None
-
-    sent = [each async for each in told(nothing(), 3, heartbeat_s=0)]
-    assert sent == [b"retry: 3000\n\n", *[b": still here\n\n"] * 3]
-    assert [each async for each in told(nothing(), 3)] == sent[:1]

@@ -1,14 +1,18 @@
 """Videos over HTTP: finding, showing and editing them, their captions, chapters, thumbnail and processing."""
 
 import io
+import json
 from typing import Any
 
 import pytest
+import structlog
 from PIL import Image
 
-from tests.entrypoints.scenes import BROKEN, Person, Scene, problem
+from tests.entrypoints.eventsource import EventSource, connected
+from tests.entrypoints.scenes import BROKEN, CLIP, Person, Scene, problem
 
 VTT = b"WEBVTT\n\n00:00.000 --> 00:02.000\nHello\n"
+FOLLOWED = "/v1/processing/stream"
 SRT = b"1\n00:00:00,000 --> 00:00:02,000\nHallo\n"
 
 
@@ -47,6 +51,8 @@ async def test_a_video(scene: Scene) -> None:
         "storyboard_url": body["storyboard_url"],
         "renditions": body["renditions"],
         "caption_languages": [],
+        "stream_id": None,
+        "stream_session_id": None,
         "counts": {"views": 0, "likes": 0, "dislikes": 0, "comments": 0},
         "viewer": None,
         "created_at": "2026-01-01T12:00:00Z",
@@ -232,6 +238,70 @@ async def test_processing_that_failed(scene: Scene) -> None:
         for attempt in (1, 2)
         for state, error in (("pending", None), ("probing", None), ("failed", "unreadable"))
     ]
+
+
+async def said(source: EventSource, video: str, state: str) -> list[Any]:
+    """What comes of how the processing goes, until the video is in that state."""
+    found: list[Any] = []
+    while not found or (found[-1]["video_id"], found[-1]["state"]) != (video, state):
+        block = await source.block()
+        assert block["event"] == "processing"
+        found.append(json.loads(block["data"]))
+    return found
+
+
+async def test_processing_is_followed_to_its_end(scene: Scene) -> None:
+    """Of several videos over one connection: how each goes at once, and what changes, until all are done."""
+    scene.core.follow_processing.add_kwargs(look_s=0.001)
+    ada = await scene.person("ada")
+    channel = await scene.channel(ada)
+    uploads = [await scene.announced(ada, channel, content, title="Live") for content in (CLIP, BROKEN)]
+    good, bad = (each["video_id"] for each in uploads)
+    async with connected(scene, FOLLOWED, f"video={good}&video={bad}", **ada.headers) as source:
+        assert source.status == 200
+        assert source.headers["content-type"].startswith("text/event-stream")
+        assert source.headers["cache-control"] == "no-store"
+        assert await source.block() == {"retry": "3000"}
+        waiting = await said(source, bad, "pending")
+        assert waiting == [
+            {"video_id": each, "state": "pending", "progress_percent": 0, "attempt": 0, "error": None}
+            for each in (good, bad)
+        ]
+        for upload, content in zip(uploads, (CLIP, BROKEN), strict=True):
+            await scene.sent(upload, content)
+            await scene.call("POST", f"/v1/uploads/{upload['id']}/complete", {}, by=ada)
+        await scene.settle()
+        told: dict[str, Any] = {}
+        while any(told.get(each, {}).get("state") not in {"ready", "failed"} for each in (good, bad)):
+            block = await source.block()
+            each = json.loads(block["data"])
+            told[each["video_id"]] = each
+        assert await source.ended()
+    for video in (good, bad):
+        shown = (await scene.call("GET", f"/v1/videos/{video}", by=ada)).json()["processing"]
+        assert told[video] == {"video_id": video, **shown}
+    assert told[good]["progress_percent"] == 100
+    assert told[bad]["error"]["code"] == "unreadable"
+
+
+async def test_how_processing_is_followed(scene: Scene) -> None:
+    """By those who may edit the video, and with a token in the query, which is never logged."""
+    ada, _, video = await stage(scene)
+    ben = await scene.person("ben")
+    token = ada.headers["Authorization"].removeprefix("Bearer ")
+    with structlog.testing.capture_logs() as logs:
+        async with connected(scene, FOLLOWED, f"video={video}&access_token={token}") as source:
+            assert await source.block() == {"retry": "3000"}
+            assert len(await said(source, video, "ready")) == 1
+            assert await source.ended()
+    assert token not in repr(logs)
+    assert problem(await scene.call("GET", FOLLOWED, params={"video": video}, by=ben)) == (403, "forbidden")
+    assert problem(await scene.call("GET", FOLLOWED, params={"video": "vid_none"}, by=ada)) == (404, "not_found")
+    refused = await scene.call("GET", FOLLOWED, by=ada)
+    assert problem(refused) == (422, "invalid")
+    assert refused.json()["errors"][0]["field"] == "video"
+    many = await scene.call("GET", FOLLOWED, params={"video": [video] * 51}, by=ada)
+    assert problem(many) == (422, "invalid")
 
 
 async def test_a_thumbnail(scene: Scene) -> None:

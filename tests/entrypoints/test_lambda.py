@@ -647,3 +647,16 @@ def test_a_session_that_goes_on_is_told_as_far_as_it_went(functions: Functions) 
     answer = ask(functions, "GET", f"/v1/stream-sessions/{session['id']}/events/stream", headers=me)
     told = [line for line in answer["body"].splitlines() if line.startswith("event:")]
     assert told == ["event: event"] * 3 + ["event: session"]
+
+
+def test_processing_is_told_as_it_stands(functions: Functions) -> None:
+    """A video that waits for its bytes is shown so, and who follows it asks again."""
+    me = signed_in(functions)
+    channel = ask(functions, "POST", "/v1/channels", {"handle": "dogs", "name": "Dogs"}, headers=me)
+    file = {"filename": "a.mp4", "content_type": "video/mp4", "size_bytes": 9}
+    body = {"channel_id": json.loads(channel["body"])["id"], **file}
+    video = json.loads(ask(functions, "POST", "/v1/uploads", body, headers=me)["body"])["video_id"]
+    answer = ask(functions, "GET", "/v1/processing/stream", headers=me, query=f"video={video}")
+    retry, event, rest = answer["body"].split("\n\n")
+    assert (retry, rest) == ("retry: 3000", "")
+    assert json.loads(event.removeprefix("event: processing\ndata: "))["state"] == "pending"

@@ -48,6 +48,7 @@ DELETE /v1/videos/{video_id}
 POST /v1/videos/{video_id}/retry-processing
 GET /v1/videos/{video_id}/renditions
 GET /v1/videos/{video_id}/processing-events
+GET /v1/processing/stream
 POST /v1/videos/{video_id}/playback-sessions
 POST /v1/videos/{video_id}/views
 GET /v1/videos/{video_id}/captions
@@ -141,7 +142,7 @@ SHAPES = {
     "GET /v1/videos": "data next_cursor",
     "GET /v1/videos/{video_id}": (
         "id channel title description tags category language visibility publish_at published_at processing duration_s "
-        "width height poster_url storyboard_url renditions counts viewer created_at version"
+        "width height poster_url storyboard_url renditions stream_id stream_session_id counts viewer created_at version"
     ),
     "GET /v1/videos/{video_id} channel": "id handle name avatar_url",
     "GET /v1/videos/{video_id} processing": "state progress_percent attempt error",
@@ -187,7 +188,7 @@ BODIES = {
     "POST /v1/auth/sign-up": "email password handle display_name",
     "POST /v1/auth/confirm": "email code",
     "POST /v1/auth/sign-in": "email password",
-    "POST /v1/auth/refresh": "refresh_token",
+    "POST /v1/auth/refresh": "",
     "POST /v1/uploads": "channel_id filename content_type size_bytes",
     "POST /v1/uploads/{upload_id}/parts": "numbers",
     "PUT /v1/videos/{video_id}/reaction": "value",

@@ -20,7 +20,7 @@ export const watch = {
   link: 'Link',
   from: (time: string) => `Start at ${time}`,
   embed: 'Code for your own page',
-  copyByHand: 'Select the text and copy it with your keyboard.',
+  copy: (what: string) => `Copy: ${what}`,
   shareOther: 'Share with an app',
   close: 'Close',
   description: 'About this video',

@@ -1,9 +1,9 @@
 /** The ways to pass a video on. */
-import { Share2, SquareArrowOutUpRight } from 'lucide-preact'
-import { useState } from 'preact/hooks'
+import { Copy, Share2, SquareArrowOutUpRight } from 'lucide-preact'
+import { useId, useState } from 'preact/hooks'
 import type { Video } from '../../api/client'
-import { duration, watch as text } from '../../text'
-import { CopyField } from '../../ui/copy'
+import { common, duration, watch as text } from '../../text'
+import { copy } from '../../ui/copy'
 import { to } from '../../ui/link'
 import { Dialog } from '../../ui/overlay'
 
@@ -25,16 +25,29 @@ export function Share({ video, time }: { video: Video; time: () => number }) {
     <>
       <button class="button" type="button" onClick={() => { setAt(Math.floor(time())); setFrom(false) }}><Share2 aria-hidden />{text.share}</button>
       <Dialog open={at !== null} title={text.shareTitle} onClose={() => setAt(null)}>
-        <CopyField label={text.link} text={url} byHand={text.copyByHand} />
+        <CopyField label={text.link} text={url} />
         {at !== null && at > 0 && (
           <label class="check"><input type="checkbox" checked={from} onChange={(event) => setFrom(event.currentTarget.checked)} />{text.from(duration(at))}</label>
         )}
-        {open && <CopyField label={text.embed} text={frame} byHand={text.copyByHand} />}
+        {open && <CopyField label={text.embed} text={frame} />}
         <div class="actions">
           {'share' in navigator && <button class="button" type="button" onClick={() => void pass()}><SquareArrowOutUpRight aria-hidden />{text.shareOther}</button>}
           <button class="button" type="button" onClick={() => setAt(null)}>{text.close}</button>
         </div>
       </Dialog>
     </>
+  )
+}
+
+function CopyField({ label, text: words }: { label: string; text: string }) {
+  const id = useId()
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <div class="row">
+        <input id={id} readOnly value={words} onFocus={(event) => event.currentTarget.select()} />
+        <button class="button" type="button" aria-label={text.copy(label)} onClick={() => void copy(words)}><Copy aria-hidden />{common.copy}</button>
+      </div>
+    </div>
   )
 }

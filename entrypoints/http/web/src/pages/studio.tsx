@@ -1,7 +1,8 @@
 /** The studio: where people make what others watch. Its pages stand beside a navigation of its own. */
 import { ChartColumn, Clapperboard, LayoutDashboard, ListVideo, MessagesSquare, Radio, Upload } from 'lucide-preact'
 import { ErrorBoundary, Route, Router, lazy, useLocation } from 'preact-iso'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { me } from '../api/session'
 import { studio } from '../text'
 import { Failure } from '../ui/page'
 import { SignedIn } from '../ui/signed-in'
@@ -32,14 +33,20 @@ const LINKS = [
 export default function Studio() {
   const { path } = useLocation()
   const [error, setError] = useState<unknown>(null)
-  useEffect(() => setError(null), [path])
+  const links = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    setError(null)
+    const row = links.current
+    const here = row?.querySelector<HTMLElement>('[aria-current]')
+    if (row && here) row.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - row.clientWidth / 2 // where the links are tabs in a row
+  }, [path, me.value?.id])
   return (
     <SignedIn>
       {() => (
         <div class="studio">
           <nav class="studio-nav" aria-label={studio.navigation}>
             <Switch />
-            <div class="studio-links">
+            <div class="studio-links" ref={links}>
               {LINKS.map(({ href, label, icon: Icon }) => (
                 <a key={href} href={href} aria-current={(href === '/studio' ? path === href : path.startsWith(href)) ? 'page' : undefined}>
                   <Icon aria-hidden />

@@ -1,7 +1,7 @@
 /** The studio: where people make what others watch. Its pages stand beside a navigation of its own. */
 import { ChartColumn, Clapperboard, LayoutDashboard, ListVideo, MessagesSquare, Radio, Upload } from 'lucide-preact'
 import { ErrorBoundary, Route, Router, lazy, useLocation } from 'preact-iso'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { me } from '../api/session'
 import { studio } from '../text'
 import { Failure } from '../ui/page'
@@ -85,14 +85,15 @@ export default function Studio() {
 
 /** Which channel the studio is about, for who has several. */
 function Switch() {
+  const id = useId()
   const { channels, channel } = useMine()
   if (channels.length < 2 || !channel) return null
   return (
-    <label class="studio-switch">
-      <span class="tiny soft">{studio.channel}</span>
-      <select class="input" value={channel.id} onChange={(event) => choose(event.currentTarget.value)}>
+    <div class="studio-switch">
+      <label for={id} class="tiny soft">{studio.channel}</label>
+      <select id={id} class="input" value={channel.id} onChange={(event) => choose(event.currentTarget.value)}>
         {channels.map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
       </select>
-    </label>
+    </div>
   )
 }

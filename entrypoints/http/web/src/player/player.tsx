@@ -36,6 +36,8 @@ export interface PlayerProps {
   captions?: readonly Caption[]
   chapters?: readonly Chapter[]
   live?: boolean
+  /** How many seconds a live picture is to be behind the newest that can be had. */
+  behind?: number
   startAt?: number
   autoplay?: boolean
   /** Where a page has a theatre mode: whether it is on, and what changes it. */
@@ -62,7 +64,7 @@ export function Player(props: PlayerProps) {
 
 /** Until playing fails for good: then it begins anew where it was. */
 function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => void }) {
-  const { title, grant, renew, poster, storyboard, live = false, startAt = 0, autoplay = true, theatre, onTheatre } = props
+  const { title, grant, renew, poster, storyboard, live = false, behind = 3, startAt = 0, autoplay = true, theatre, onTheatre } = props
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
   const [stream, setStream] = useState<Stream | null>(null)
   const [silenced, setSilenced] = useState(false)
@@ -102,7 +104,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
     on('provider-change', (provider) => {
       if (!isHls(provider)) return
       provider.library = () => library
-      provider.config = flow.config(startAt, live)
+      provider.config = flow.config(startAt, live ? behind : null)
       provider.onInstance((hls) => flow.attach(hls))
     })
     on('provider-setup', (provider) => {
@@ -203,7 +205,7 @@ function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; au
   player.load = 'eager'
   player.keyDisabled = true // ours are in keys.ts
   player.viewType = 'video'
-  player.streamType = live ? 'live' : 'on-demand'
+  player.streamType = live ? 'live:dvr' : 'on-demand'
   player.artwork = [] // else the page's own address is asked for a picture
   player.playsInline = true
   player.autoPlay = autoplay

@@ -23,7 +23,7 @@ export class Stream {
     this.#link = link
   }
 
-  config(startAt: number, live: boolean): Partial<HlsConfig> {
+  config(startAt: number, behind: number | null): Partial<HlsConfig> {
     return {
       startPosition: startAt > 0 ? startAt : -1,
       enableWorker: false, // segments are fMP4: there is nothing to convert, and a worker costs time before the first picture
@@ -45,7 +45,12 @@ export class Stream {
       fragLoadPolicy: this.#policy(20_000, 120_000),
       playlistLoadPolicy: this.#policy(10_000, 20_000),
       manifestLoadPolicy: this.#policy(10_000, 20_000),
-      ...(live && { liveSyncDurationCount: 3, maxLiveSyncPlaybackRate: 1.1, backBufferLength: 120 }),
+      ...(behind !== null && {
+        liveSyncDuration: behind,
+        lowLatencyMode: true, // who fell behind a little is brought back by playing a little faster
+        maxLiveSyncPlaybackRate: 1.1,
+        backBufferLength: 120,
+      }),
     }
   }
 

@@ -79,7 +79,11 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
         <label class="button line file">
           <FileText aria-hidden />
           <span class="clip">{file ? `${file.name} · ${bytes(file.size)}` : text.fileChoose}</span>
-          <input type="file" accept=".vtt,.srt,text/vtt,application/x-subrip" aria-label={text.captionsFile} onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+          <input type="file" accept=".vtt,.srt,text/vtt,application/x-subrip" aria-label={text.captionsFile} onChange={(event) => {
+            const chosen = event.currentTarget.files?.[0]
+            event.currentTarget.value = '' // or the same file cannot be chosen again
+            if (chosen) setFile(chosen)
+          }} />
         </label>
         <span class="small soft">{text.captionsFileHint}</span>
       </div>

@@ -85,3 +85,9 @@ export function bytes(count: number): string {
   while (size >= 1000 && step < units.length - 1) [size, step] = [size / 1000, step + 1]
   return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
 }
+
+const hours = new Intl.DateTimeFormat('en', { timeStyle: 'medium' })
+/** The time of the day of so many seconds since 1970. */
+export function clock(seconds: number): string {
+  return hours.format(seconds * 1000)
+}

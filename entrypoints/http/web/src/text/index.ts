@@ -2,7 +2,7 @@
 export { account } from './account'
 export { channel } from './channel'
 export { chat } from './chat'
-export { ago, at, bytes, common, compact, day, duration } from './common'
+export { ago, at, bytes, clock, common, compact, day, duration } from './common'
 export { goLive } from './go-live'
 export { home } from './home'
 export { shell } from './shell'

@@ -1,5 +1,7 @@
 /** The public API, with types made from its own description, and the errors it promises. */
 import createClient from 'openapi-fetch'
+import { taken } from './early'
+import { answered, unanswered } from './reach'
 import type { components, paths } from './schema'
 import { session } from './session'
 
@@ -26,10 +28,21 @@ export class Problem extends Error {
 /** Sends with the token of whoever is signed in; where it has run out, once more with a new one. */
 async function send(request: Request): Promise<Response> {
   const again = request.clone()
-  const answer = await fetch(await signed(request))
+  const answer = await heard(taken(request) ?? fetch(await signed(request)))
   if (answer.status !== 401 || !session.signedIn) return answer
   await session.renew(request.headers.get('authorization'))
-  return session.signedIn ? fetch(await signed(again)) : answer
+  return session.signedIn ? heard(fetch(await signed(again))) : answer
+}
+
+async function heard(answer: Promise<Response>): Promise<Response> {
+  try {
+    const response = await answer
+    answered()
+    return response
+  } catch (error) {
+    if (error instanceof TypeError) unanswered() // not one that was given up here
+    throw error
+  }
 }
 
 async function signed(request: Request): Promise<Request> {

@@ -16,6 +16,7 @@ export const common = {
   live: 'Live',
   views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
   watching: (count: number) => `${compact(count)} watching`,
+  begins: (when: string) => `Begins ${when}`,
   subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
   leave: {
     title: 'Leave without saving?',
@@ -90,4 +91,10 @@ const hours = new Intl.DateTimeFormat('en', { timeStyle: 'medium' })
 /** The time of the day of so many seconds since 1970. */
 export function clock(seconds: number): string {
   return hours.format(seconds * 1000)
+}
+
+const utc = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
+/** A day as the API names it, which is one of UTC. */
+export function utcDay(name: string): string {
+  return utc.format(new Date(`${name}T00:00:00Z`))
 }

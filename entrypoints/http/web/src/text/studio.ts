@@ -36,6 +36,7 @@ export const dashboard = {
   reviewAll: 'Review comments',
   nothingWaits: 'No comments wait for you.',
   plot: 'Views by day',
+  plotOf: (days: number) => `Views by day in the last ${days} days. Analytics has the numbers as a table.`,
   plotAll: 'All analytics',
 }
 
@@ -145,13 +146,11 @@ export const upload = {
   more: 'More settings',
   watch: 'Watch it',
   copy: 'Copy link',
-  copied: 'The link was copied.',
   replacing: 'Replaces the file of a video',
   strangers: 'Unfinished uploads',
   strangersWhy: 'Begun in another browser, or before this one forgot. Choose the same file to go on from where it stopped.',
   until: (when: string) => `kept until ${when}`,
   cancelled: 'The upload was cancelled.',
-  needChannel: 'Open a channel first',
   needChannelWhy: 'Videos belong to a channel.',
   processing: 'Processing',
   steps: { pending: 'Waiting for its turn', probing: 'Looking at the file', transcoding: 'Making it play everywhere', ready: 'Ready to watch', failed: 'Could not be processed' },

@@ -1,6 +1,6 @@
 /** What lies over a page: menus, dialogs, toasts. On the platform's popover and dialog, which see to focus and Escape. */
 import { signal } from '@preact/signals'
-import { CircleAlert, CircleCheck } from 'lucide-preact'
+import { Bell, CircleAlert, CircleCheck } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { said } from './page'
@@ -91,13 +91,19 @@ export function Confirm({ action, cancel, onConfirm, children, ...dialog }: Conf
   )
 }
 
-const toasts = signal<readonly { key: number; text: string; wrong: boolean }[]>([])
+interface Toast {
+  text: string
+  wrong: boolean
+  href: string | undefined
+}
+
+const toasts = signal<readonly (Toast & { key: number })[]>([])
 const SHOWN_MS = 6_000
 let count = 0
 
-export function toast(text: string, wrong = false): void {
+export function toast(text: string, wrong = false, href?: string): void {
   const key = ++count
-  toasts.value = [...toasts.value, { key, text, wrong }]
+  toasts.value = [...toasts.value, { key, text, wrong, href }]
   setTimeout(() => {
     toasts.value = toasts.value.filter((each) => each.key !== key)
   }, SHOWN_MS)
@@ -119,8 +125,8 @@ export function Toasts() {
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map((each) => (
         <div key={each.key} class={`notice ${each.wrong ? 'wrong' : 'ok'}`}>
-          {each.wrong ? <CircleAlert aria-hidden /> : <CircleCheck aria-hidden />}
-          <span>{each.text}</span>
+          {each.wrong ? <CircleAlert aria-hidden /> : each.href ? <Bell aria-hidden /> : <CircleCheck aria-hidden />}
+          {each.href ? <a href={each.href} class="person clip-2">{each.text}</a> : <span class="person">{each.text}</span>}
         </div>
       ))}
     </div>

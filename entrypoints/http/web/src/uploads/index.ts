@@ -67,7 +67,9 @@ async function follow(transfer: Transfer): Promise<void> {
   const { phase } = transfer.state.value
   if (phase === 'cancelled') dismiss(transfer)
   if (phase !== 'cancelled' || me.value?.id === transfer.kept.person) await forget(transfer.kept.key)
-  void queries.invalidateQueries({ queryKey: ['studio'] })
+  const look = () => void queries.invalidateQueries({ queryKey: ['studio'] })
+  look()
+  if (transfer.kept.replaces) setTimeout(look, BEGUN_MS) // what plays is shown as ready until the new file is begun with
 }
 
 export function dismiss(transfer: Transfer): void {
@@ -97,6 +99,7 @@ export async function strangers(): Promise<readonly View[]> {
 
 export const fits = (view: View, file: File): boolean => file.name === view.filename && file.size === view.size_bytes
 
+const BEGUN_MS = 3_000
 const lock = (key: string) => `hexcast.upload.${key}`
 const TITLE_MOST = 100
 const titled = (name: string): string => name.replace(/\.[^.]{1,5}$/, '').replace(/[_\s]+/g, ' ').trim().slice(0, TITLE_MOST) || name.slice(0, TITLE_MOST)

@@ -24,7 +24,7 @@ const TOLD_EVERY_MS = 200
 const OVER = new Set(['upload_expired', 'upload_closed', 'not_found'])
 
 export class Transfer {
-  readonly state = signal<State>({ phase: 'announcing', sent: 0, rate: 0, problem: null })
+  readonly state = signal<State>({ phase: 'paused', sent: 0, rate: 0, problem: null })
   /** Resolves when nothing more is to be done for it. */
   readonly over: Promise<void>
   #end: () => void = () => undefined
@@ -44,7 +44,6 @@ export class Transfer {
   ) {
     this.over = new Promise((resolve) => (this.#end = resolve))
     if (!file) this.#become('choosing')
-    else if (kept.paused) this.#become('paused')
   }
 
   get busy(): boolean {

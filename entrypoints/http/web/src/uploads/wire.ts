@@ -39,8 +39,8 @@ function read(text: string): unknown {
   }
 }
 
-/** Of the six connections that a browser opens to a host, two stay for everything else. */
-const AT_ONCE = 4
+/** Of the six connections that a browser opens to a host, two are event streams', and one stays for everything else. */
+const AT_ONCE = 3
 let free = AT_ONCE
 const waiting: (() => void)[] = []
 

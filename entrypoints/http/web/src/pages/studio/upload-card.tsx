@@ -2,7 +2,7 @@
 import { CircleAlert, CircleCheck, CirclePause, FileVideo, LoaderCircle, Pause, Play, RotateCcw, WifiOff, X } from 'lucide-preact'
 import { useState } from 'preact/hooks'
 import { Problem } from '../../api/client'
-import { processed, useVideo } from '../../api/processing'
+import { useVideo } from '../../api/processing'
 import { common, upload } from '../../text'
 import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, Wrong, said } from '../../ui/page'
@@ -10,6 +10,7 @@ import { to } from '../../ui/link'
 import { dismiss, give, reopen, type Phase, type Transfer } from '../../uploads'
 import { Details } from './details'
 import { Processing } from './progress'
+import { copyLink } from './share'
 
 const ICONS: Readonly<Record<Phase, typeof Play>> = {
   choosing: FileVideo, announcing: LoaderCircle, sending: LoaderCircle, waiting: WifiOff, paused: CirclePause,
@@ -54,7 +55,7 @@ export function Sending({ transfer }: { transfer: Transfer }) {
           phase !== 'cancelled' && <button class="button icon bare" type="button" aria-label={`${upload.cancel}: ${kept.name}`} title={upload.cancel} onClick={() => setAsking(true)}><X aria-hidden /></button>
         )}
       </div>
-      <progress class="bar" max={kept.size} value={phase === 'sent' ? kept.size : sent} aria-label={`${upload.phases.sending}: ${kept.name}`} />
+      {phase !== 'sent' && <progress class="bar" max={kept.size} value={sent} aria-label={`${upload.phases.sending}: ${kept.name}`} />}
       <p class="row wrap apart small soft figures">
         <span role="status">{busy ? upload.busy : upload.phases[phase]}</span>
         {phase !== 'sent' && (
@@ -107,7 +108,7 @@ function About({ id, sent, replaces }: { id: string; sent: boolean; replaces: bo
   return (
     <>
       {sent && <Processing video={video} />}
-      {sent && processed(video) && video.processing.state === 'ready' && <Shared id={id} />}
+      {sent && video.processing.state === 'ready' && <Shared id={id} />}
       {!replaces && (
         <details open>
           <summary>{upload.details}</summary>
@@ -123,10 +124,7 @@ function Shared({ id }: { id: string }) {
   return (
     <div class="row wrap">
       <a class="button accent" href={to.watch({ id })}><Play aria-hidden />{upload.watch}</a>
-      <button class="button" type="button" onClick={() => void attempt(async () => {
-        await navigator.clipboard.writeText(location.origin + to.watch({ id }))
-        toast(upload.copied)
-      })}>{upload.copy}</button>
+      <button class="button" type="button" onClick={() => copyLink(id)}>{upload.copy}</button>
     </div>
   )
 }

@@ -3,11 +3,12 @@ import { CloudUpload, FileVideo, X } from 'lucide-preact'
 import { useQuery } from '@tanstack/preact-query'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, ask, type Channel, type Schemas } from '../../api/client'
-import { at, bytes, channels as channelText, common, upload, uploading } from '../../text'
+import { at, bytes, common, upload, uploading } from '../../text'
 import { attempt, toast } from '../../ui/overlay'
-import { Failure, State, useTitle } from '../../ui/page'
+import { Failure, useTitle } from '../../ui/page'
 import { adopt, begin, fits, refusal, strangers, transfers, type Chosen } from '../../uploads'
 import { choose, may, refresh, useMine } from './mine'
+import { NoChannel } from './none'
 import { UploadCard } from './upload-card'
 
 export default function Upload() {
@@ -21,10 +22,7 @@ export default function Upload() {
       {isPending ? <div class="bone drop" role="status" aria-label={common.loading} /> : error && !channels.length ? <Failure error={error} retry={refetch} /> : target ? (
         <Sender channels={open} channel={target} />
       ) : (
-        <State icon={<CloudUpload aria-hidden />} title={upload.needChannel}>
-          <p>{upload.needChannelWhy}</p>
-          <a class="button accent" href="/studio/channels">{channelText.open}</a>
-        </State>
+        <NoChannel />
       )}
     </div>
   )

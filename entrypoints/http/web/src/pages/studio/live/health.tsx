@@ -23,7 +23,7 @@ export function Health({ followed: { session, events } }: { followed: Followed }
         <dl class="figures">
           <div><dt>{text.bitrate}</dt><dd>{health.bitrate_bps === null ? unknown : text.mbit(health.bitrate_bps)}</dd></div>
           <div><dt>{text.picture}</dt><dd>{health.width && health.height ? `${health.width} × ${health.height}` : unknown}</dd></div>
-          <div><dt>{text.rate}</dt><dd>{health.fps === null ? unknown : text.perSecond(Math.round(health.fps * 10) / 10)}</dd></div>
+          <div><dt>{text.rate}</dt><dd>{health.fps === null ? unknown : Math.round(health.fps * 10) / 10}</dd></div>
           <div><dt>{text.keys}</dt><dd>{health.keyframe_interval_s === null ? unknown : text.every(health.keyframe_interval_s)}</dd></div>
         </dl>
       )}
@@ -44,7 +44,7 @@ export function Measured({ events, lately = false }: { events: readonly SessionE
   if (times.length < 2) return null
   return (
     <Plot label={text.plot} times={times} lines={[
-      { label: text.bitrate, values: bitrates, color: '--accent-ink', fill: true, write: (value) => text.mbit(value * 1e6) },
+      { label: text.mbits, values: bitrates, color: '--accent-ink', fill: true, write: (value) => value.toFixed(1) },
       { label: text.viewers, values: viewers, color: '--focus', other: true },
     ]} />
   )

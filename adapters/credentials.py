@@ -19,11 +19,12 @@ from attrs import evolve, field, frozen
 from application.ports import Account, Code, Mail, NewId, Tokens
 from domain.access import Role
 from domain.errors import Forbidden, Invalid, Taken, Unauthenticated
+from domain.identity import SIGN_IN_LIFE
 from domain.identity import email as address
 
 SIGN_UP_CODE, RESET_CODE = timedelta(hours=24), timedelta(hours=1)
 WRONG_CODES_MOST = 5
-ACCESS_LIFETIME, SIGN_IN_LIFETIME = timedelta(hours=1), timedelta(days=30)
+ACCESS_LIFETIME = timedelta(hours=1)
 GRACE = timedelta(seconds=30)
 SPENT_MOST = 64
 MAILS_MOST = 100
@@ -239,7 +240,7 @@ def rotate(
 ) -> tuple[SignIn, str] | None:  # fmt: skip
     """The sign-in from now on, and the refresh token that is good now. None: it is over."""
     key, _, secret = token.partition(".")
-    if now >= sign_in.began_at + SIGN_IN_LIFETIME or sign_in.era != account.era:
+    if now >= sign_in.began_at + SIGN_IN_LIFE or sign_in.era != account.era:
         return None
     used, spent = digest(secret), {each: until for each, until in sign_in.spent.items() if now <= until}
     if hmac.compare_digest(used, sign_in.current):

@@ -755,10 +755,11 @@ class ChatLog(Protocol):
         """In place of the one with its id, which was said at the same time. One that is not there is a no-op."""
 
     async def of_stream(
-        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[Message]:
-        """What was said from ``since`` to before ``until``, oldest first; in the order of ids at one time. Eventually
-        consistent on AWS.
+        self, stream: StreamId, since: datetime, until: datetime, *, newest: bool = False, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Message]:  # fmt: skip
+        """What was said from ``since`` to before ``until``, oldest first, in the order of ids at one time; or (``newest``)
+        all the other way round. Eventually consistent on AWS.
         """
 
     async def ban(self, ban: Ban) -> None:

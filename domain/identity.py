@@ -1,7 +1,7 @@
 """People: the profile others see. Passwords, codes and tokens belong to the identity provider."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import evolve, field, frozen
 
@@ -14,6 +14,8 @@ from domain.text import handle, length, line
 _NONE_OF = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NONE_OF}]{{1,64}}@[^{_NONE_OF}.]+(?:\.[^{_NONE_OF}.]+)*")
 PASSWORD_LEAST, PASSWORD_MOST = 8, 256
+SIGN_IN_LIFE = timedelta(days=30)
+"""How long one may stay signed in without the password."""
 
 
 def email(text: str) -> str:

@@ -31,7 +31,7 @@ from application.channels import (
     ShowChannel,
 )  # fmt: skip
 from application.chat import BanChatter, EditChat, OpenChat, RemoveMessage, ReplayChat, SayInChat
-from application.discovery import EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
+from application.discovery import EmbedStream, EmbedVideo, Find, IndexChannel, IndexVideo, ShowChannelFeed
 from application.engagement import (
     ClearEngagement,
     CommentCards,
@@ -521,6 +521,7 @@ class Core(DeclarativeContainer):
         video_cards=video_cards,
     )
     embed_video = Singleton(EmbedVideo, videos=adapters.videos, cards=video_cards)
+    embed_stream = Singleton(EmbedStream, streams=adapters.streams, cards=stream_cards)
 
     # media and records
     sweep_orphans = Singleton(

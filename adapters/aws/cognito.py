@@ -24,7 +24,7 @@ from adapters.system import secret
 from application.ports import Account, Code, NewId, Now, Tokens
 from domain.access import Role
 from domain.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
-from domain.identity import PASSWORD_LEAST, PASSWORD_MOST
+from domain.identity import PASSWORD_LEAST, PASSWORD_MOST, SIGN_IN_LIFE
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import UserId
@@ -82,7 +82,7 @@ CLIENT: Mapping[str, Any] = {
     "PreventUserExistenceErrors": "ENABLED",
     "AccessTokenValidity": credentials.ACCESS_LIFETIME // timedelta(minutes=1),
     "IdTokenValidity": credentials.ACCESS_LIFETIME // timedelta(minutes=1),
-    "RefreshTokenValidity": credentials.SIGN_IN_LIFETIME // timedelta(days=1),
+    "RefreshTokenValidity": SIGN_IN_LIFE // timedelta(days=1),
     "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "days"},
     "ReadAttributes": ["email", "email_verified"],
     "WriteAttributes": [ATTEMPT, PROOF, "email", HANDLE],

@@ -125,8 +125,8 @@ def _places(settings: AwsSettings) -> Places:
 def _origins(settings: AwsSettings) -> Origins:
     uploads = settings.endpoint_url or f"https://{settings.raw_bucket}.s3.{settings.region}.amazonaws.com"
     # What an IVS channel plays from is a host of its own, and its segments may lie on yet others.
-    media = ("https://*.live-video.net", *([settings.cdn_url] if settings.cdn_url else ()))
-    return Origins(media=media, calls=(uploads, settings.chat_url))
+    live = settings.endpoint_url or "https://*.live-video.net"
+    return Origins(media=tuple(filter(None, (live, settings.cdn_url))), calls=(uploads, settings.chat_url))
 
 
 def _rooms(settings: AwsSettings) -> RoomSettings:

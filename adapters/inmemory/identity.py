@@ -19,6 +19,7 @@ from adapters.credentials import Mint, Passwords, SignIn, Tried, stored
 from application.ports import Account, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
 from domain.errors import NotFound
+from domain.identity import SIGN_IN_LIFE
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import USER, UserId
@@ -242,7 +243,7 @@ class InMemoryAccounts:
         now = self._now()
         while self._sign_ins:
             oldest = next(iter(self._sign_ins))
-            if now < self._sign_ins[oldest][1].began_at + credentials.SIGN_IN_LIFETIME:
+            if now < self._sign_ins[oldest][1].began_at + SIGN_IN_LIFE:
                 break
             del self._sign_ins[oldest]
         sign_in, refresh = credentials.begin(account, self._new_id, now)

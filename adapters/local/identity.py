@@ -17,6 +17,7 @@ from adapters.rows import text_of, value_of
 from application.ports import Account, Mail, NewId, Now, Tokens
 from domain.access import Role
 from domain.errors import Invalid, NotFound
+from domain.identity import SIGN_IN_LIFE
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import USER, UserId
@@ -198,7 +199,7 @@ class SqliteAccounts:
             if upgraded is not None:
                 account = evolve(account, password=upgraded)
                 _change(transaction, found, account)
-            transaction.run(_FORGET, (micros(now - credentials.SIGN_IN_LIFETIME), FORGET_MOST))
+            transaction.run(_FORGET, (micros(now - SIGN_IN_LIFE), FORGET_MOST))
             sign_in, refresh = credentials.begin(account, self._new_id, now)
             transaction.run(_BEGIN, (credentials.family(refresh), found.n, micros(now), text_of(sign_in)))
             return account, sign_in, refresh

@@ -31,7 +31,9 @@ from entrypoints.http.media import doors
 from entrypoints.http.meta import about, dev_pages, pages
 from entrypoints.http.notifications import NotificationController
 from entrypoints.http.pages import DIST, Pages, read
+from entrypoints.http.previews import previews
 from entrypoints.http.requests import Cursors, JsonRequest, if_match
+from entrypoints.http.sessions import CookieSessions
 from entrypoints.http.streams import StreamController, simulation
 from entrypoints.http.subscriptions import SubscriptionController
 from entrypoints.http.uploads import UploadController
@@ -73,6 +75,7 @@ def create_app(
     given: dict[str, Callable[[], object]] = {
         **cases,
         "cursors": cache(partial(Cursors, adapters.key())),
+        "cookie_sessions": cache(partial(CookieSessions, settings.public_url)),
         "public_url": lambda: settings.public_url,
         "stream_retry_s": lambda: settings.stream_retry_s,
     }
@@ -117,8 +120,9 @@ def create_app(
     inner: App = app.asgi_handler
     if dist is not None and "/index.html" in (built := read(dist)):
         inner = Pages(
-            inner, built, public_url=settings.public_url, origins=adapters.origins(),
-            ancestors=settings.embed_ancestors,
+            inner, built,
+            previews(settings.public_url, cases["show_video"](), cases["show_stream"](), cases["show_channel"]()),
+            public_url=settings.public_url, origins=adapters.origins(), ancestors=settings.embed_ancestors,
         )  # fmt: skip
     app.asgi_handler = Edge(
         inner,

@@ -45,6 +45,8 @@ _SECURITY = (
     (b"referrer-policy", b"no-referrer"),
 )
 _CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_KEPT = ((b"cache-control", b"no-cache"), (b"vary", b"Authorization"))
+"""Of an answer that does not say more about it: nobody shows it without asking, and others may get another."""
 _EXPOSED = (
     b"ETag, Location, Retry-After, X-Request-ID, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining, "
     b"RateLimit-Reset, Accept-Ranges, Content-Range"
@@ -283,8 +285,7 @@ class _Exchange:
         if (
             self.keep is not None
             and status == 200
-            and handler is not None
-            and handler.opt.get("cacheable")
+            and (self.asking.cacheable or (handler is not None and handler.opt.get("cacheable")))
             and not any(name == b"cache-control" and b"no-store" in value for name, value in headers)
         ):
             self._held = headers
@@ -315,7 +316,8 @@ class _Exchange:
         etag = None
         if own is None:
             etag = b'"%s"' % hashlib.blake2b(whole, digest_size=12).hexdigest().encode()
-            headers = [*headers, (b"etag", etag), (b"cache-control", b"no-cache"), (b"vary", b"Authorization")]
+            said = any(name == b"cache-control" for name, _ in headers)
+            headers = [*headers, (b"etag", etag), *(() if said else _KEPT)]
         answer = Kept(headers, whole, etag, self.scope.get("path_template") or "")
         if self.keep is not None:
             self.keep(answer)

@@ -93,12 +93,16 @@ class Problem:
 
 @define
 class Asking:
-    """Who asks for what, as far as the edge has found out. ``refusal`` is what is wrong with the caller's token."""
+    """Who asks for what, as far as the edge has found out. ``refusal`` is what is wrong with the caller's token.
+
+    ``cacheable`` is for whoever answers without a route: the answer may be kept as those of routes that say so.
+    """
 
     id: str
     path: str
     actor: Actor = ANONYMOUS
     refusal: DomainError | None = None
+    cacheable: bool = False
 
     @property
     def shown(self) -> str:

@@ -1,10 +1,11 @@
 """Accounts over HTTP: signing up, in and out, and one's own profile."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -24,6 +25,7 @@ from application.identity import (
 from domain.access import Actor
 from domain.errors import Conflict, Forbidden, Invalid, Taken, Unauthenticated, VersionMismatch
 from entrypoints.http.requests import changes, problems, versioned
+from entrypoints.http.sessions import AnyRequest, CookieSessions
 from entrypoints.http.views import CodeSent, Me, SignedUpView, TokensView
 
 Email = Annotated[str, Meta(examples=["ada@example.org"], max_length=320)]
@@ -53,10 +55,20 @@ class Address(Struct, frozen=True):
 class Credentials(Struct, frozen=True):
     email: Email
     password: Password
+    session: Annotated[
+        Literal["token", "cookie"],
+        Meta(description="Where the refresh token goes: into the answer, or into a cookie out of reach of scripts."),
+    ] = "token"
 
 
 class Refresh(Struct, frozen=True):
-    refresh_token: RefreshToken
+    """Without a token it is the cookie's."""
+
+    refresh_token: RefreshToken | UnsetType = UNSET
+
+    @classmethod
+    def given(cls, body: "Refresh | None") -> str | None:
+        return None if body is None or body.refresh_token is UNSET else body.refresh_token
 
 
 class NewPassword(Struct, frozen=True):
@@ -103,22 +115,68 @@ class AuthController(Controller):
         return CodeSent()
 
     @post("/sign-in", operation_id="signIn", status_code=200, responses=problems(Invalid, Unauthenticated, Forbidden))
-    async def sign_in(self, data: JSONBody[Credentials], sign_in: NamedDependency[SignIn]) -> TokensView:
-        """Trade an address and a password for tokens."""
-        return TokensView.of(await sign_in(data.email, data.password))
+    async def sign_in(
+        self,
+        data: JSONBody[Credentials],
+        request: AnyRequest,
+        sign_in: NamedDependency[SignIn],
+        cookie_sessions: NamedDependency[CookieSessions],
+    ) -> Response[TokensView]:
+        """Trade an address and a password for tokens.
 
-    @post("/refresh", operation_id="refreshTokens", status_code=200, responses=problems(Invalid, Unauthenticated))
-    async def refresh(self, data: JSONBody[Refresh], refresh_tokens: NamedDependency[RefreshTokens]) -> TokensView:
+        A page asks for a `session` of the kind `cookie`: the refresh token is then not in the answer but in a cookie
+        that no script reads and no other site sends, `hexcast_refresh` (over https `__Secure-hexcast_refresh`). Problems:
+        ``cross_site`` (403).
+        """
+        if data.session == "cookie":
+            return await cookie_sessions.begin(request, sign_in, data.email, data.password)
+        return Response(TokensView.of(await sign_in(data.email, data.password)))
+
+    @post(
+        "/refresh",
+        operation_id="refreshTokens",
+        status_code=200,
+        responses=problems(Invalid, Unauthenticated, Forbidden),
+    )
+    async def refresh(
+        self,
+        request: AnyRequest,
+        refresh_tokens: NamedDependency[RefreshTokens],
+        cookie_sessions: NamedDependency[CookieSessions],
+        data: JSONBody[Refresh | None] = None,
+    ) -> Response[TokensView]:
         """Trade a refresh token for new tokens.
 
-        The refresh token rotates: use the new one from then on.
+        The refresh token rotates: use the new one from then on. Without one in the body it is the cookie's, which takes
+        the new one; a cookie that is not good any more is removed. Problems: ``cross_site`` (403).
         """
-        return TokensView.of(await refresh_tokens(data.refresh_token))
+        token = Refresh.given(data)
+        if token is None:
+            return await cookie_sessions.refresh(request, refresh_tokens)
+        return Response(TokensView.of(await refresh_tokens(token)))
 
-    @post("/sign-out", operation_id="signOut", status_code=204, responses=problems(Invalid))
-    async def sign_out(self, data: JSONBody[Refresh], sign_out: NamedDependency[SignOut]) -> None:
-        """End a sign-in: its refresh tokens stop working."""
-        await sign_out(data.refresh_token)
+    @post(
+        "/sign-out",
+        operation_id="signOut",
+        status_code=204,
+        responses={204: ResponseSpec(None, description="Signed out.")} | problems(Invalid, Forbidden),
+    )
+    async def sign_out(
+        self,
+        request: AnyRequest,
+        sign_out: NamedDependency[SignOut],
+        cookie_sessions: NamedDependency[CookieSessions],
+        data: JSONBody[Refresh | None] = None,
+    ) -> Response[None]:
+        """End a sign-in: its refresh tokens stop working.
+
+        Without a token in the body it is the cookie's, and the cookie goes. Problems: ``cross_site`` (403).
+        """
+        token = Refresh.given(data)
+        if token is None:
+            return await cookie_sessions.end(request, sign_out)
+        await sign_out(token)
+        return Response(None)
 
     @post("/forgot-password", operation_id="forgotPassword", status_code=202, responses=problems(Invalid))
     async def forgot_password(

@@ -6,7 +6,7 @@ addresses are pages. Requests for anything else go on to the API.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +14,15 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from application.ports import Origins
+from domain.errors import DomainError
 from entrypoints.http.edge import Headers, matches
+from entrypoints.http.errors import asking_of, status_of
 from entrypoints.http.idempotency import App, Receive, Send
 
 DIST = Path(__file__).parent / "web" / "dist"
+
+Preview = Callable[[str], Awaitable[str]]
+"""The head of the page of what has that id or handle, as anyone may see it. Raises NotFound."""
 
 # Not Python's own list, which is another one on every machine.
 _TYPES: Mapping[str, bytes] = {
@@ -36,19 +41,24 @@ _TYPES: Mapping[str, bytes] = {
 }
 _CODINGS = ((b"br", ".br"), (b"gzip", ".gz"))
 """The best first, and how the file is called that holds the same in it."""
+WATCH, LIVE, EMBED, CHANNEL = "/watch/{id}", "/live/{id}", "/embed/{id}", "/@{handle}"
 NOBODY = "'none'"
 _ASSETS = "/assets/"
 """What lies there is named after its content."""
 _FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 _ASK = (b"cache-control", b"no-cache")
 _CODED = (b"vary", b"accept-encoding")
-_PLAIN = frozenset({"search", "subscriptions", "history", "notifications", "sign-in", "sign-up", "confirm", "forgot"})
+_PLAIN = frozenset(
+    {"", "search", "subscriptions", "history", "notifications", "sign-in", "sign-up", "confirm", "forgot"}
+)
 _API = re.compile(r"/(?:v1|media|schema|healthz|readyz|metrics|\.well-known)(?:/|$)")
 """Where nobody finds a page, not even one that says so."""
+_TITLE = re.compile(rb"<title>[^<]*</title>")
 _PERMISSIONS = (
     b"accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), "
     b"midi=(), payment=(), usb=(), autoplay=(self), fullscreen=(self), picture-in-picture=(self)"
 )
+_COMMON = ((b"cross-origin-opener-policy", b"same-origin"), (b"permissions-policy", _PERMISSIONS))
 
 
 @frozen
@@ -108,19 +118,24 @@ def _form(headers: Headers, body: bytes) -> Form:
     return Form([*headers, (b"etag", etag), (b"content-length", b"%d" % len(body))], body, etag)
 
 
-def page_at(path: str) -> str | None:
-    """Which of the client's pages is at an address, as a template; None where there is none."""
-    match path.rstrip("/").split("/")[1:]:
-        case []:
-            return "/"
+@frozen
+class Page:
+    """One of the client's pages: its address as a template, and the id or handle of what it shows, if it is one thing."""
+
+    template: str
+    of: str = ""
+
+
+def page_at(path: str) -> Page | None:
+    match path.strip("/").split("/"):
         case [name] if name in _PLAIN:
-            return f"/{name}"
+            return Page(f"/{name}")
         case ["studio" | "account" as name, *_]:
-            return f"/{name}"
-        case ["watch" | "live" | "embed" as name, _]:
-            return f"/{name}/{{id}}"
+            return Page(f"/{name}")
+        case ["watch" | "live" | "embed" as name, of]:
+            return Page(f"/{name}/{{id}}", of)
         case [handle] | [handle, "live" | "about"] if handle.startswith("@"):
-            return "/@{handle}"
+            return Page(CHANNEL, handle)
         case _:
             return None
 
@@ -145,21 +160,52 @@ def policy(public_url: str, origins: Origins, ancestors: Sequence[str] = ()) -> 
     ).encode()  # fmt: skip
 
 
+@frozen
+class Shell:
+    """A file that is every page of a kind, and what goes with it. ``before`` and ``after`` its title are apart, since
+    pages have titles of their own.
+    """
+
+    file: Built
+    headers: Headers
+    before: bytes
+    after: bytes
+
+    @classmethod
+    def of(cls, file: Built, policy: bytes) -> "Shell":
+        """Raises ValueError for a file without a title."""
+        before, after = _TITLE.split(file.forms[b""].body)
+        return cls(file, (*_COMMON, (b"content-security-policy", policy)), before, after)
+
+    async def send(self, send: Send, asked: Mapping[bytes, bytes], status: int = 200) -> None:
+        await _send(send, self.file, asked, self.headers, status)
+
+    async def send_with(self, send: Send, head: str) -> None:
+        """With a head of its own. Its tag is the edge's."""
+        body = b"".join([self.before, head.encode(), self.after])
+        headers = [
+            (b"content-type", _TYPES[".html"]), _ASK, *self.headers, (b"content-length", b"%d" % len(body))
+        ]  # fmt: skip
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
 class Pages:
     """An ASGI app around the API's: what it answers itself are GETs of pages and of the client's files.
 
-    It stands within the edge, which makes a GET of every HEAD.
+    It stands within the edge, which makes a GET of every HEAD. ``previews`` are the heads of pages by their templates;
+    what the API would not show to anyone, they do not either, and the page comes as it is, with the API's status.
     """
 
     def __init__(
-        self, app: App, built: Mapping[str, Built], *, public_url: str, origins: Origins, ancestors: Sequence[str]
-    ) -> None:
+        self, app: App, built: Mapping[str, Built], previews: Mapping[str, Preview], *, public_url: str,
+        origins: Origins, ancestors: Sequence[str],
+    ) -> None:  # fmt: skip
         self._app = app
         self._built = built
-        self._page, self._player = built["/index.html"], built["/embed.html"]
-        common = ((b"cross-origin-opener-policy", b"same-origin"), (b"permissions-policy", _PERMISSIONS))
-        self._of_page = (*common, (b"content-security-policy", policy(public_url, origins)))
-        self._of_player = (*common, (b"content-security-policy", policy(public_url, origins, ancestors)))
+        self._previews = previews
+        self._page = Shell.of(built["/index.html"], policy(public_url, origins))
+        self._player = Shell.of(built["/embed.html"], policy(public_url, origins, ancestors))
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or _API.match(path := scope["path"]):
@@ -170,15 +216,25 @@ class Pages:
             scope["path_template"] = f"{_ASSETS}{{file}}" if path.startswith(_ASSETS) else path
             await _send(send, self._built[path], asked)
         elif (page := page_at(path)) is not None:
-            scope["path_template"] = page
-            player = page == "/embed/{id}"
-            await _send(
-                send, self._player if player else self._page, asked, self._of_player if player else self._of_page
-            )
+            await self._show(scope, send, page, asked)
         elif b"text/html" in asked.get(b"accept", b""):
-            await _send(send, self._page, asked, self._of_page, 404)
+            await self._page.send(send, asked, 404)
         else:
             await self._app(scope, receive, send)
+
+    async def _show(self, scope: Any, send: Send, page: Page, asked: Mapping[bytes, bytes]) -> None:
+        scope["path_template"] = page.template
+        shell, preview = self._player if page.template == EMBED else self._page, self._previews.get(page.template)
+        if preview is None:
+            await shell.send(send, asked)
+            return
+        try:
+            head = await preview(page.of)
+        except DomainError as error:
+            await shell.send(send, asked, status_of(error))
+            return
+        asking_of(scope).cacheable = True
+        await shell.send_with(send, head)
 
 
 async def _send(

@@ -65,9 +65,11 @@ class CodeSent(Struct, gc=False):
 
 
 class TokensView(Struct, gc=False):
+    """``refresh_token`` is null where it is in a cookie."""
+
     access_token: str
     id_token: str
-    refresh_token: str
+    refresh_token: str | None
     expires_in_s: int
     token_type: str
 

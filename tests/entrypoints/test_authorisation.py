@@ -274,6 +274,8 @@ OTHERS = [
     Row("GET /v1/oembed", ANYONE, query="url=http://hexcast.test/watch/{public}"),
     # oEmbed has a status of its own for this, and its answer is for a third party whoever asks.
     Row("GET /v1/oembed", "401 401 401 401 401 401 401", query="url=http://hexcast.test/watch/{private}"),
+    Row("GET /v1/oembed", ANYONE, query="url=http://hexcast.test/live/{stream}"),
+    Row("GET /v1/oembed", "401 401 401 401 401 401 401", query="url=http://hexcast.test/live/{private_stream}"),
     Row("GET /healthz", ANYONE),
     Row("GET /readyz", ANYONE),
     Row("GET /metrics", ANYONE),
@@ -447,7 +449,7 @@ async def test_a_forged_token_is_nobodys(cast: Cast, row: Row) -> None:
     cast = evolve(cast, people={**cast.people, "nobody": forged, "forged": forged})
     answer = await ask(cast, row, "forged")
     if answer.status_code == 401:
-        assert answer.json()["code"] in {"invalid_token", "private_video"}
+        assert answer.json()["code"] in {"invalid_token", "private_video", "private_stream"}
         assert cast.scene.core.adapters.changes()() == before
     else:
         assert nobody == "ok" or answer.status_code == int(nobody)

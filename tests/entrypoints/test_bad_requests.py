@@ -29,6 +29,9 @@ ROWS = _first_of_each(
 WITH_JSON = [row for row in ROWS if row.body is not None and not isinstance(row.body, bytes)]
 _IDS = [row.route for row in WITH_JSON]
 
+COOKIES_DO = {"POST /v1/auth/refresh", "POST /v1/auth/sign-out"}
+"""Without a body they are good requests."""
+
 Spoil = Callable[[dict[str, Any]], bytes]
 
 
@@ -104,6 +107,8 @@ async def test_spoilt_bodies(cast: Cast, row: Row) -> None:
     before = stored(cast)
     found = {}
     for name, (spoil, wanted) in SPOILT.items():
+        if row.route in COOKIES_DO and name in ("nothing", "null"):
+            continue
         answer = code(await send(cast, row, spoil(body)))
         if answer not in wanted:
             found[name] = answer

@@ -1,7 +1,9 @@
 """Watching over HTTP: leave to play, heartbeats, and how much was watched."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
+from urllib.parse import urljoin
 
 import pytest
 from attrs import evolve
@@ -39,6 +41,28 @@ async def test_a_video_that_is_not_for_everyone(scene: Scene, visibility: str) -
     assert (await scene.http.get(body["manifest_url"])).status_code == 200
     scene.clock.advance(timedelta(hours=1))
     assert problem(await scene.http.get(body["manifest_url"])) == (403, "link_expired")
+
+
+async def test_a_player_goes_on_with_another_links_token(scene: Scene) -> None:
+    """In the place of the old one, in whatever it asks for next: that it had read the manifest before does not matter.
+    Its heartbeats go on, too.
+    """
+    ada, path = await stage(scene, "private")
+    first = (await scene.call("POST", f"{path}/playback-sessions", by=ada)).json()
+    manifest = (await scene.http.get(first["manifest_url"])).text
+    listed = next(line for line in manifest.splitlines() if line and not line.startswith("#"))
+    playlist = urljoin(first["manifest_url"], listed)
+    scene.clock.advance(timedelta(minutes=55))
+    again = (await scene.call("POST", f"{path}/playback-sessions", by=ada)).json()
+    old, new = [re.sub(r"(/media/g/[^/]+/).*", r"\1", each["manifest_url"]) for each in (first, again)]
+    assert old != new
+    assert first["manifest_url"].removeprefix(old) == again["manifest_url"].removeprefix(new)
+    assert (await scene.http.get(playlist)).status_code == 200
+    scene.clock.advance(timedelta(minutes=10))
+    assert problem(await scene.http.get(playlist)) == (403, "link_expired")
+    assert (await scene.http.get(playlist.replace(old, new))).status_code == 200
+    body = {"playback_session_id": first["id"], "position_s": 30.0}
+    assert (await scene.call("POST", f"{path}/views", body, by=ada)).status_code == 200
 
 
 async def test_how_links_are_to_work(scene: Scene) -> None:

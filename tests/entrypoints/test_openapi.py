@@ -194,7 +194,7 @@ BODIES = {
     "POST /v1/auth/sign-up": "email password handle display_name",
     "POST /v1/auth/confirm": "email code",
     "POST /v1/auth/sign-in": "email password",
-    "POST /v1/auth/refresh": "refresh_token",
+    "POST /v1/auth/refresh": "",
     "POST /v1/uploads": "channel_id filename content_type size_bytes",
     "POST /v1/uploads/{upload_id}/parts": "numbers",
     "PUT /v1/videos/{video_id}/reaction": "value",

@@ -3,15 +3,17 @@
 import gzip
 import re
 from collections.abc import AsyncIterator, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
 
 from application.ports import Origins
+from domain.errors import Unavailable
 from entrypoints.container import open_app
 from entrypoints.http.app import create_app
-from entrypoints.http.pages import page_at, policy, read
+from entrypoints.http.pages import Page, Shell, page_at, policy, read
 from entrypoints.settings import Settings
 from tests.architecture.test_containers import CLOUD
 from tests.entrypoints.scenes import PUBLIC_URL, Scene, opened, problem
@@ -116,12 +118,13 @@ async def test_without_a_client_the_api_is_alone(scene: Scene, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("path", "page"),
     [
-        ("/watch/vid_1", "/watch/{id}"), ("/live/str_1", "/live/{id}"), ("/embed/vid_1", "/embed/{id}"),
-        ("/@ada", "/@{handle}"), ("/@ada/live", "/@{handle}"), ("/@ada/about/", "/@{handle}"),
-        ("/account/x/y", "/account"), ("/v1/meta", None), ("/ada", None),
+        ("/watch/vid_1", Page("/watch/{id}", "vid_1")), ("/live/str_1", Page("/live/{id}", "str_1")),
+        ("/embed/vid_1", Page("/embed/{id}", "vid_1")), ("/@ada", Page("/@{handle}", "@ada")),
+        ("/@ada/live", Page("/@{handle}", "@ada")), ("/@ada/about/", Page("/@{handle}", "@ada")),
+        ("/account/x/y", Page("/account")), ("/", Page("/")), ("/v1/meta", None), ("/ada", None),
     ],
 )  # fmt: skip
-def test_addresses_tell_pages(path: str, page: str | None) -> None:
+def test_addresses_tell_pages(path: str, page: Page | None) -> None:
     assert page_at(path) == page
 
 
@@ -219,10 +222,11 @@ async def test_assets_cost_a_reader_nothing(dist: Path) -> None:
 
 
 async def test_pages_are_counted_by_their_kind(site: Scene) -> None:
-    for path in ("/@ada", "/@bob/live", "/assets/index-a1b2c3.js"):
+    for path in ("/studio", "/studio/videos", "/@ada", "/assets/index-a1b2c3.js"):
         await site.http.get(path)
     counted = (await site.http.get("/metrics")).text
-    assert re.search(r'route="/@\{handle\}"[^\n]* 2\.0', counted)
+    assert re.search(r'route="/studio"[^\n]* 2\.0', counted)
+    assert 'route="/@{handle}"' in counted
     assert 'route="/assets/{file}"' in counted
 
 
@@ -254,7 +258,7 @@ async def test_only_the_player_is_shown_in_pages_of_others(
 ) -> None:
     async with opened(dist=dist, embed_ancestors=ancestors) as scene:
         player = await scene.http.get("/embed/vid_1")
-        assert player.text == PLAYER
+        assert (player.status_code, player.text) == (404, PLAYER)
         assert directives(player)["frame-ancestors"] == said
         assert directives(player)["script-src"] == ["'self'"]
         assert directives(await scene.http.get("/watch/vid_1"))["frame-ancestors"] == ["'none'"]
@@ -288,3 +292,176 @@ async def test_in_the_cloud_pages_may_reach_what_the_stack_says(dist: Path) -> N
     assert rules["connect-src"][-2:] == [
         "https://raw.s3.eu-central-1.amazonaws.com", "wss://edge.ivschat.eu-central-1.amazonaws.com"
     ]  # fmt: skip
+
+
+# --- what pages say of themselves ----------------------------------------------------------------
+
+HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(1)> & more"
+
+
+class Head(HTMLParser):
+    """What a browser makes of a page: its elements by name, with their attributes, and its title."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.title = ""
+        self._open = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._open = tag
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.title += data if self._open == "title" else ""
+
+    def handle_endtag(self, _: str) -> None:
+        self._open = ""
+
+    def said(self, name: str) -> str | None:
+        """What a meta element says."""
+        found = [each["content"] for tag, each in self.elements if tag == "meta" and name in each.values()]
+        assert len(found) < 2, name
+        return found[0] if found else None
+
+    def link(self, type_: str) -> str | None:
+        return next((each["href"] for tag, each in self.elements if each.get("type") == type_), None)
+
+
+async def head(scene: Scene, path: str) -> Head:
+    answer = await scene.http.get(path, headers=NAVIGATION)
+    assert answer.status_code == 200, path
+    assert "script-src" in directives(answer)
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return Head(answer.text)
+
+
+async def test_a_videos_page_says_what_is_shown(site: Scene) -> None:
+    ada = await site.person("ada")
+    video = await site.video(ada, await site.channel(ada), title="The first engine", description="Brass.\n\nAnd steam.")
+    found, page = await head(site, f"/watch/{video}?t=30"), f"{PUBLIC_URL}/watch/{video}"
+    shown = (await site.call("GET", f"/v1/videos/{video}")).json()
+    assert found.title == "The first engine · Hexcast"
+    assert [found.said(name) for name in ("og:title", "og:description", "description", "og:type", "og:url", "og:image")] == [
+        "The first engine", "Brass. And steam.", "Brass. And steam.", "video.other", page, shown["poster_url"]
+    ]  # fmt: skip
+    assert [found.said(f"og:image:{side}") for side in ("width", "height")] == ["1280", "720"]
+    assert found.said("twitter:card") == "player"
+    assert found.said("og:video") == found.said("twitter:player") == f"{PUBLIC_URL}/embed/{video}"
+    described = found.link("application/json+oembed")
+    assert described is not None
+    embed = (await site.http.get(described)).json()
+    assert embed["title"] == "The first engine"
+    source = re.search(r'src="([^"]+)"', embed["html"])
+    assert source is not None
+    assert (await site.http.get(source[1])).status_code == 200
+
+
+async def test_a_channels_page_says_whose_it_is(site: Scene) -> None:
+    ada = await site.person("ada")
+    channel = await site.channel(ada)
+    for path in ("/@films", "/@Films", "/@films/about", "/@films/live"):
+        found = await head(site, path)
+        assert (found.title, found.said("og:type"), found.said("og:url")) == (
+            "Films · Hexcast", "profile", f"{PUBLIC_URL}/@films"
+        )  # fmt: skip
+        assert found.said("og:image") is None
+    feed = found.link("application/atom+xml")
+    assert feed == f"{PUBLIC_URL}/v1/feeds/channels/{channel}.atom"
+    assert (await site.http.get(feed)).status_code == 200
+
+
+async def test_a_streams_page_says_what_is_broadcast(site: Scene) -> None:
+    ada = await site.person("ada")
+    channel = await site.channel(ada)
+    pages = {}
+    for visibility in ("public", "unlisted", "private"):
+        body = {"channel_id": channel, "title": f"A {visibility} show", "visibility": visibility}
+        pages[visibility] = f"/live/{(await site.call('POST', '/v1/streams', body, by=ada)).json()['id']}"
+    found = await head(site, pages["public"])
+    assert (found.title, found.said("og:title")) == ("A public show · Hexcast", "A public show")
+    described = found.link("application/json+oembed")
+    assert described is not None
+    player = found.said("og:video")
+    assert player is not None
+    assert f'src="{player}"' in (await site.http.get(described)).json()["html"]
+    assert (await head(site, player)).title == "A public show · Hexcast"
+    assert (await head(site, pages["unlisted"])).said("robots") == "noindex"
+    for path in (pages["private"], "/live/str_none"):
+        answer = await site.http.get(path, headers=NAVIGATION)
+        assert (answer.status_code, answer.text) == (404, SHELL)
+
+
+async def test_what_not_everyone_may_find_says_nothing(site: Scene) -> None:
+    ada = await site.person("ada")
+    channel = await site.channel(ada)
+    unlisted = await site.video(ada, channel, title="Sesame", visibility="unlisted")
+    found = await head(site, f"/watch/{unlisted}")
+    assert (found.title, found.said("robots"), found.said("og:title")) == ("Hexcast", "noindex", None)
+    private = await site.video(ada, channel, title="Sesame", visibility="private")
+    blocked = await site.video(ada, channel, title="Sesame")
+    mod = await site.person("mod")
+    assert (await site.call("PUT", f"/v1/admin/videos/{blocked}/block", {"reason": "no"}, by=mod)).status_code == 200
+    waiting = (await site.announced(ada, channel, title="Sesame", visibility="public"))["video_id"]
+    for video in (private, blocked, waiting, "vid_none"):
+        for path in (f"/watch/{video}", f"/embed/{video}"):
+            for headers in (NAVIGATION, {**NAVIGATION, **ada.headers}):
+                answer = await site.http.get(path, headers=headers)
+                assert (answer.status_code, "Sesame" in answer.text) == (404, False)
+                assert answer.text == (SHELL if path.startswith("/watch") else PLAYER)
+    assert (await site.http.get("/@nobody", headers=NAVIGATION)).status_code == 404
+
+
+async def test_hostile_texts_stay_texts(site: Scene) -> None:
+    ada = await site.person("ada")
+    opened_ = await site.call("POST", "/v1/channels", {"handle": "films", "name": HOSTILE[:60]}, by=ada)
+    channel = opened_.json()["id"]
+    video = await site.video(ada, channel, title=HOSTILE, description=HOSTILE * 40)
+    stream = (await site.call("POST", "/v1/streams", {"channel_id": channel, "title": HOSTILE}, by=ada)).json()["id"]
+    plain = [name for name, _ in Head(SHELL).elements]
+    for path, title in (
+        (f"/watch/{video}", HOSTILE), (f"/live/{stream}", HOSTILE), ("/@films", HOSTILE[:60]), (f"/embed/{video}", HOSTILE)
+    ):  # fmt: skip
+        found = await head(site, path)
+        assert found.title == f"{title} · Hexcast"
+        assert [name for name, _ in found.elements if name not in ("meta", "link")] == plain
+        assert all("onerror" not in attributes for _, attributes in found.elements)
+    said = (await head(site, f"/watch/{video}")).said("og:description")
+    assert said is not None
+    assert len(said) <= 301
+    assert said.endswith("…")
+
+
+async def test_previews_are_kept_until_something_changes(site: Scene) -> None:
+    ada = await site.person("ada")
+    video = await site.video(ada, await site.channel(ada), title="Before")
+    first = await site.http.get(f"/watch/{video}")
+    kept = {**NAVIGATION, "if-none-match": first.headers["etag"]}
+    again = await site.http.get(f"/watch/{video}", headers=kept)
+    assert (again.status_code, again.content) == (304, b"")
+    metrics = (await site.http.get("/metrics")).text
+    assert "hexcast_answers_kept_total 1.0" in metrics
+    await site.call("PATCH", f"/v1/videos/{video}", {"title": "After"}, by=ada)
+    changed = await site.http.get(f"/watch/{video}", headers=kept)
+    assert (changed.status_code, Head(changed.text).title) == (200, "After · Hexcast")
+    await site.call("PATCH", f"/v1/videos/{video}", {"visibility": "private"}, by=ada)
+    assert (await site.http.get(f"/watch/{video}", headers=kept)).status_code == 404
+
+
+async def test_a_page_comes_though_its_subject_cannot_be_had(site: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It then says so by itself."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("the records are away")
+
+    monkeypatch.setattr(site.core.adapters.videos(), "get", away)
+    answer = await site.http.get("/watch/vid_1", headers=NAVIGATION)
+    assert (answer.status_code, answer.text) == (503, SHELL)
+
+
+def test_a_client_without_a_title_is_none(dist: Path) -> None:
+    (dist / "index.html").write_text("<!doctype html><div id=app></div>")
+    with pytest.raises(ValueError, match="unpack"):
+        Shell.of(read(dist)["/index.html"], b"")

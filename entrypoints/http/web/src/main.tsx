@@ -7,14 +7,19 @@ import { queries } from './api/queries'
 import { me, session } from './api/session'
 import { Pages } from './routes'
 import { Shell } from './shell'
+import { travel } from './travel'
 import './styles/tokens.css'
 import './styles/base.css'
 import './styles/ui.css'
 import './styles/shell.css'
-import { apply } from './ui/theme'
+import { forgetSearches } from './ui/searches'
+import { hint } from './uploads/state'
 
-apply()
+travel()
 void session.load().catch(() => undefined) // without a server pages say so by themselves
+
+/** Pages, not what the API answers. */
+const OURS = /^(?!\/(v1|media|schema)(\/|$))/
 
 let hearing: AbortController | null = null
 let person: string | null | undefined
@@ -22,15 +27,17 @@ effect(() => {
   const now = me.value?.id ?? (me.value === null ? null : undefined)
   if (now === person) return
   if (person !== undefined) queries.clear() // what one person was shown is not for the next
+  if (person) forgetSearches()
   person = now
   hearing?.abort()
   hearing = now ? new AbortController() : null
   if (hearing) listen(hearing.signal)
+  if (now && hint.there) void import('./uploads').then((uploads) => uploads.restore(now))
 })
 
 render(
   <QueryClientProvider client={queries}>
-    <LocationProvider>
+    <LocationProvider scope={OURS}>
       <Shell><Pages /></Shell>
     </LocationProvider>
   </QueryClientProvider>,

@@ -1,31 +1,35 @@
 /** Which page stands at which address. Each is loaded when it is first asked for. */
 import { ErrorBoundary, Route, Router, lazy, useLocation } from 'preact-iso'
 import { useEffect, useState } from 'preact/hooks'
+import { Problem } from './api/client'
+import { pages } from './pages'
+import { arrived } from './travel'
 import { Failure } from './ui/page'
 
-const Home = lazy(() => import('./pages/home'))
-const Search = lazy(() => import('./pages/search'))
-const Watch = lazy(() => import('./pages/watch'))
-const Live = lazy(() => import('./pages/live'))
-const Channel = lazy(() => import('./pages/channel'))
-const Subscriptions = lazy(() => import('./pages/subscriptions'))
-const History = lazy(() => import('./pages/history'))
-const Notifications = lazy(() => import('./pages/notifications'))
-const Studio = lazy(() => import('./pages/studio'))
-const Account = lazy(() => import('./pages/account'))
-const SignIn = lazy(() => import('./pages/sign-in'))
-const SignUp = lazy(() => import('./pages/sign-up'))
-const Forgot = lazy(() => import('./pages/forgot'))
-const Missing = lazy(() => import('./pages/missing'))
+const Home = lazy(pages.home)
+const Search = lazy(pages.search)
+const Watch = lazy(pages.watch)
+const Live = lazy(pages.live)
+const Channel = lazy(pages.channel)
+const Subscriptions = lazy(pages.subscriptions)
+const History = lazy(pages.history)
+const Notifications = lazy(pages.notifications)
+const Studio = lazy(pages.studio)
+const Account = lazy(pages.account)
+const SignIn = lazy(pages['sign-in'])
+const SignUp = lazy(pages['sign-up'])
+const Forgot = lazy(pages.forgot)
+const Missing = lazy(pages.missing)
 
 export function Pages() {
   const { path } = useLocation()
   const [error, setError] = useState<unknown>(null)
   useEffect(() => setError(null), [path])
-  if (error) return <Failure error={error} retry={() => setError(null)} />
+  // Code that could not be fetched is not asked for again by the same document.
+  if (error) return <Failure error={error} retry={() => (error instanceof Problem ? setError(null) : location.reload())} />
   return (
     <ErrorBoundary onError={setError}>
-      <Router onRouteChange={() => document.getElementById('main')?.focus({ preventScroll: true })}>
+      <Router onRouteChange={arrived} onLoadEnd={arrived}>
         <Route path="/" component={Home} />
         <Route path="/search" component={Search} />
         <Route path="/watch/:id" component={Watch} />

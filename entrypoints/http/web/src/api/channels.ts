@@ -1,6 +1,7 @@
 /** Channels, and following them: what is shown of it changes at once, and back again where the API refuses. */
 import { useQuery } from '@tanstack/preact-query'
-import { type Channel, type Schemas, api, ask } from './client'
+import { type Channel, type Schemas, type Stream, api, ask } from './client'
+import { FIRST } from './early'
 import { queries } from './queries'
 
 export type Notify = Schemas['Notify']
@@ -31,6 +32,30 @@ export function useChannelNamed(handle: string) {
   return found.isError ? { ...found, data: undefined } : channel
 }
 
+/** The channels that one follows, the last ones first. */
+export function useFollowed(enabled: boolean) {
+  return useQuery({
+    queryKey: ['subscriptions', 'rail'],
+    queryFn: () => ask(api.GET('/v1/me/subscriptions', { params: { query: { limit: 50 } } })),
+    enabled,
+  })
+}
+
+const LIVE_MS = 30_000
+
+/** What is live, asked for again and again while it is looked at. */
+export function useLive() {
+  return useQuery({
+    queryKey: ['streams', 'live'],
+    queryFn: () => ask(api.GET('/v1/streams', { params: { query: FIRST.live } })),
+    refetchInterval: LIVE_MS,
+  })
+}
+
+export function liveChannels(streams: readonly Stream[] | undefined): ReadonlySet<string> {
+  return new Set(streams?.map((each) => each.channel.id))
+}
+
 /** Follows a channel and says what to be told of it, or (null) follows it no longer. Throws Problem. */
 export async function follow(id: string, notify: Notify | null): Promise<void> {
   await queries.cancelQueries({ queryKey: key(id) })
@@ -43,7 +68,9 @@ export async function follow(id: string, notify: Notify | null): Promise<void> {
     queries.setQueryData(key(id), before)
     throw error
   }
-  for (const list of ['subscriptions', 'feed']) void queries.invalidateQueries({ queryKey: [list] })
+  // The list on the page stays as it is, so that one can think again.
+  void queries.invalidateQueries({ queryKey: ['subscriptions', 'list'], refetchType: 'none' })
+  for (const queryKey of [['subscriptions', 'rail'], ['feed']]) void queries.invalidateQueries({ queryKey })
 }
 
 function followed(channel: Channel, notify: Notify | null): Channel {

@@ -1,5 +1,7 @@
 /** The public API, with types made from its own description, and the errors it promises. */
 import createClient from 'openapi-fetch'
+import { taken } from './early'
+import { answered, unanswered } from './reach'
 import type { components, paths } from './schema'
 import { session } from './session'
 
@@ -26,10 +28,21 @@ export class Problem extends Error {
 /** Sends with the token of whoever is signed in; where it has run out, once more with a new one. */
 async function send(request: Request): Promise<Response> {
   const again = request.clone()
-  const answer = await fetch(await signed(request))
+  const answer = await heard(taken(request) ?? fetch(await signed(request)))
   if (answer.status !== 401 || !session.signedIn) return answer
   await session.renew(request.headers.get('authorization'))
-  return session.signedIn ? fetch(await signed(again)) : answer
+  return session.signedIn ? heard(fetch(await signed(again))) : answer
+}
+
+async function heard(answer: Promise<Response>): Promise<Response> {
+  try {
+    const response = await answer
+    answered()
+    return response
+  } catch (error) {
+    if (error instanceof TypeError) unanswered() // not one that was given up here
+    throw error
+  }
 }
 
 async function signed(request: Request): Promise<Request> {
@@ -57,4 +70,14 @@ export function problemOf(body: unknown, status: number): Problem {
   const said = (body ?? {}) as Partial<Schemas['Problem']>
   const fields = Object.fromEntries((said.errors ?? []).map((each) => [each.field, each.message]))
   return new Problem(said.code ?? 'unknown', said.detail ?? '', status, fields)
+}
+
+/** For PATCH, PUT and DELETE: refused (412) if somebody edited since that version. */
+export function onlyIf(version: number): { 'If-Match': string } {
+  return { 'If-Match': `"${version}"` }
+}
+
+/** A file as the body of a request, as it is. The types know binary bodies as text. */
+export function bytesOf(file: Blob, type = file.type) {
+  return { body: file as unknown as string, bodySerializer: () => file, headers: { 'content-type': type } }
 }

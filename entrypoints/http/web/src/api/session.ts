@@ -1,8 +1,8 @@
 /** Who is signed in. The refresh token lives in a cookie that no script can read, the access token in memory only. */
 import { signal } from '@preact/signals'
+import { KEPT } from '../kept'
 import type { Me } from './client'
 
-const HINT = 'hexcast.signed-in' // says only that it is worth asking for a token
 const EARLY_MS = 30_000
 
 interface Token {
@@ -11,7 +11,7 @@ interface Token {
 }
 
 /** Undefined until it is known, null for nobody. */
-export const me = signal<Me | null | undefined>(localStorage.getItem(HINT) ? undefined : null)
+export const me = signal<Me | null | undefined>(localStorage.getItem(KEPT.signedIn) ? undefined : null)
 
 let token: Token | null = null
 let renewing: Promise<void> | null = null
@@ -34,14 +34,14 @@ async function post(path: string, body: object): Promise<Response> {
 
 function keep(tokens: { access_token: string; expires_in_s: number }): void {
   token = { value: tokens.access_token, until: Date.now() + tokens.expires_in_s * 1000 }
-  localStorage.setItem(HINT, '1')
+  localStorage.setItem(KEPT.signedIn, '1')
   tabs.postMessage(token)
 }
 
 function drop(): void {
   token = null
   me.value = null
-  localStorage.removeItem(HINT)
+  localStorage.removeItem(KEPT.signedIn)
 }
 
 /** Asks for a new access token, one tab at a time: what another tab got meanwhile will do. */

@@ -1,8 +1,15 @@
 export const home = {
   title: 'Home',
+  heroTitle: 'Watch, and be watched',
+  hero: 'Videos and livestreams of the people here. Sign up to follow channels, to comment, and to open one of your own.',
+  topics: 'Topics',
+  everything: 'All',
   live: 'Live now',
+  unfinished: 'Go on watching',
   subscriptions: 'From your subscriptions',
+  all: 'Show all',
   latest: 'Latest',
   emptyTitle: 'Nothing has been published yet',
   empty: 'Be the first: open a channel and upload a video, or go live.',
+  noneTitle: 'Nothing about that',
 }

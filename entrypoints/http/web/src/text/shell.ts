@@ -14,6 +14,10 @@ export const shell = {
   yourChannel: 'Your channels',
   signOut: 'Sign out',
   search: 'Search',
+  menu: 'Menu',
+  allChannels: 'All channels',
+  isLive: 'is live',
+  unreachable: 'Hexcast cannot be reached. What is here stays; the rest comes when it is back.',
   navigation: 'Main',
   theme: { label: 'Theme', system: 'As the system', light: 'Light', dark: 'Dark' },
 }

@@ -1,6 +1,6 @@
 /** What lies over a page: menus, dialogs, toasts. On the platform's popover and dialog, which see to focus and Escape. */
 import { signal } from '@preact/signals'
-import { CircleAlert, CircleCheck } from 'lucide-preact'
+import { Bell, CircleAlert, CircleCheck } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { said } from './page'
@@ -9,11 +9,12 @@ interface MenuProps {
   label: string
   icon: ComponentChildren
   class?: string
+  tabIndex?: number
   children: ComponentChildren
 }
 
 /** A button that shows links and buttons; choosing one closes it. */
-export function Menu({ label, icon, class: look = 'button bare icon', children }: MenuProps) {
+export function Menu({ label, icon, class: look = 'button bare icon', tabIndex, children }: MenuProps) {
   const id = useId()
   const opener = useRef<HTMLButtonElement>(null)
   const list = useRef<HTMLDivElement>(null)
@@ -34,7 +35,7 @@ export function Menu({ label, icon, class: look = 'button bare icon', children }
   }
   return (
     <>
-      <button ref={opener} class={look} type="button" aria-label={label} title={label} popovertarget={id} aria-haspopup="true">{icon}</button>
+      <button ref={opener} class={look} type="button" aria-label={label} title={label} tabIndex={tabIndex} popovertarget={id} aria-haspopup="true">{icon}</button>
       <div ref={list} id={id} popover="auto" class="menu" onKeyDown={move}
         onToggle={(event) => (event as ToggleEvent).newState === 'open' && place()}
         onClick={(event) => (event.target as Element).closest('a, button') && list.current!.hidePopover()}>
@@ -90,13 +91,19 @@ export function Confirm({ action, cancel, onConfirm, children, ...dialog }: Conf
   )
 }
 
-const toasts = signal<readonly { key: number; text: string; wrong: boolean }[]>([])
+interface Toast {
+  text: string
+  wrong: boolean
+  href: string | undefined
+}
+
+const toasts = signal<readonly (Toast & { key: number })[]>([])
 const SHOWN_MS = 6_000
 let count = 0
 
-export function toast(text: string, wrong = false): void {
+export function toast(text: string, wrong = false, href?: string): void {
   const key = ++count
-  toasts.value = [...toasts.value, { key, text, wrong }]
+  toasts.value = [...toasts.value, { key, text, wrong, href }]
   setTimeout(() => {
     toasts.value = toasts.value.filter((each) => each.key !== key)
   }, SHOWN_MS)
@@ -118,8 +125,8 @@ export function Toasts() {
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map((each) => (
         <div key={each.key} class={`notice ${each.wrong ? 'wrong' : 'ok'}`}>
-          {each.wrong ? <CircleAlert aria-hidden /> : <CircleCheck aria-hidden />}
-          <span>{each.text}</span>
+          {each.wrong ? <CircleAlert aria-hidden /> : each.href ? <Bell aria-hidden /> : <CircleCheck aria-hidden />}
+          {each.href ? <a href={each.href} class="person clip-2">{each.text}</a> : <span class="person">{each.text}</span>}
         </div>
       ))}
     </div>

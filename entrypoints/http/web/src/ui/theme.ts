@@ -1,16 +1,16 @@
 /** As the system has it, or as the reader chose on this machine. */
 import { signal } from '@preact/signals'
+import { KEPT } from '../kept'
 
 export type Theme = 'system' | 'light' | 'dark'
-const KEY = 'hexcast.theme'
-const kept = localStorage.getItem(KEY)
+const kept = localStorage.getItem(KEPT.theme)
 
 export const theme = signal<Theme>(kept === 'light' || kept === 'dark' ? kept : 'system')
 
 export function choose(wanted: Theme): void {
   theme.value = wanted
-  if (wanted === 'system') localStorage.removeItem(KEY)
-  else localStorage.setItem(KEY, wanted)
+  if (wanted === 'system') localStorage.removeItem(KEPT.theme)
+  else localStorage.setItem(KEPT.theme, wanted)
   apply()
 }
 

@@ -6,14 +6,20 @@ import { channel as text, shell } from '../../text'
 import { CardBones, Cards, More, VideoCard } from '../../ui/cards'
 import { Failure, State } from '../../ui/page'
 
+type Sort = 'newest' | 'oldest'
+
+export function useVideos(channel: Channel | undefined, sort: Sort, limit = 24) {
+  return useListing(
+    ['videos', 'channel', channel?.id, sort, limit],
+    (cursor) => ask(api.GET('/v1/videos', { params: { query: { channel: channel?.id, sort, limit, cursor } } })),
+    Boolean(channel),
+  )
+}
+
 export function Videos({ channel }: { channel: Channel | undefined }) {
   const { path, query } = useLocation()
   const sort = query.sort === 'oldest' ? 'oldest' : 'newest'
-  const videos = useListing(
-    ['videos', 'channel', channel?.id, sort],
-    (cursor) => ask(api.GET('/v1/videos', { params: { query: { channel: channel?.id, sort, limit: 24, cursor } } })),
-    Boolean(channel),
-  )
+  const videos = useVideos(channel, sort)
   if (videos.isPending) return <section class="stack"><Sorts path={path} sort={sort} /><CardBones /></section>
   if (videos.isError && !videos.items.length) return <Failure error={videos.error} retry={videos.refetch} />
   if (!videos.items.length) {
@@ -34,7 +40,7 @@ export function Videos({ channel }: { channel: Channel | undefined }) {
   )
 }
 
-function Sorts({ path, sort }: { path: string; sort: 'newest' | 'oldest' }) {
+function Sorts({ path, sort }: { path: string; sort: Sort }) {
   return (
     <nav class="chips" aria-label={text.sort}>
       <a class="chip" href={path} aria-current={sort === 'newest' ? 'true' : undefined}>{text.newest}</a>

@@ -1,0 +1,54 @@
+/** Notifications: where they lead, and what was read of them. */
+import { type InfiniteData, useQuery } from '@tanstack/preact-query'
+import { type Notice, type Schemas, api, ask } from './client'
+import { queries } from './queries'
+
+const INBOX = '/notifications'
+
+function knownOf({ type, id }: Notice['subject']): string | undefined {
+  return { video: `/watch/${id}`, stream: `/live/${id}` }[type]
+}
+
+/** The page that a notification is about. A channel has to be asked for its handle. */
+export async function whereTo({ subject }: Pick<Notice, 'subject'>): Promise<string> {
+  const { type, id } = subject
+  const known = knownOf(subject)
+  if (known) return known
+  if (type !== 'channel') return INBOX
+  try {
+    const channel = await queries.fetchQuery({
+      queryKey: ['channels', id],
+      queryFn: () => ask(api.GET('/v1/channels/{channel_id}', { params: { path: { channel_id: id } } })),
+    })
+    return `/@${channel.handle}`
+  } catch {
+    return INBOX // it is gone, or cannot be asked for now
+  }
+}
+
+/** The same for a list: the inbox itself until it is known. */
+export function useWhereTo({ subject }: Pick<Notice, 'subject'>): string {
+  const { data } = useQuery({ queryKey: ['where', subject.type, subject.id], queryFn: () => whereTo({ subject }), initialData: knownOf(subject), staleTime: Infinity })
+  return data ?? INBOX
+}
+
+type Inbox = InfiniteData<Schemas['Listing_NotificationView']>
+
+/** Marks these, or one and all before it: in the lists here and in the count at once. Throws Problem, and then as before. */
+export async function markRead(which: { ids: string[] } | { up_to: string }): Promise<void> {
+  await queries.cancelQueries({ queryKey: ['notifications'] })
+  const before = queries.getQueriesData<Inbox>({ queryKey: ['notifications', 'list'] })
+  const read = (id: string) => ('ids' in which ? which.ids.includes(id) : true)
+  queries.setQueriesData<Inbox>({ queryKey: ['notifications', 'list'] }, (inbox) =>
+    inbox && { ...inbox, pages: inbox.pages.map((page) => ({ ...page, data: page.data.map((each) => (read(each.id) ? { ...each, read: true } : each)) })) },
+  )
+  try {
+    const left = await ask(api.POST('/v1/me/notifications/read', { body: { ids: [], ...which } }))
+    queries.setQueryData(['notifications', 'unread'], left)
+  } catch (error) {
+    for (const [key, inbox] of before) queries.setQueryData(key, inbox)
+    throw error
+  } finally {
+    void queries.invalidateQueries({ queryKey: ['notifications', 'unread-list'] })
+  }
+}

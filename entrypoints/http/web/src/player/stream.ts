@@ -1,0 +1,101 @@
+/** What hls.js is told, and what it tells: which renditions there are, which one plays, and what to do when it is refused. */
+import { signal } from '@preact/signals'
+import type Hls from 'hls.js'
+import type { HlsConfig, LoadPolicy, RetryConfig } from 'hls.js'
+import type { Link } from './link'
+import { remember, remembered } from './remembered'
+
+export const library = import('hls.js')
+
+export interface Rendition {
+  level: number
+  height: number
+}
+
+export class Stream {
+  readonly renditions = signal<readonly Rendition[]>([])
+  /** Pixels high of what is shown. */
+  readonly shown = signal<number | null>(null)
+  readonly #link: Link
+  #hls: Hls | null = null
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  config(startAt: number, behind: number | null): Partial<HlsConfig> {
+    return {
+      startPosition: startAt > 0 ? startAt : -1,
+      enableWorker: false, // segments are fMP4: there is nothing to convert, and a worker costs time before the first picture
+      capLevelToPlayerSize: true,
+      testBandwidth: false,
+      abrEwmaDefaultEstimate: remembered.value.line,
+      maxBufferLength: 30,
+      maxMaxBufferLength: 60,
+      backBufferLength: 60,
+      renderTextTracksNatively: false,
+      enableWebVTT: false,
+      enableIMSC1: false,
+      enableCEA708Captions: false,
+      xhrSetup: async (request, url) => {
+        const address = await this.#link.address(url)
+        request.open('GET', address, true)
+        request.withCredentials = new URL(address, location.href).origin !== location.origin
+      },
+      fragLoadPolicy: this.#policy(20_000, 120_000),
+      playlistLoadPolicy: this.#policy(10_000, 20_000),
+      manifestLoadPolicy: this.#policy(10_000, 20_000),
+      ...(behind !== null && {
+        liveSyncDuration: behind,
+        lowLatencyMode: true, // who fell behind a little is brought back by playing a little faster
+        maxLiveSyncPlaybackRate: 1.1,
+        backBufferLength: 120,
+      }),
+    }
+  }
+
+  /** Tries again what a line or a server did not carry; and what was refused, with another link. */
+  #policy(firstMs: number, allMs: number): LoadPolicy {
+    const retry = { maxNumRetry: 5, retryDelayMs: 500, maxRetryDelayMs: 8_000 }
+    const shouldRetry: RetryConfig['shouldRetry'] = (config, count, _timeout, response, again) => {
+      if (!config || count >= config.maxNumRetry) return false
+      if (response?.code !== 403) return again || response?.code === 0
+      void this.#link.renew()
+      return count < 3
+    }
+    return {
+      default: { maxTimeToFirstByteMs: firstMs, maxLoadTimeMs: allMs, timeoutRetry: { ...retry }, errorRetry: { ...retry, shouldRetry } },
+    }
+  }
+
+  attach(hls: Hls): void {
+    const { Events } = hls.constructor as typeof Hls
+    this.#hls = hls
+    hls.on(Events.MANIFEST_PARSED, () => {
+      const best = new Map<number, Rendition>()
+      hls.levels.forEach((each, level) => best.set(each.height, { level, height: each.height }))
+      this.renditions.value = [...best.values()].filter((each) => each.height > 0).sort((a, b) => b.height - a.height)
+      const wanted = this.#wanted()
+      if (wanted) hls.loadLevel = wanted.level
+    })
+    hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
+      this.shown.value = hls.levels[level]?.height ?? null
+    })
+    hls.on(Events.DESTROYING, () => {
+      if (hls.bandwidthEstimate > 0) remember({ line: Math.round(hls.bandwidthEstimate) })
+      this.#hls = null
+    })
+  }
+
+  /** At most so many pixels high; null for what the line allows. */
+  choose(height: number | null): void {
+    remember({ quality: height })
+    if (this.#hls) this.#hls.nextLevel = this.#wanted()?.level ?? -1
+  }
+
+  #wanted(): Rendition | undefined {
+    const most = remembered.value.quality
+    if (most === null) return undefined
+    return this.renditions.value.find((each) => each.height <= most) ?? this.renditions.value.at(-1)
+  }
+}

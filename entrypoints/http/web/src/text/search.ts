@@ -1,0 +1,15 @@
+export const search = {
+  search: 'Search',
+  suggestions: 'Suggestions',
+  count: (count: number) => (count === 1 ? '1 suggestion' : `${count} suggestions`),
+  forget: 'Forget what I searched for',
+  before: 'Searched for before',
+  title: (words: string) => (words ? `${words}: search` : 'Search'),
+  results: (words: string) => `Found for “${words}”`,
+  kinds: { label: 'What to find', all: 'All', video: 'Videos', channel: 'Channels' },
+  beginTitle: 'What would you like to watch?',
+  begin: 'Search for words of a title, a description or a tag, or for a channel by its name.',
+  noneTitle: (words: string) => `Nothing found for “${words}”`,
+  none: 'All words must occur. Try fewer or other words, or only the beginning of one.',
+  everything: 'Look for videos and channels',
+}

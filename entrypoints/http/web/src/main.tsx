@@ -12,6 +12,7 @@ import './styles/base.css'
 import './styles/ui.css'
 import './styles/shell.css'
 import { apply } from './ui/theme'
+import { hint } from './uploads/state'
 
 apply()
 void session.load().catch(() => undefined) // without a server pages say so by themselves
@@ -26,6 +27,7 @@ effect(() => {
   hearing?.abort()
   hearing = now ? new AbortController() : null
   if (hearing) listen(hearing.signal)
+  if (now && hint.there) void import('./uploads').then((uploads) => uploads.restore(now))
 })
 
 render(

@@ -5,16 +5,17 @@ import { useLocation } from 'preact-iso'
 import { useQuery } from '@tanstack/preact-query'
 import { api, ask } from './api/client'
 import { me, session } from './api/session'
-import { common, shell } from './text'
+import { common, shell, uploading } from './text'
 import { Avatar } from './ui/avatar'
 import { here } from './ui/link'
 import { Menu, Toasts, attempt } from './ui/overlay'
 import { SearchBox } from './ui/search'
 import { choose, theme } from './ui/theme'
+import { transfers } from './uploads/state'
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const { path } = useLocation()
-  const wide = path.startsWith('/watch/') || path.startsWith('/live/')
+  const wide = path.startsWith('/watch/') || path.startsWith('/live/') || /^\/studio(\/|$)/.test(path)
   return (
     <div class={wide ? 'shell wide' : 'shell'}>
       <a class="button accent skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus() }}>{shell.skip}</a>
@@ -53,6 +54,7 @@ function Top() {
       <div class="find only-wide"><SearchBox /></div>
       <div class="ends">
         <a class="button bare icon only-narrow" href="/search" aria-label={shell.search}><Search aria-hidden /></a>
+        <Sending />
         {me.value ? <Own name={me.value.display_name} /> : me.value === null ? <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a> : null}
         {me.value === null && <Menu label={shell.theme.label} icon={<MonitorCog aria-hidden />}><Themes /></Menu>}
       </div>
@@ -97,6 +99,20 @@ function Unread() {
     <a class="button bare icon bell" href="/notifications" aria-label={shell.unread(count)} title={shell.notifications}>
       <Bell aria-hidden />
       {count > 0 && <span class="count" aria-hidden>{data?.capped || count > 99 ? '99+' : count}</span>}
+    </a>
+  )
+}
+
+/** Uploads that go on while one is elsewhere. */
+function Sending() {
+  const open = transfers.value.filter((each) => !['sent', 'cancelled'].includes(each.state.value.phase))
+  if (!open.length) return null
+  const [size, sent] = open.reduce(([whole, part], { kept, state }) => [whole + kept.size, part + state.value.sent], [0, 0])
+  const percent = Math.floor((100 * sent) / size)
+  return (
+    <a class="button small" href="/studio/upload" aria-label={open.some((each) => each.busy) ? uploading.indicator(open.length, percent) : uploading.indicatorWaiting(open.length)}>
+      <Upload aria-hidden />
+      <span class="percent">{percent} %</span>
     </a>
   )
 }

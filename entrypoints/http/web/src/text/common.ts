@@ -16,6 +16,12 @@ export const common = {
   views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
   watching: (count: number) => `${compact(count)} watching`,
   subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
+  leave: {
+    title: 'Leave without saving?',
+    why: 'What you changed here has not been saved.',
+    leave: 'Leave',
+    stay: 'Stay',
+  },
   noPoster: 'No picture yet',
   visibility: { public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled' },
   states: { pending: 'Waiting', probing: 'Looking at the file', transcoding: 'Processing', ready: 'Ready', failed: 'Failed' },
@@ -77,4 +83,10 @@ export function bytes(count: number): string {
   let [size, step] = [count, 0]
   while (size >= 1000 && step < units.length - 1) [size, step] = [size / 1000, step + 1]
   return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
+}
+
+const utc = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
+/** A day as the API names it, which is one of UTC. */
+export function utcDay(name: string): string {
+  return utc.format(new Date(`${name}T00:00:00Z`))
 }

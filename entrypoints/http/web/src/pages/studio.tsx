@@ -57,7 +57,7 @@ export default function Studio() {
           </nav>
           <div class="studio-main">
             {error ? (
-              <Failure error={error} retry={() => setError(null)} />
+              <Failure page error={error} retry={() => setError(null)} />
             ) : (
               <ErrorBoundary onError={setError}>
                 <Router>

@@ -191,13 +191,14 @@ class ReplayChat:
     log: ChatLog
 
     async def __call__(
-        self, actor: Actor, session: StreamSessionId, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[Replayed]:
-        """Oldest first, without what was removed."""
+        self, actor: Actor, session: StreamSessionId, *, newest: bool = False, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Replayed]:  # fmt: skip
+        """Oldest first, or newest; without what was removed."""
         stored = await self.broadcasts.session(session)
         stream = await self.streams.get(stored.stream)
         stream.audience(actor, await self.channels.get(stream.channel))
         since, until = ShowSessions.span(stored)
-        page = await self.log.of_stream(stored.stream, since, until, cursor=cursor, limit=limit)
+        page = await self.log.of_stream(stored.stream, since, until, newest=newest, cursor=cursor, limit=limit)
         said = [Replayed(each, stored.recorded_s(each.at)) for each in page.items if not each.removed]
         return Page(said, page.next)

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from attrs import frozen
 
 from application.channels import ChannelCard, ChannelCards
-from application.ports import Channels, Document, Found, Page, Search, Videos
+from application.ports import Channels, Document, Found, Page, Search, Streams, Videos
+from application.streams import StreamCard, StreamCards
 from application.videos import VideoCard, VideoCards
 from domain.access import ANONYMOUS, Actor
 from domain.channels import Channel
 from domain.errors import NotFound, Unauthenticated
-from domain.ids import ChannelId, VideoId
+from domain.ids import ChannelId, StreamId, VideoId
 from domain.videos import Audience, Video, Visibility
 
 FEED_LENGTH = 30
@@ -153,4 +154,19 @@ class EmbedVideo:
             raise Unauthenticated("this video is private", code="private_video")
         if not stored.admits(Audience.LINK):
             raise NotFound("there is no such video")
+        return await self.cards.one(ANONYMOUS, stored)
+
+
+@frozen
+class EmbedStream:
+    """The same of a stream, whether it is live or not."""
+
+    streams: Streams
+    cards: StreamCards
+
+    async def __call__(self, stream: StreamId) -> StreamCard:
+        """Raises Unauthenticated (``private_stream``), NotFound."""
+        stored = await self.streams.get(stream)
+        if stored.visibility is Visibility.PRIVATE:
+            raise Unauthenticated("this stream is private", code="private_stream")
         return await self.cards.one(ANONYMOUS, stored)

@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
 LOCK = ROOT / "requirements" / "lambda.txt"
+CLIENT = ROOT / "entrypoints" / "http" / "web" / "dist"
+"""The web client, where `make web` built it."""
 MOST_BYTES = 25 * 1024 * 1024
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
@@ -61,12 +63,14 @@ def main(arguments: list[str]) -> int:
     install(tree, arch)
     prune(tree)
     copy(tree)
+    copy_client(tree)
     compile_all(tree)
     size = pack(tree, archive)
     (BUILD / "lambda.python").write_text(f"python{VERSION}\n")
     (BUILD / "lambda.arch").write_text(f"{arch}\n")
     unpacked = sum(path.stat().st_size for path in files(tree))
-    print(f"{archive.name}: {mib(size)} ({mib(unpacked)} unpacked), Python {VERSION}, {arch}")
+    without = "" if CLIENT.is_dir() else ", without the web client, which is not built"
+    print(f"{archive.name}: {mib(size)} ({mib(unpacked)} unpacked), Python {VERSION}, {arch}{without}")
     if size > MOST_BYTES:
         print(f"it may have {mib(MOST_BYTES)}", file=sys.stderr)
         return 1
@@ -112,6 +116,15 @@ def copy(tree: Path) -> None:
     about.mkdir()
     metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
     (about / "METADATA").write_text(metadata)
+
+
+def copy_client(tree: Path) -> None:
+    """As it is and packed with Brotli, which every browser of today takes; gzip's twins would be for the others."""
+    for path in files(CLIENT):
+        if path.suffix != ".gz":
+            to = tree / "entrypoints" / "http" / "web" / "dist" / path.relative_to(CLIENT)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
 
 
 def compile_all(tree: Path) -> None:

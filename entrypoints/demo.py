@@ -41,6 +41,29 @@ class Clip:
     tone: int = 0
 
 
+# Formulas of brightness, each drawn small, made large, and given colours.
+_LARGE, _SMALL = (f"scale={size}:flags=bicubic,format=yuv444p,pseudocolor=preset" for size in ("1280:720", "854:480"))
+_HILLS = (
+    "if(gt(Y,225+12*sin(X/34+T*1.6)+5*sin(X/13+T*2)),6,if(gt(Y,190+16*sin(X/49+T*0.9)+6*sin(X/17+T)),48,"
+    "if(gt(Y,155+20*sin(X/64+T*0.5)+5*sin(X/21)),92,if(gt(Y,128+16*sin(X/80+2+T*0.25)),130,"
+    "if(lt(hypot(X-330,Y-75-T*2),34),250,165+Y/3)))))"
+)
+_LIGHTS = (
+    "14+225*exp(-pow((Y-52-16*sin(X/31+T/2)-7*sin(X/13-T))/(30-12*gt(Y,52+16*sin(X/31+T/2))),2))"
+    "*(0.62+0.38*sin(X/3.7+2*sin(T/3)+Y/40))"
+)
+_TUNNEL = (
+    "clip((128+127*sin(900/(hypot(X-120,Y-68)+9)+T*4)*cos(3*atan2(Y-68,X-120)+T))*min(1,hypot(X-120,Y-68)/30),0,255)"
+)
+_POND = "110+50*cos(hypot(X-70,Y-50)/3-T*5)+50*cos(hypot(X-180,Y-95)/3-T*5)"
+_PETALS = "128+63*sin(hypot(X-120,Y-68)/7-T*2)+63*sin(6*atan2(Y-68,X-120)+3*sin(hypot(X-120,Y-68)/15-T))"
+_LAVA = "128+62*sin(Y/13+T*1.3+2*sin(X/20+T/2))+62*sin(X/12-T+3*sin(Y/40+T/2))"
+
+
+def _formula(size: str, brightness: str, colours: str) -> str:
+    return f"nullsrc=size={size},format=gray,geq=lum='{brightness}',{colours}"
+
+
 CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
     (
         "ada",
@@ -49,9 +72,11 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
         (
             Clip(
                 "Zooming into the Mandelbrot set",
-                "One formula, no end.\n\nDrawn by ffmpeg's mandelbrot source.",
+                "One formula, no end.\n\nDrawn by ffmpeg's mandelbrot source.\n\n0:00 Far away\n0:06 Very near",
                 ("fractals", "mathematics"),
-                "mandelbrot=size=1280x720:rate=30",
+                "mandelbrot=size=640x360:rate=25:start_scale=0.01:end_scale=0.00002:end_pts=300:maxiter=1200:bailout=100"
+                ":start_x=-0.743643887037151:start_y=-0.131825904205330,format=gray,"
+                f"{_LARGE}=inferno",
                 12,
                 220,
             ),
@@ -59,9 +84,17 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
                 "Conway's Game of Life",
                 "Gliders, blinkers and chaos.",
                 ("cellular automata", "mathematics"),
-                "life=size=320x180:rate=15:ratio=0.3:mold=10:life_color=#7ee787:death_color=#0d1117,"
-                "scale=1280:720:flags=neighbor",
-                12,
+                "life=size=320x180:rate=12:seed=4:ratio=0.12:mold=4:mold_color=#23104a:life_color=#ffe29a"
+                ":death_color=#c2185b,scale=960:540:flags=neighbor",
+                10,
+            ),
+            Clip(
+                "Six petals in polar coordinates",
+                "Two sines, of the distance and of the angle.",
+                ("mathematics", "waves"),
+                _formula("240x136", _PETALS, f"{_SMALL}=inferno"),
+                8,
+                294,
             ),
         ),
     ),
@@ -71,20 +104,51 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
         "From Bugs to Compilers",
         (
             Clip(
-                "A test card, as engineers love it",
-                "Colours, motion and a clock. Look at the corners!",
-                ("television", "test"),
-                "testsrc2=size=1920x1080:rate=30",
-                10,
+                "Two stones in a pond",
+                "Where waves meet, they add up. Look at the places where the water stands still!",
+                ("waves", "physics"),
+                _formula("240x136", _POND, f"{_SMALL}=blues"),
+                8,
                 440,
             ),
             Clip(
                 "Rule 110 is Turing complete",
                 "A line of cells, one rule.",
                 ("cellular automata", "computing"),
-                "cellauto=rule=110:size=640x360:rate=30",
-                10,
+                "cellauto=rule=110:size=320x180:rate=25:scroll=1:ratio=0.4:seed=3,format=rgb24,"
+                "lutrgb=r='if(val,255,24)':g='if(val,196,32)':b='if(val,61,84)',scale=854:480:flags=neighbor",
+                8,
                 330,
+            ),
+            Clip(
+                "Down the tunnel",
+                "It never ends, and it never repeats.",
+                ("waves", "demo scene"),
+                _formula("240x136", _TUNNEL, f"{_SMALL}=plasma"),
+                8,
+                110,
+            ),
+        ),
+    ),
+    (
+        "katherine",
+        "skies",
+        "Skies and Orbits",
+        (
+            Clip(
+                "Sunset over the hills",
+                "Four rows of hills, each faster than the one behind it.",
+                ("landscape", "parallax"),
+                _formula("480x270:rate=15", _HILLS, f"{_LARGE}=magma"),
+                8,
+                196,
+            ),
+            Clip(
+                "Northern lights",
+                "A quiet night, far up.",
+                ("landscape", "night"),
+                _formula("240x136", _LIGHTS, f"{_SMALL}=viridis"),
+                8,
             ),
         ),
     ),
@@ -97,7 +161,7 @@ CHANNELS: Sequence[tuple[str, str, str, Sequence[Clip]]] = (
                 "Standing up straight",
                 "A portrait video, and it stays one.",
                 ("portrait",),
-                "gradients=size=720x1280:rate=30:speed=0.02",
+                _formula("136x240", _LAVA, "scale=720:1280:flags=bicubic,format=yuv444p,pseudocolor=preset=plasma"),
                 8,
                 262,
             ),

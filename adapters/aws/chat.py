@@ -109,11 +109,14 @@ class DynamoChatLog:
             )
 
     async def of_stream(
-        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[Message]:
-        (after,) = tail(cursor) or ("",)
+        self, stream: StreamId, since: datetime, until: datetime, *, newest: bool = False, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Message]:  # fmt: skip
+        above, below = stamp(since), stamp(until)
+        if (left := tail(cursor)) is not None:
+            above, below = (above, min(*left, below)) if newest else (max(*left, above), below)
         items = await self._tables.query(
-            _SAID, _chat(stream), above=max(after, stamp(since)), below=stamp(until), limit=limit + 1
+            _SAID, _chat(stream), above=above, below=below, descending=newest, limit=limit + 1
         )
         return page(items, limit, lambda item: value_of(item[DOC]["S"], Message), G1.sk)
 

@@ -42,7 +42,7 @@ from adapters.aws.tokens import CognitoKeys
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
@@ -125,8 +125,8 @@ def _places(settings: AwsSettings) -> Places:
 def _origins(settings: AwsSettings) -> Origins:
     uploads = settings.endpoint_url or f"https://{settings.raw_bucket}.s3.{settings.region}.amazonaws.com"
     # What an IVS channel plays from is a host of its own, and its segments may lie on yet others.
-    media = ("https://*.live-video.net", *([settings.cdn_url] if settings.cdn_url else ()))
-    return Origins(media=media, calls=(uploads, settings.chat_url))
+    live = settings.endpoint_url or "https://*.live-video.net"
+    return Origins(media=tuple(filter(None, (live, settings.cdn_url))), calls=(uploads, settings.chat_url))
 
 
 def _rooms(settings: AwsSettings) -> RoomSettings:
@@ -199,6 +199,7 @@ class Aws(DeclarativeContainer):
     reactions = Singleton(DynamoReactions, tables, outbox)
     subscriptions = Singleton(DynamoSubscriptions, tables, outbox)
     history = Singleton(DynamoHistory, tables)
+    viewings = Singleton(DynamoViewings, tables)
     sessions = Singleton(DynamoSessions, tables, now)
     inbox = Singleton(DynamoInbox, tables, now)
     live = Singleton(InProcessLive)
@@ -212,8 +213,8 @@ class Aws(DeclarativeContainer):
     archive = Singleton(
         _archive, tables=tables, store=s3, bucket=settings.provided.raw_bucket, accounts=accounts, users=users,
         channels=channels, videos=videos, uploads=uploads, processings=processings, comments=comments,
-        reactions=reactions, subscriptions=subscriptions, sessions=sessions, history=history, inbox=inbox,
-        streams=streams, broadcasts=broadcasts, outbox=outbox, now=now,
+        reactions=reactions, subscriptions=subscriptions, sessions=sessions, history=history,
+        viewings=viewings, inbox=inbox, streams=streams, broadcasts=broadcasts, outbox=outbox, now=now,
     )  # fmt: skip
 
     door = Singleton(Links, key, public_url, now)

@@ -49,9 +49,11 @@ class InMemoryChatLog:
             self._changes.note()
 
     async def of_stream(
-        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[Message]:
-        walked = walk(self._messages, within=(stream,), cursor=cursor, tail=(since,))
+        self, stream: StreamId, since: datetime, until: datetime, *, newest: bool = False, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Message]:  # fmt: skip
+        tail = (until,) if newest else (since,)
+        walked = walk(self._messages, within=(stream,), cursor=cursor, tail=tail, descending=newest)
         within = (key for key in walked if since <= key[1] < until)
         return page_of(within, self._messages.__getitem__, limit, beginning=1)
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from adapters.chatting import Hear, Told
 from adapters.local.database import Database, Transaction, micros, sql
-from adapters.local.shelves import FIRST, by_time, page, start
+from adapters.local.shelves import FIRST, LAST, by_time, page, start
 from adapters.rows import read_once, text_of, value_of
 from application.ports import Now, Page
 from domain.chat import Ban, Message, too_fast
@@ -21,6 +21,10 @@ _GET = sql("SELECT doc FROM chat_message WHERE stream = ? AND id = ?")
 _PUT = sql("UPDATE chat_message SET doc = ? WHERE stream = ? AND id = ?")
 _OF_STREAM = sql(
     "SELECT doc, at, id FROM chat_message WHERE stream = ? AND (at, id) > (?, ?) AND at < ? ORDER BY at, id LIMIT ?"
+)
+_OF_STREAM_BACK = sql(
+    "SELECT doc, at, id FROM chat_message WHERE stream = ? AND (at, id) < (?, ?) AND at >= ?"
+    " ORDER BY at DESC, id DESC LIMIT ?"
 )
 _BAN = sql(
     "INSERT INTO chat_ban (stream, user, doc) VALUES (?, ?, ?) ON CONFLICT (stream, user) DO UPDATE SET doc = excluded.doc"
@@ -85,10 +89,15 @@ class SqliteChatLog:
         await self._database.write(lambda transaction: transaction.run(_PUT, values))
 
     async def of_stream(
-        self, stream: StreamId, since: datetime, until: datetime, *, cursor: str | None = None, limit: int = 20
-    ) -> Page[Message]:
-        after = max(start(cursor, FIRST), (micros(since), ""))
-        rows = self._database.rows(_OF_STREAM, (stream, *after, micros(until), limit + 1))
+        self, stream: StreamId, since: datetime, until: datetime, *, newest: bool = False, cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Message]:  # fmt: skip
+        if newest:
+            before = min(start(cursor, LAST), (micros(until), ""))
+            rows = self._database.rows(_OF_STREAM_BACK, (stream, *before, micros(since), limit + 1))
+        else:
+            after = max(start(cursor, FIRST), (micros(since), ""))
+            rows = self._database.rows(_OF_STREAM, (stream, *after, micros(until), limit + 1))
         return page(rows, limit, lambda row: value_of(row[0], Message), by_time)
 
     async def ban(self, ban: Ban) -> None:

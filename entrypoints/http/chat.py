@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Controller, Response, WebSocket, delete, get, patch, post, put, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
 from msgspec.json import Decoder
 
@@ -44,6 +44,8 @@ _REVIEWED, _TOO_FAST = 406, 429
 """What IVS Chat says to the sender of a message that its review handler denies, and to one who is too fast."""
 _REFUSED, _CROWDED = 4403, 4429
 _OVER, _TOO_LARGE, _FLOODING = 1000, 1009, 1008
+
+_Order = Annotated[Literal["oldest", "newest"], QueryParameter(description="Which come first.")]
 
 _MEMBERS = (Unauthenticated, Forbidden, NotFound)
 
@@ -222,15 +224,18 @@ class ChatController(Controller):
         actor: NamedDependency[Actor],
         cursors: NamedDependency[Cursors],
         replay_chat: NamedDependency[ReplayChat],
+        order: _Order = "oldest",
         cursor: CursorText = None,
         limit: Limit = 20,
     ) -> Listing[MessageView]:
-        """What was said during a broadcast, oldest first, to be shown beside its recording.
+        """What was said during a broadcast: oldest first, to be shown beside its recording, or newest first, for whoever
+        joins late.
 
         Removed messages are left out, so a page may be short and still have a next one.
         """
-        here = scope("chat-messages", session_id)
-        page = await replay_chat(actor, session_id, cursor=cursors.read(cursor, here), limit=limit)
+        here = scope("chat-messages", session_id, order)
+        newest = order == "newest"
+        page = await replay_chat(actor, session_id, newest=newest, cursor=cursors.read(cursor, here), limit=limit)
         return cursors.page(page, here, MessageView.of)
 
 

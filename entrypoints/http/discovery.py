@@ -7,15 +7,16 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
-from application.discovery import EmbedVideo, Find, ShowChannelFeed
+from application.discovery import EmbedStream, EmbedVideo, Find, ShowChannelFeed
 from application.ports import Found
 from domain.access import Actor
 from domain.errors import Invalid, NotFound, Unauthenticated
-from domain.ids import ChannelId, VideoId
+from domain.ids import STREAM, ChannelId, StreamId, VideoId
 from entrypoints.http.errors import MEDIA_TYPE, Problem
 from entrypoints.http.requests import Cursors, CursorText, Limit, Listing, problems, scope
 from entrypoints.http.views import caching
 from entrypoints.http.views_social import EmbedView, FoundChannel, FoundVideo, atom, found_view
+from entrypoints.http.views_streams import stream_caching
 
 ATOM = "application/atom+xml"
 
@@ -24,7 +25,10 @@ _Words = Annotated[
 ]
 _Kind = Annotated[Found | None, QueryParameter(name="type", description="Only videos, or only channels.")]
 _Address = Annotated[
-    str, QueryParameter(name="url", max_length=2000, description="The address of a video's page or player.")
+    str,
+    QueryParameter(
+        name="url", max_length=2000, description="The address of the page or player of a video or a stream."
+    ),
 ]
 _Room = Annotated[int | None, QueryParameter(ge=1, le=100_000, description="Pixels there are at most.")]
 _Format = Annotated[Literal["json", "xml"], QueryParameter(name="format", description="Only json is answered.")]
@@ -89,16 +93,24 @@ class DiscoveryController(Controller):
         *,
         public_url: NamedDependency[str],
         embed_video: NamedDependency[EmbedVideo],
+        embed_stream: NamedDependency[EmbedStream],
         maxwidth: _Room = None,
         maxheight: _Room = None,
         format_: _Format = "json",
     ) -> Response[EmbedView]:
-        """Embed a video elsewhere (oEmbed 1.0).
+        """Embed a video or a stream elsewhere (oEmbed 1.0).
 
-        For public and unlisted videos. Problems: ``private_video`` (401, as oEmbed asks), ``format_not_implemented``.
+        For what is public or unlisted. Problems: ``private_video``, ``private_stream`` (401, as oEmbed asks),
+        ``format_not_implemented``.
         """
         _require_json(format_)
-        card = await embed_video(_video(address, public_url))
+        shown = _shown(address, public_url)
+        if shown.startswith(f"{STREAM}_"):
+            stream = await embed_stream(StreamId(shown))
+            return Response(
+                EmbedView.of_stream(stream, public_url, maxwidth, maxheight), headers=stream_caching(stream)
+            )
+        card = await embed_video(VideoId(shown))
         return Response(EmbedView.of(card, public_url, maxwidth, maxheight), headers=caching(card))
 
 
@@ -109,14 +121,16 @@ def _channel(file: str) -> ChannelId:
     return ChannelId(file.removesuffix(".atom"))
 
 
-def _video(address: str, public_url: str) -> VideoId:
-    """Which video is watched at the address. Raises NotFound."""
+def _shown(address: str, public_url: str) -> str:
+    """Which video or stream is watched at the address. Raises NotFound."""
     origin, here, path = address.partition(f"{public_url}/")
     match path.partition("#")[0].partition("?")[0].split("/"):
-        case ["watch" | "embed", video] if here and not origin:
-            return VideoId(video)
+        case ["watch" | "live" | "embed" as page, shown] if (
+            here and not origin and (page == "embed" or (page == "live") == shown.startswith(f"{STREAM}_"))
+        ):
+            return shown
         case _:
-            raise NotFound("no video is watched at this address")
+            raise NotFound("nothing is watched at this address")
 
 
 def _require_json(format_: str) -> None:

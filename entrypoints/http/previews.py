@@ -70,7 +70,10 @@ def of_stream(card: StreamCard, public_url: str) -> str:
     if stream.visibility is not Visibility.PUBLIC:
         return HIDDEN
     picture = Picture(url=card.avatar_url) if card.avatar_url else None
-    return _head(stream.title, stream.description, live_url(public_url, stream.id), "video.other", picture)
+    page = live_url(public_url, stream.id)
+    return _head(stream.title, stream.description, page, "video.other", picture) + _player(
+        public_url, page, embed_url(public_url, stream.id), PLAYER, stream.title
+    )
 
 
 def of_channel(card: ChannelCard, public_url: str) -> str:

@@ -19,7 +19,9 @@ from application.discovery import ChannelFeed
 from application.engagement import CommentCard, Followed, Follower
 from application.notifications import NotificationCard
 from application.ports import Unread
+from application.streams import StreamCard
 from application.videos import THUMBNAIL, VideoCard
+from domain.channels import Channel
 from domain.engagement import CommentStatus, Notify, Reaction
 from domain.identity import User
 from domain.ids import CommentId, NotificationId, StreamId, UserId, VideoId
@@ -250,32 +252,47 @@ class EmbedView(Struct, gc=False):
         cls, card: VideoCard, public_url: str, max_width: int | None = None, max_height: int | None = None
     ) -> "EmbedView":
         """The player no larger than asked for, and the thumbnail only where it is no larger either."""
-        video, channel = card.video, card.channel
-        width, height = _fitted(
-            (video.media.width, video.media.height) if video.media else PLAYER,
-            (max_width or PLAYER[0], max_height or PLAYER[1]),
+        video = card.video
+        shape = (video.media.width, video.media.height) if video.media else PLAYER
+        view = cls._framed(
+            video.id, video.title, card.channel, public_url, _fitted(shape, _room(max_width, max_height))
         )
-        view = cls(
+        wide, high = poster_size(video)
+        if card.poster_url is None or wide > (max_width or wide) or high > (max_height or high):
+            return view
+        return replace(view, thumbnail_url=card.poster_url, thumbnail_width=wide, thumbnail_height=high)
+
+    @classmethod
+    def of_stream(
+        cls, card: StreamCard, public_url: str, max_width: int | None = None, max_height: int | None = None
+    ) -> "EmbedView":
+        """The same of a stream, of which there is no thumbnail."""
+        stream = card.stream
+        size = _fitted(PLAYER, _room(max_width, max_height))
+        return cls._framed(stream.id, stream.title, card.channel, public_url, size)
+
+    @classmethod
+    def _framed(
+        cls, shown: VideoId | StreamId, title: str, channel: Channel, public_url: str, size: tuple[int, int]
+    ) -> "EmbedView":
+        width, height = size
+        return cls(
             version="1.0",
             type="video",
             provider_name=PROVIDER,
             provider_url=public_url,
-            title=video.title,
+            title=title,
             author_name=channel.name,
             author_url=channel_url(public_url, channel.handle),
             html=(
-                f'<iframe src="{escape(embed_url(public_url, video.id))}" width="{width}" height="{height}"'
-                f' title="{escape(video.title)}" style="border:0" allow="autoplay; fullscreen; picture-in-picture"'
+                f'<iframe src="{escape(embed_url(public_url, shown))}" width="{width}" height="{height}"'
+                f' title="{escape(title)}" style="border:0" allow="autoplay; fullscreen; picture-in-picture"'
                 " allowfullscreen></iframe>"
             ),
             width=width,
             height=height,
             cache_age=EMBED_AGE_S,
         )
-        wide, high = poster_size(video)
-        if card.poster_url is None or wide > (max_width or wide) or high > (max_height or high):
-            return view
-        return replace(view, thumbnail_url=card.poster_url, thumbnail_width=wide, thumbnail_height=high)
 
 
 def poster_size(video: Video) -> tuple[int, int]:
@@ -283,6 +300,10 @@ def poster_size(video: Video) -> tuple[int, int]:
     if video.thumbnail is not None or video.media is None:
         return THUMBNAIL
     return video.media.width, video.media.height
+
+
+def _room(width: int | None, height: int | None) -> tuple[int, int]:
+    return width or PLAYER[0], height or PLAYER[1]
 
 
 def _fitted(shape: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:

@@ -327,6 +327,8 @@ async def test_what_was_said_is_replayed_beside_the_recording(room: Room) -> Non
         if (cursor := page.next) is None:
             break
     assert seen == ["just before", "one", "three"]
+    latest = await core.replay_chat()(ANONYMOUS, session, newest=True, limit=1)
+    assert [(each.message.text, each.offset_s) for each in latest.items] == [("three", 4.5)]
     with pytest.raises(NotFound):
         await core.replay_chat()(ANONYMOUS, StreamSessionId("brc_none"))
 

@@ -9,7 +9,7 @@ from application.videos import VideoCard
 from domain.access import ANONYMOUS, Role
 from domain.channels import ChannelClosed
 from domain.errors import NotFound, Unauthenticated
-from domain.ids import ChannelId, EventId, VideoId
+from domain.ids import ChannelId, EventId, StreamId, VideoId
 from domain.videos import ListingChanged, VideoRemoved, Visibility
 from tests.application.stage import Stage
 
@@ -150,6 +150,20 @@ async def test_whoever_has_the_link_of_a_shown_video_may_embed_it(stage: Stage, 
     ann = await stage.person("ann")
     video = await stage.video(await stage.channel(ann), ann, visibility=visibility)
     assert (await stage.core.embed_video()(video)).video.id == video
+
+
+@pytest.mark.parametrize("visibility", [Visibility.PUBLIC, Visibility.UNLISTED])
+async def test_streams_are_embedded_as_videos_are(stage: Stage, visibility: Visibility) -> None:
+    ann = await stage.person("ann")
+    made = await stage.core.create_stream()(ann, await stage.channel(ann), title="A show", visibility=visibility)
+    embed = stage.core.embed_stream()
+    assert (await embed(made.stream.id)).stream.id == made.stream.id
+    await stage.core.edit_stream()(ann, made.stream.id, visibility=Visibility.PRIVATE)
+    with pytest.raises(Unauthenticated) as refused:
+        await embed(made.stream.id)
+    assert refused.value.code == "private_stream"
+    with pytest.raises(NotFound):
+        await embed(StreamId("str_none"))
 
 
 async def test_nobody_embeds_what_is_not_shown(stage: Stage) -> None:

@@ -92,10 +92,10 @@ class ChatMachine(WalkingMachine):
             for key in [key for key in kept if key[0] == stream]:
                 del kept[key]
 
-    @rule(stream=stream_ids, since=moments, until=moments)
-    def walk_what_was_said(self, stream: StreamId, since: datetime, until: datetime) -> None:
+    @rule(stream=stream_ids, since=moments, until=moments, newest=st.booleans())
+    def walk_what_was_said(self, stream: StreamId, since: datetime, until: datetime, *, newest: bool) -> None:
         self.set_out(
-            lambda cursor, limit: self.port.of_stream(stream, since, until, cursor=cursor, limit=limit),
+            lambda cursor, limit: self.port.of_stream(stream, since, until, newest=newest, cursor=cursor, limit=limit),
             lambda: {each.id: each.at for each in self.between(stream, since, until)},
             lambda message: message.id,
         )
@@ -121,6 +121,8 @@ class ChatMachine(WalkingMachine):
                 3,
             )
             assert read == self.between(stream, START, END)
+            back = await self.port.of_stream(stream, START, END, newest=True, limit=99)
+            assert list(back.items) == read[::-1]
             for message in read:
                 assert await self.port.get(stream, message.id) == message
             here = sorted(user for within, user in self.bans if within == stream)
@@ -205,6 +207,9 @@ async def test_a_time_ends_before_its_end(opener: Opener[ChatLog]) -> None:
         page = await opened.port.of_stream(CATS, START + SECOND, START + 3 * SECOND)
         assert [each.id for each in page.items] == ["msg_1", "msg_2"]
         assert page.next is None
+        page = await opened.port.of_stream(CATS, START + SECOND, START + 3 * SECOND, newest=True)
+        assert [each.id for each in page.items] == ["msg_2", "msg_1"]
+        assert page.next is None
 
 
 @openers
@@ -213,8 +218,9 @@ async def test_a_cursor_of_another_list_is_refused(opener: Opener[ChatLog]) -> N
         await opened.port.add(said(1, 0), timedelta())
         await opened.port.ban(Ban(stream=CATS, user=ANN, by=BEN, at=START))
         for cursor in ("x", encoded((1,))):
-            with pytest.raises(Invalid):
-                await opened.port.of_stream(CATS, START, END, cursor=cursor)
+            for newest in (False, True):
+                with pytest.raises(Invalid):
+                    await opened.port.of_stream(CATS, START, END, newest=newest, cursor=cursor)
             with pytest.raises(Invalid):
                 await opened.port.bans(CATS, cursor=cursor)
 

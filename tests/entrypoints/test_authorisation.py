@@ -115,6 +115,7 @@ CHANNELS = [
     ),
     Row("DELETE /v1/channels/{channel_id}", MANAGERS),
     Row("GET /v1/channels/{channel_id}/videos", ANYONE),
+    Row("GET /v1/channels/{channel_id}/analytics", EDITORS),
     Row("POST /v1/channels/{channel_id}/images", EDITORS, body={"kind": "avatar", "size_bytes": 9}),
     Row("PUT /v1/channels/{channel_id}/members/{user_id}", MANAGERS, body={"role": "editor"}),
     # The helper may leave, the others only be asked to.
@@ -153,6 +154,7 @@ VIDEOS = [
             Row("PATCH /v1/videos/{video_id}", editors, video, body={"visibility": "unlisted"}),
             Row("DELETE /v1/videos/{video_id}", editors, video),
             Row("GET /v1/videos/{video_id}/processing-events", editors, video),
+            Row("GET /v1/videos/{video_id}/analytics", editors, video),
             Row("PUT /v1/videos/{video_id}/thumbnail", editors, video, body=_picture()),
             Row("PUT /v1/videos/{video_id}/chapters", editors, video, body={"chapters": []}),
             Row("PUT /v1/videos/{video_id}/captions/{language}", editors, {**video, "language": "extra"}, body=VTT),
@@ -272,6 +274,8 @@ OTHERS = [
     Row("GET /v1/oembed", ANYONE, query="url=http://hexcast.test/watch/{public}"),
     # oEmbed has a status of its own for this, and its answer is for a third party whoever asks.
     Row("GET /v1/oembed", "401 401 401 401 401 401 401", query="url=http://hexcast.test/watch/{private}"),
+    Row("GET /v1/oembed", ANYONE, query="url=http://hexcast.test/live/{stream}"),
+    Row("GET /v1/oembed", "401 401 401 401 401 401 401", query="url=http://hexcast.test/live/{private_stream}"),
     Row("GET /healthz", ANYONE),
     Row("GET /readyz", ANYONE),
     Row("GET /metrics", ANYONE),
@@ -445,7 +449,7 @@ async def test_a_forged_token_is_nobodys(cast: Cast, row: Row) -> None:
     cast = evolve(cast, people={**cast.people, "nobody": forged, "forged": forged})
     answer = await ask(cast, row, "forged")
     if answer.status_code == 401:
-        assert answer.json()["code"] in {"invalid_token", "private_video"}
+        assert answer.json()["code"] in {"invalid_token", "private_video", "private_stream"}
         assert cast.scene.core.adapters.changes()() == before
     else:
         assert nobody == "ok" or answer.status_code == int(nobody)

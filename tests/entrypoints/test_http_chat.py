@@ -167,6 +167,14 @@ async def test_what_was_said_is_there_beside_the_recording(scene: Scene) -> None
         "at": "2026-01-01T12:00:02Z", "offset_s": 2.0,
     }  # fmt: skip
     assert (said[1]["standing"], said[1]["offset_s"]) == ("owner", 4.0)
+    log = f"/v1/stream-sessions/{(await air.session())['id']}/chat-messages"
+    back = (await scene.call("GET", log, params={"order": "newest", "limit": 2})).json()
+    rest = (await scene.call("GET", log, params={"order": "newest", "cursor": back["next_cursor"]})).json()
+    assert (back["data"] + rest["data"], rest["next_cursor"]) == (said[::-1], None)
+    forward = (await scene.call("GET", log, params={"limit": 2})).json()["next_cursor"]
+    turned = await scene.call("GET", log, params={"limit": 2, "order": "newest", "cursor": forward})
+    assert problem(turned) == (400, "cursor_mismatch")
+    assert problem(await scene.call("GET", log, params={"order": "loudest"})) == (422, "invalid")
     path = f"{air.path}/chat-messages"
     assert problem(await scene.call("DELETE", f"{path}/{ids[0]}", by=eve)) == (403, "forbidden")
     for _ in range(2):

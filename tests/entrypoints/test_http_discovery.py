@@ -214,6 +214,34 @@ async def test_an_unlisted_video_is_embedded_and_never_stored(scene: Scene) -> N
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
 
 
+async def test_a_stream_is_embedded_with_its_player(scene: Scene) -> None:
+    ada = await scene.person("ada")
+    body = {"channel_id": await scene.channel(ada), "title": 'A "b" <c>'}
+    stream = (await scene.call("POST", "/v1/streams", body, by=ada)).json()["id"]
+    for page in ("live", "embed"):
+        url = f"{PUBLIC_URL}/{page}/{stream}"
+        answer = await scene.call("GET", "/v1/oembed", params={"url": url, "maxwidth": 640})
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert found["html"].startswith(
+            f'<iframe src="{PUBLIC_URL}/embed/{stream}" width="640" height="360" title="A &quot;b&quot; &lt;c&gt;"'
+        )
+        assert (found["title"], found["author_name"], found["width"]) == ('A "b" <c>', "Films", 640)
+        assert "thumbnail_url" not in found
+
+    async def asked(url: str) -> tuple[int, str]:
+        return problem(await scene.call("GET", "/v1/oembed", params={"url": url}, by=ada))
+
+    assert await asked(f"{PUBLIC_URL}/watch/{stream}") == (404, "not_found")
+    assert await asked(f"{PUBLIC_URL}/live/vid_x") == (404, "not_found")
+    assert await asked(f"{PUBLIC_URL}/live/str_x") == (404, "not_found")
+    await scene.call("PATCH", f"/v1/streams/{stream}", {"visibility": "unlisted"}, by=ada)
+    kept = await scene.call("GET", "/v1/oembed", params={"url": f"{PUBLIC_URL}/live/{stream}"})
+    assert (kept.status_code, kept.headers["cache-control"]) == (200, "no-store")
+    await scene.call("PATCH", f"/v1/streams/{stream}", {"visibility": "private"}, by=ada)
+    assert await asked(f"{PUBLIC_URL}/live/{stream}") == (401, "private_stream")
+
+
 async def test_embeds_that_are_refused(scene: Scene) -> None:
     """As oEmbed has it: 404 for addresses without a video, 401 for private ones, 501 for other formats."""
     ada = await scene.person("ada")

@@ -1,5 +1,6 @@
 """The package: small, and with all that the functions of the template import, run by Lambda's own client."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ VARIABLES = {
     "HEXCAST_AWS_MEDIA_BUCKET": "media", "HEXCAST_AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x",
     "AWS_SECRET_ACCESS_KEY": "x", "POWERTOOLS_SERVICE_NAME": "x", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
 }  # fmt: skip
+PAGE, SCRIPT = "<!doctype html><title>Hexcast</title><div id=app></div>", b"console.log(1)"
+PACKED = bytes(range(256))
 CALLS: Mapping[str, tuple[Any, Any]] = {
     "entrypoints.lambda.events.on_upload": (aws.of_sqs(aws.created("small/x")), {"batchItemFailures": []}),
     "entrypoints.lambda.events.on_transcode": (
@@ -67,8 +70,14 @@ def copied(names: Iterator[str] | tuple[str, ...] | list[str], to: Path) -> None
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What ``make package`` makes, of the packages that are installed here instead of Lambda's builds of them."""
-    build = tmp_path_factory.mktemp("package")
+    build, web = tmp_path_factory.mktemp("package"), tmp_path_factory.mktemp("web")
+    (web / "assets").mkdir()
+    for name in ("index.html", "embed.html"):
+        (web / name).write_text(PAGE)
+    for name in ("a.js", "a.js.br", "a.js.gz"):
+        (web / "assets" / name).write_bytes(SCRIPT if name == "a.js" else PACKED)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "CLIENT", web)
         patch.setattr(package, "BUILD", build)
         patch.setattr(package, "install", lambda tree, _: copied(list(pins("lambda.txt")), tree))
         assert package.main([]) == 0
@@ -123,6 +132,24 @@ def test_the_api_runs_from_the_package_alone(unpacked: Path, client: Path, tmp_p
         document = api.call(aws.request("GET", "/schema/openapi.json"))
         assert "/v1/videos" in json.loads(document.body["body"])["paths"]
         assert api.call(aws.request("GET", "/v1/me")).body["statusCode"] == 401
+
+
+def test_the_web_client_is_served_from_the_package_alone(unpacked: Path, client: Path, tmp_path: Path) -> None:
+    """Text as text, and what is packed in base64, as API Gateway wants it."""
+    assert {path.name for path in (unpacked / "entrypoints/http/web/dist/assets").iterdir()} == {"a.js", "a.js.br"}
+    with environment("entrypoints.lambda.api.handler", [unpacked, client], VARIABLES, tmp_path / "log") as api:
+        page = api.call(aws.request("GET", "/studio"))
+        assert page.kind == "response", (tmp_path / "log").read_text()
+        assert (page.body["statusCode"], page.body["body"], page.body["isBase64Encoded"]) == (200, PAGE, False)
+        assert (
+            "connect-src 'self' https://hexcast.test wss://hexcast.test http://127.0.0.1:9 "
+            in (page.body["headers"]["content-security-policy"])
+        )
+        packed = api.call(aws.request("GET", "/assets/a.js", headers={"accept-encoding": "gzip, br"})).body
+        assert (packed["headers"]["content-encoding"], packed["isBase64Encoded"]) == ("br", True)
+        assert base64.b64decode(packed["body"]) == PACKED
+        plain = api.call(aws.request("GET", "/assets/a.js", headers={"accept-encoding": "gzip"})).body
+        assert plain["body"].encode() == SCRIPT
 
 
 PICTURES = """

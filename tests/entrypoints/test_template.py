@@ -127,6 +127,16 @@ def test_cloudfront_keeps_no_failure() -> None:
     assert kept == dict.fromkeys((403, 404, 500, 502, 503, 504), 0)
 
 
+def test_what_the_client_is_built_of_is_fetched_once() -> None:
+    """By its name, which changes with it; nothing else that the API answers is kept."""
+    (distribution,) = resources("CloudFront::Distribution").values()
+    config = distribution["DistributionConfig"]
+    (assets,) = [each for each in config["CacheBehaviors"] if each["TargetOriginId"] == "api"]
+    assert (assets["PathPattern"], assets["AllowedMethods"]) == ("assets/*", ["GET", "HEAD"])
+    assert assets["CachePolicyId"] != config["DefaultCacheBehavior"]["CachePolicyId"]
+    assert "OriginRequestPolicyId" not in assets
+
+
 def test_without_a_key_no_video_is_served() -> None:
     """The distribution asks for signatures under the same condition under which it may read videos at all."""
     policy = resources("S3::BucketPolicy")["MediaBucketPolicy"]["PolicyDocument"]
@@ -164,7 +174,7 @@ def environment(name: str) -> Mapping[str, str]:
     unknown = {
         "HEXCAST_AWS_ENDPOINT_URL": "", "HEXCAST_AWS_JWKS_URL": "", "HEXCAST_AWS_CDN_KEY_SLOT": "a",
         "HEXCAST_AWS_CDN_URL": "https://cdn.test", "HEXCAST_PUBLIC_URL": "https://hexcast.test",
-        "HEXCAST_CORS_ORIGINS": "", "HEXCAST_ADMINS": "", "HEXCAST_MODERATORS": "",
+        "HEXCAST_CORS_ORIGINS": "", "HEXCAST_EMBED_ANCESTORS": "*", "HEXCAST_ADMINS": "", "HEXCAST_MODERATORS": "",
         "HEXCAST_AWS_RECORDINGS": "0=x,300=x",
     }  # fmt: skip
     said = {key: value if isinstance(value, str) else unknown.get(key, "x") for key, value in given.items()}

@@ -382,6 +382,12 @@ async def test_a_streams_page_says_what_is_broadcast(site: Scene) -> None:
         pages[visibility] = f"/live/{(await site.call('POST', '/v1/streams', body, by=ada)).json()['id']}"
     found = await head(site, pages["public"])
     assert (found.title, found.said("og:title")) == ("A public show · Hexcast", "A public show")
+    described = found.link("application/json+oembed")
+    assert described is not None
+    player = found.said("og:video")
+    assert player is not None
+    assert f'src="{player}"' in (await site.http.get(described)).json()["html"]
+    assert (await head(site, player)).title == "A public show · Hexcast"
     assert (await head(site, pages["unlisted"])).said("robots") == "noindex"
     for path in (pages["private"], "/live/str_none"):
         answer = await site.http.get(path, headers=NAVIGATION)

@@ -1,7 +1,9 @@
+import './ui/leaving'
 import { effect } from '@preact/signals'
 import { QueryClientProvider } from '@tanstack/preact-query'
 import { render } from 'preact'
 import { LocationProvider } from 'preact-iso'
+import { lookAhead } from './ahead'
 import { listen } from './api/events'
 import { queries } from './api/queries'
 import { me, session } from './api/session'
@@ -13,8 +15,10 @@ import './styles/base.css'
 import './styles/ui.css'
 import './styles/shell.css'
 import { forgetSearches } from './ui/searches'
+import { hint } from './uploads/state'
 
 travel()
+lookAhead()
 void session.load().catch(() => undefined) // without a server pages say so by themselves
 
 /** Pages, not what the API answers. */
@@ -31,6 +35,7 @@ effect(() => {
   hearing?.abort()
   hearing = now ? new AbortController() : null
   if (hearing) listen(hearing.signal)
+  if (now && hint.there) void import('./uploads').then((uploads) => uploads.restore(now))
 })
 
 render(

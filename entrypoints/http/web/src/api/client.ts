@@ -71,3 +71,13 @@ export function problemOf(body: unknown, status: number): Problem {
   const fields = Object.fromEntries((said.errors ?? []).map((each) => [each.field, each.message]))
   return new Problem(said.code ?? 'unknown', said.detail ?? '', status, fields)
 }
+
+/** For PATCH, PUT and DELETE: refused (412) if somebody edited since that version. */
+export function onlyIf(version: number): { 'If-Match': string } {
+  return { 'If-Match': `"${version}"` }
+}
+
+/** A file as the body of a request, as it is. The types know binary bodies as text. */
+export function bytesOf(file: Blob, type = file.type) {
+  return { body: file as unknown as string, bodySerializer: () => file, headers: { 'content-type': type } }
+}

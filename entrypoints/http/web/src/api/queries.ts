@@ -24,8 +24,14 @@ export interface Listing<T> {
 /** Reading a list again is reading all its pages again, so it is done seldom. */
 const LIST_MS = 120_000
 
-/** A list by cursor. `fetch` is given the cursor of the page, or undefined for the first. */
-export function useListing<T>(key: readonly unknown[], fetch: (cursor?: string) => Promise<Listing<T>>, enabled = true) {
+/** A list by cursor. `fetch` is given the cursor of the page, or undefined for the first; `every` after how many
+ * milliseconds it is to be asked for again, given what there is. */
+export function useListing<T>(
+  key: readonly unknown[],
+  fetch: (cursor?: string) => Promise<Listing<T>>,
+  enabled = true,
+  every?: (items: readonly T[]) => number | false,
+) {
   const query = useInfiniteQuery({
     queryKey: key,
     queryFn: ({ pageParam }) => fetch(pageParam),
@@ -34,6 +40,7 @@ export function useListing<T>(key: readonly unknown[], fetch: (cursor?: string) 
     enabled,
     staleTime: LIST_MS,
     refetchOnWindowFocus: false,
+    refetchInterval: every && ((asked) => every(asked.state.data?.pages.flatMap((page) => page.data) ?? [])),
   })
   const items = query.data?.pages.flatMap((page) => page.data) ?? []
   return { ...query, items }

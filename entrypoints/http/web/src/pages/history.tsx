@@ -17,7 +17,7 @@ export default function History() {
   useTitle(text.title)
   return (
     <div class="page middle">
-      <SignedIn title={text.title} waiting={<><h1>{text.title}</h1><CardBones look="rows" count={6} /></>}>{() => <List />}</SignedIn>
+      <SignedIn waiting={<><h1>{text.title}</h1><CardBones look="rows" count={6} /></>}>{() => <List />}</SignedIn>
     </div>
   )
 }

@@ -27,7 +27,7 @@ export default function Notifications() {
   useTitle(text.title)
   return (
     <div class="page narrow notifications">
-      <SignedIn title={text.title} waiting={<><h1>{text.title}</h1><Bones /></>}>{() => <Inbox />}</SignedIn>
+      <SignedIn waiting={<><h1>{text.title}</h1><Bones /></>}>{() => <Inbox />}</SignedIn>
     </div>
   )
 }

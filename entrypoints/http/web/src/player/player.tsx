@@ -2,6 +2,7 @@
 import { CircleAlert, LoaderCircle, Play, VolumeX } from 'lucide-preact'
 import type { ComponentChildren, Ref } from 'preact'
 import { useEffect, useImperativeHandle, useMemo, useRef, useState } from 'preact/hooks'
+import type Hls from 'hls.js'
 import type { HLSProvider } from 'vidstack'
 import { player as text } from '../text'
 import { seek, told, togglePaused } from './actions'
@@ -36,6 +37,8 @@ export interface PlayerProps {
   captions?: readonly Caption[]
   chapters?: readonly Chapter[]
   live?: boolean
+  /** How many seconds a live picture is to be behind the newest that can be had. */
+  behind?: number
   startAt?: number
   autoplay?: boolean
   /** Where a page has a theatre mode: whether it is on, and what changes it. */
@@ -62,7 +65,7 @@ export function Player(props: PlayerProps) {
 
 /** Until playing fails for good: then it begins anew where it was. */
 function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => void }) {
-  const { title, grant, renew, poster, storyboard, live = false, startAt = 0, autoplay = true, theatre, onTheatre } = props
+  const { title, grant, renew, poster, storyboard, live = false, behind = 3, startAt = 0, autoplay = true, theatre, onTheatre } = props
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
   const [stream, setStream] = useState<Stream | null>(null)
   const [silenced, setSilenced] = useState(false)
@@ -102,8 +105,11 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
     on('provider-change', (provider) => {
       if (!isHls(provider)) return
       provider.library = () => library
-      provider.config = flow.config(startAt, live)
-      provider.onInstance((hls) => flow.attach(hls))
+      provider.config = flow.config(startAt, live ? behind : null)
+      provider.onInstance((hls) => {
+        flow.attach(hls)
+        if (live) seekable(player, hls)
+      })
     })
     on('provider-setup', (provider) => {
       const { video } = provider as { video?: HTMLVideoElement }
@@ -150,8 +156,9 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   useEffect(() => {
     if (!parts) return
     const pressed = (event: KeyboardEvent) => press(parts, event)
-    document.addEventListener('keydown', pressed)
-    return () => document.removeEventListener('keydown', pressed)
+    // Before vidstack, which takes the first key after its controls went for itself.
+    document.addEventListener('keydown', pressed, true)
+    return () => document.removeEventListener('keydown', pressed, true)
   }, [parts])
 
   useImperativeHandle(props.handle ?? null, () => ({
@@ -195,6 +202,14 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   )
 }
 
+/** What is listed can be seen; vidstack would have all of it lie before the point where one watches. It listens first. */
+function seekable(player: MediaPlayerElement, hls: Hls): void {
+  const { Events } = hls.constructor as typeof Hls
+  hls.once(Events.MANIFEST_LOADING, () => {
+    hls.on(Events.LEVEL_UPDATED, () => player.$state.inferredLiveDVRWindow.set(0))
+  })
+}
+
 function isHls(provider: unknown): provider is HLSProvider {
   return (provider as { type?: string } | null)?.type === 'hls'
 }
@@ -203,7 +218,9 @@ function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; au
   player.load = 'eager'
   player.keyDisabled = true // ours are in keys.ts
   player.viewType = 'video'
-  player.streamType = live ? 'live' : 'on-demand'
+  player.streamType = live ? 'live:dvr' : 'on-demand'
+  player.minLiveDVRWindow = 0 // all that is there can be seen
+  player.liveEdgeTolerance = 2.5
   player.artwork = [] // else the page's own address is asked for a picture
   player.playsInline = true
   player.autoPlay = autoplay

@@ -7,6 +7,8 @@ import { remember, remembered } from './remembered'
 
 export const library = import('hls.js')
 
+const END_S = 0.25
+
 export interface Rendition {
   level: number
   height: number
@@ -23,7 +25,7 @@ export class Stream {
     this.#link = link
   }
 
-  config(startAt: number, live: boolean): Partial<HlsConfig> {
+  config(startAt: number, behind: number | null): Partial<HlsConfig> {
     return {
       startPosition: startAt > 0 ? startAt : -1,
       enableWorker: false, // segments are fMP4: there is nothing to convert, and a worker costs time before the first picture
@@ -45,7 +47,13 @@ export class Stream {
       fragLoadPolicy: this.#policy(20_000, 120_000),
       playlistLoadPolicy: this.#policy(10_000, 20_000),
       manifestLoadPolicy: this.#policy(10_000, 20_000),
-      ...(live && { liveSyncDurationCount: 3, maxLiveSyncPlaybackRate: 1.1, backBufferLength: 120 }),
+      ...(behind !== null && {
+        liveSyncDuration: behind,
+        liveDurationInfinity: true, // so that what is gone is known to be
+        lowLatencyMode: true, // who fell behind a little is brought back by playing a little faster
+        maxLiveSyncPlaybackRate: 1.1,
+        backBufferLength: 120,
+      }),
     }
   }
 
@@ -76,6 +84,12 @@ export class Stream {
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
       this.shown.value = hls.levels[level]?.height ?? null
     })
+    // Sound that is longer than the pictures by less than a frame is never counted as all there, and so waited for.
+    hls.on(Events.MEDIA_ATTACHED, (_, { media }) => {
+      media.addEventListener('waiting', () => {
+        if (media.duration - media.currentTime < END_S && hls.latestLevelDetails?.live === false) hls.trigger(Events.BUFFER_EOS, { type: null })
+      })
+    })
     hls.on(Events.DESTROYING, () => {
       if (hls.bandwidthEstimate > 0) remember({ line: Math.round(hls.bandwidthEstimate) })
       this.#hls = null
@@ -85,7 +99,11 @@ export class Stream {
   /** At most so many pixels high; null for what the line allows. */
   choose(height: number | null): void {
     remember({ quality: height })
-    if (this.#hls) this.#hls.nextLevel = this.#wanted()?.level ?? -1
+    if (!this.#hls) return
+    // What was chosen is shown at once; going back to what the line allows may wait for the next segment.
+    const wanted = this.#wanted()
+    if (wanted) this.#hls.currentLevel = wanted.level
+    else this.#hls.nextLevel = -1
   }
 
   #wanted(): Rendition | undefined {

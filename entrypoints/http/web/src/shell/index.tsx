@@ -13,7 +13,7 @@ import { Top } from './top'
 export function Shell({ children }: { children: ComponentChildren }) {
   const { path, url } = useLocation()
   useLayoutEffect(moved, [url])
-  const wide = path.startsWith('/watch/') || path.startsWith('/live/')
+  const wide = path.startsWith('/watch/') || path.startsWith('/live/') || /^\/studio(\/|$)/.test(path) // pages with a column of their own there
   return (
     <div class={wide ? 'shell wide' : 'shell'}>
       <a class="button accent skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus() }}>{shell.skip}</a>

@@ -10,6 +10,7 @@ import { Menu, attempt } from '../ui/overlay'
 import { SearchBox } from '../ui/search'
 import { choose, theme } from '../ui/theme'
 import { DRAWER } from './rail'
+import { Sending } from './sending'
 
 export function Top() {
   return (
@@ -21,6 +22,7 @@ export function Top() {
       <div class="find only-wide"><SearchBox /></div>
       <div class="ends">
         <a class="button bare icon only-narrow" href="/search" aria-label={shell.search}><Search aria-hidden /></a>
+        <Sending />
         {me.value ? <Own name={me.value.display_name} /> : me.value === null ? <Strangers /> : null}
       </div>
     </header>

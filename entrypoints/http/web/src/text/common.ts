@@ -9,6 +9,7 @@ export const common = {
   more: 'Show more',
   loading: 'Loading',
   copied: 'Copied.',
+  notCopied: 'The browser does not let this page copy. Select it and copy it by hand.',
   copy: 'Copy',
   signIn: 'Sign in',
   signUp: 'Sign up',
@@ -17,6 +18,12 @@ export const common = {
   watching: (count: number) => `${compact(count)} watching`,
   begins: (when: string) => `Begins ${when}`,
   subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
+  leave: {
+    title: 'Leave without saving?',
+    why: 'What you changed here has not been saved.',
+    leave: 'Leave',
+    stay: 'Stay',
+  },
   noPoster: 'No picture yet',
   visibility: { public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled' },
   states: { pending: 'Waiting', probing: 'Looking at the file', transcoding: 'Processing', ready: 'Ready', failed: 'Failed' },
@@ -78,4 +85,16 @@ export function bytes(count: number): string {
   let [size, step] = [count, 0]
   while (size >= 1000 && step < units.length - 1) [size, step] = [size / 1000, step + 1]
   return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
+}
+
+const hours = new Intl.DateTimeFormat('en', { timeStyle: 'medium' })
+/** The time of the day of so many seconds since 1970. */
+export function clock(seconds: number): string {
+  return hours.format(seconds * 1000)
+}
+
+const utc = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
+/** A day as the API names it, which is one of UTC. */
+export function utcDay(name: string): string {
+  return utc.format(new Date(`${name}T00:00:00Z`))
 }

@@ -9,11 +9,12 @@ interface MenuProps {
   label: string
   icon: ComponentChildren
   class?: string
+  tabIndex?: number
   children: ComponentChildren
 }
 
 /** A button that shows links and buttons; choosing one closes it. */
-export function Menu({ label, icon, class: look = 'button bare icon', children }: MenuProps) {
+export function Menu({ label, icon, class: look = 'button bare icon', tabIndex, children }: MenuProps) {
   const id = useId()
   const opener = useRef<HTMLButtonElement>(null)
   const list = useRef<HTMLDivElement>(null)
@@ -34,7 +35,7 @@ export function Menu({ label, icon, class: look = 'button bare icon', children }
   }
   return (
     <>
-      <button ref={opener} class={look} type="button" aria-label={label} title={label} popovertarget={id} aria-haspopup="true">{icon}</button>
+      <button ref={opener} class={look} type="button" aria-label={label} title={label} tabIndex={tabIndex} popovertarget={id} aria-haspopup="true">{icon}</button>
       <div ref={list} id={id} popover="auto" class="menu" onKeyDown={move}
         onToggle={(event) => (event as ToggleEvent).newState === 'open' && place()}
         onClick={(event) => (event.target as Element).closest('a, button') && list.current!.hidePopover()}>

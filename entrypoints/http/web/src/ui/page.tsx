@@ -15,18 +15,17 @@ export function useTitle(title: string | undefined): void {
 interface StateProps {
   icon?: ComponentChildren
   title: string
-  /** Whether it is all that the page has. */
+  /** Whether it is all that the page has, and so its heading. */
   page?: boolean
   children?: ComponentChildren
 }
 
 /** Where a page or a list has nothing to show: why, and what to do next. */
 export function State({ icon, title, page = false, children }: StateProps) {
-  const Title = page ? 'h1' : 'h2'
   return (
     <div class="state">
       {icon}
-      <Title>{title}</Title>
+      {page ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   )

@@ -7,23 +7,20 @@ import { common } from '../text'
 import { here } from './link'
 import { State } from './page'
 
-interface Props {
-  children: (person: Me) => ComponentChildren
-  /** What stands there until it is known. */
+interface SignedInProps {
+  /** Whether the page shows its heading in any case. */
+  headed?: boolean
+  /** What stands there until it is known who it is. */
   waiting?: ComponentChildren
-  /** Of a page whose title is among what is for somebody. */
-  title?: string
+  children: (person: Me) => ComponentChildren
 }
 
-export function SignedIn({ children, waiting, title }: Props) {
+export function SignedIn({ headed = false, waiting, children }: SignedInProps) {
   if (me.value === undefined) return <>{waiting}</>
   if (me.value !== null) return <>{children(me.value)}</>
   return (
-    <>
-      {title && <h1>{title}</h1>}
-      <State icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
-        <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
-      </State>
-    </>
+    <State page={!headed} icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
+      <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
+    </State>
   )
 }

@@ -1,0 +1,122 @@
+/** Who helps with a channel, and who follows it. */
+import { UserMinus, Users } from 'lucide-preact'
+import { useQuery } from '@tanstack/preact-query'
+import { useId, useState } from 'preact/hooks'
+import { api, ask, type Channel, type Schemas } from '../../api/client'
+import { useListing } from '../../api/queries'
+import { me } from '../../api/session'
+import { ago, channelEdit as text, channels as listText, common } from '../../text'
+import { Avatar } from '../../ui/avatar'
+import { More } from '../../ui/cards'
+import { Submit, useAction } from '../../ui/form'
+import { Confirm, attempt } from '../../ui/overlay'
+import { Failure, Wrong } from '../../ui/page'
+import { refresh } from './mine'
+
+type Role = Exclude<Schemas['Member'], 'owner'>
+const ROLES: readonly Role[] = ['editor', 'moderator']
+const followersKey = (id: string) => ['studio', 'subscribers', id]
+const fetchFollowers = (id: string, cursor?: string) => ask(api.GET('/v1/channels/{channel_id}/subscribers', { params: { path: { channel_id: id }, query: { limit: 50, cursor } } }))
+
+async function enroll(channel: Channel, user: string, role: Role): Promise<void> {
+  await ask(api.PUT('/v1/channels/{channel_id}/members/{user_id}', { params: { path: { channel_id: channel.id, user_id: user } }, body: { role } }))
+  refresh()
+}
+
+export function Members({ channel }: { channel: Channel }) {
+  const [leaving, setLeaving] = useState<string | null>(null)
+  const followers = useQuery({ queryKey: [...followersKey(channel.id), 'first'], queryFn: () => fetchFollowers(channel.id) })
+  // The API names members by their ids only: those who also follow the channel have a name here.
+  const names = new Map(followers.data?.data.map(({ user }) => [user.id, user.display_name]))
+  const named = (id: string) => (id === me.value?.id ? text.you : (names.get(id) ?? id))
+  const members = channel.members ?? []
+  const helpers = members.filter((each) => each.user_id !== channel.owner_id)
+  return (
+    <>
+      <p class="soft small">{text.membersWhy}</p>
+      {helpers.length ? (
+        <ul class="stack">
+          {helpers.map((each) => (
+            <li key={each.user_id} class="row">
+              <Avatar name={named(each.user_id)} />
+              <span class="grow clip person">{named(each.user_id)}</span>
+              <select class="input compact" aria-label={text.roleOf(named(each.user_id))} value={each.role} onChange={(event) => void attempt(() => enroll(channel, each.user_id, event.currentTarget.value as Role))}>
+                {ROLES.map((role) => <option key={role} value={role}>{listText.roles[role]}</option>)}
+              </select>
+              <button class="button icon bare" type="button" aria-label={text.removeMember(named(each.user_id))} title={text.removeMember(named(each.user_id))} onClick={() => setLeaving(each.user_id)}><UserMinus aria-hidden /></button>
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <p class="small">{text.nobody}</p>
+      )}
+      <AddMember channel={channel} known={(followers.data?.data ?? []).map(({ user }) => user).filter(({ id }) => !members.some((each) => each.user_id === id))} />
+      <Confirm open={leaving !== null} title={text.removeMemberTitle} action={common.remove} cancel={common.cancel} onClose={() => setLeaving(null)}
+        onConfirm={() => leaving !== null && attempt(async () => {
+          await ask(api.DELETE('/v1/channels/{channel_id}/members/{user_id}', { params: { path: { channel_id: channel.id, user_id: leaving } } }))
+          refresh()
+        })}>
+        <p>{text.removeMemberWhy(leaving === null ? '' : named(leaving))}</p>
+      </Confirm>
+    </>
+  )
+}
+
+function AddMember({ channel, known }: { channel: Channel; known: readonly Schemas['PersonView'][] }) {
+  const id = useId()
+  const [person, setPerson] = useState('')
+  const [role, setRole] = useState<Role>('moderator')
+  // A handle or a name is turned into the id that the API wants.
+  const found = known.find((each) => [each.id, each.handle, `@${each.handle}`, each.display_name].includes(person.trim()))
+  const action = useAction(async () => {
+    await enroll(channel, found?.id ?? person.trim(), role)
+    setPerson('')
+  })
+  return (
+    <form class="form" onSubmit={(event) => {
+      event.preventDefault()
+      void action.run()
+    }}>
+      <h3>{text.addMember}</h3>
+      <Wrong error={action.error} />
+      <div class="row wrap end">
+        <div class="field grow">
+          <label for={id}>{text.person}</label>
+          <input id={id} value={person} required list={`${id}-known`} autoComplete="off" aria-describedby={`${id}-hint`} onInput={(event) => setPerson(event.currentTarget.value)} />
+          <datalist id={`${id}-known`}>{known.map((each) => <option key={each.id} value={`@${each.handle}`}>{each.display_name}</option>)}</datalist>
+        </div>
+        <div class="field">
+          <label for={`${id}-role`}>{text.role}</label>
+          <select id={`${id}-role`} value={role} onChange={(event) => setRole(event.currentTarget.value as Role)}>
+            {ROLES.map((each) => <option key={each} value={each}>{listText.roles[each]}</option>)}
+          </select>
+        </div>
+        <Submit busy={action.busy}>{text.add}</Submit>
+      </div>
+      <span class="hint small soft" id={`${id}-hint`}>{text.personHint}</span>
+    </form>
+  )
+}
+
+export function Subscribers({ channel }: { channel: Channel }) {
+  const list = useListing(followersKey(channel.id), (cursor) => fetchFollowers(channel.id, cursor))
+  if (list.isPending) return <div class="bone channel-row" role="status" aria-label={common.loading} />
+  if (list.isError && !list.items.length) return <Failure error={list.error} retry={list.refetch} />
+  if (!list.items.length) return <p class="row small soft"><Users aria-hidden />{text.noSubscribers}</p>
+  return (
+    <>
+      <ul class="people">
+        {list.items.map(({ user, since }) => (
+          <li key={user.id} class="row">
+            <Avatar name={user.display_name} url={user.avatar_url} />
+            <span class="grow">
+              <span class="clip strong small person block">{user.display_name}</span>
+              <span class="clip tiny soft block">@{user.handle} · {text.since(ago(since))}</span>
+            </span>
+          </li>
+        ))}
+      </ul>
+      <More has={list.hasNextPage} busy={list.isFetchingNextPage} next={list.fetchNextPage} />
+    </>
+  )
+}

@@ -1,0 +1,122 @@
+/** What people say under a channel's videos, and ruling over it. */
+import { Check, EyeOff, MessagesSquare, ShieldCheck, Trash2, X } from 'lucide-preact'
+import { useQuery } from '@tanstack/preact-query'
+import { useState } from 'preact/hooks'
+import { api, ask, type Channel, type Comment, type Schemas } from '../../api/client'
+import { useListing } from '../../api/queries'
+import { ago, common, review as text } from '../../text'
+import { Avatar } from '../../ui/avatar'
+import { More } from '../../ui/cards'
+import { Confirm, attempt, toast } from '../../ui/overlay'
+import { Failure, State, useTitle } from '../../ui/page'
+import { Rich } from '../../ui/rich'
+import { may, refresh, useMine } from './mine'
+import { NoChannel } from './none'
+
+type Which = 'held' | 'all'
+const WHICH: readonly Which[] = ['held', 'all']
+
+export const channelComments = (id: string, which: Which, limit: number) => (cursor?: string) =>
+  ask(api.GET('/v1/channels/{channel_id}/comments', { params: { path: { channel_id: id }, query: { limit, cursor, ...(which === 'held' && { status: 'held' as const }) } } }))
+
+export default function Comments() {
+  useTitle(text.title)
+  const { channel, isPending, error, refetch } = useMine()
+  return (
+    <div class="page middle">
+      <h1>{text.title}</h1>
+      {channel ? <List key={channel.id} channel={channel} /> : isPending ? <CommentBones /> : error ? <Failure error={error} retry={refetch} /> : <NoChannel />}
+    </div>
+  )
+}
+
+function List({ channel }: { channel: Channel }) {
+  const [which, setWhich] = useState<Which>('held')
+  const [words, setWords] = useState('')
+  const list = useListing(['studio', 'comments', channel.id, which], channelComments(channel.id, which, 30))
+  const wanted = words.trim().toLowerCase()
+  const shown = list.items.filter((each) => !wanted || `${each.text} ${each.author.display_name} ${each.author.handle}`.toLowerCase().includes(wanted))
+  return (
+    <>
+      <div class="row wrap apart">
+        <div class="chips" role="group" aria-label={text.which}>
+          {WHICH.map((each) => <button key={each} class="chip" type="button" aria-pressed={which === each} onClick={() => setWhich(each)}>{text[each]}</button>)}
+        </div>
+        <input class="input compact" type="search" aria-label={text.search} placeholder={text.search} value={words} onInput={(event) => setWords(event.currentTarget.value)} />
+      </div>
+      {list.isPending ? (
+        <CommentBones />
+      ) : list.isError && !list.items.length ? (
+        <Failure error={list.error} retry={list.refetch} />
+      ) : shown.length ? (
+        <ul class="stack">{shown.map((each) => <li key={each.id}><Said comment={each} /></li>)}</ul>
+      ) : !list.hasNextPage && (
+        <State icon={which === 'held' ? <ShieldCheck aria-hidden /> : <MessagesSquare aria-hidden />} title={which === 'held' ? text.none : text.noneAll}>
+          <p>{which === 'held' ? text.noneWhy : text.noneAllWhy}</p>
+          {may(channel, 'edit') && <a class="button" href={`/studio/channels/${channel.id}`}>{text.policy}</a>}
+        </State>
+      )}
+      <More has={list.hasNextPage} busy={list.isFetchingNextPage} next={list.fetchNextPage} />
+    </>
+  )
+}
+
+const DONE: Readonly<Record<Schemas['Ruling'], string>> = { approve: text.approved, reject: text.rejected, hold: text.heldBack }
+
+/** One comment, and what may be done with it in the state that it is in. */
+export function Said({ comment }: { comment: Comment }) {
+  const [asking, setAsking] = useState(false)
+  const [busy, setBusy] = useState(false)
+  const { status } = comment
+  async function rule(action: Schemas['Ruling']): Promise<void> {
+    setBusy(true)
+    await attempt(async () => {
+      await ask(api.POST('/v1/comments/{comment_id}/moderation', { params: { path: { comment_id: comment.id } }, body: { action } }))
+      toast(DONE[action])
+      refresh()
+    })
+    setBusy(false)
+  }
+  return (
+    <article class="panel comment" aria-busy={busy}>
+      <Avatar name={comment.author.display_name} url={comment.author.avatar_url} />
+      <div class="stack tight grow">
+        <p class="row wrap small">
+          <strong class="clip person">{comment.author.display_name}</strong>
+          <span class="soft clip">@{comment.author.handle} · <time dateTime={comment.created_at}>{ago(comment.created_at)}</time></span>
+          {status !== 'visible' && <span class="badge">{text.status[status]}</span>}
+        </p>
+        <p class="prose said" dir="auto"><Rich text={comment.text} /></p>
+        <p class="tiny soft clip">{text.on} <VideoName id={comment.video_id} />{comment.parent_id !== null && ` · ${text.reply}`} · {text.likes(comment.counts.likes)}{comment.parent_id === null && ` · ${text.replies(comment.counts.replies)}`}</p>
+        <div class="row wrap">
+          {status !== 'visible' && status !== 'removed' && <button class="button small" type="button" disabled={busy} onClick={() => void rule('approve')}><Check aria-hidden />{text.approve}</button>}
+          {status !== 'rejected' && status !== 'removed' && <button class="button small" type="button" disabled={busy} onClick={() => void rule('reject')}><X aria-hidden />{text.reject}</button>}
+          {status === 'visible' && <button class="button small" type="button" disabled={busy} onClick={() => void rule('hold')}><EyeOff aria-hidden />{text.hold}</button>}
+          {status !== 'removed' && <button class="button small bare" type="button" disabled={busy} onClick={() => setAsking(true)}><Trash2 aria-hidden />{text.remove}</button>}
+        </div>
+      </div>
+      <Confirm open={asking} title={text.removeTitle} action={common.remove} cancel={common.cancel} onClose={() => setAsking(false)}
+        onConfirm={() => attempt(async () => {
+          await ask(api.DELETE('/v1/comments/{comment_id}', { params: { path: { comment_id: comment.id } } }))
+          toast(text.removed)
+          refresh()
+        })}>
+        <p>{text.removeWhy}</p>
+      </Confirm>
+    </article>
+  )
+}
+
+/** A comment names its video by its id only. */
+function VideoName({ id }: { id: string }) {
+  const { data } = useQuery({ queryKey: ['studio', 'video', id], queryFn: () => ask(api.GET('/v1/videos/{video_id}', { params: { path: { video_id: id } } })), staleTime: 300_000 })
+  return <a href={`/studio/videos/${id}`} class="person">{data?.title ?? '…'}</a>
+}
+
+export function CommentBones() {
+  return (
+    <div class="stack" role="status" aria-label={common.loading}>
+      {Array.from({ length: 4 }, (_, place) => <div key={place} class="bone comment-bone" aria-hidden />)}
+    </div>
+  )
+}

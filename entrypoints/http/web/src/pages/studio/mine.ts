@@ -1,0 +1,33 @@
+/** The channels that somebody works on, and the one that the studio shows now. */
+import { signal } from '@preact/signals'
+import { useQuery } from '@tanstack/preact-query'
+import { api, ask, type Channel } from '../../api/client'
+import { queries } from '../../api/queries'
+
+const KEY = 'hexcast.channel'
+const chosen = signal(localStorage.getItem(KEY))
+
+export function choose(id: string): void {
+  chosen.value = id
+  localStorage.setItem(KEY, id)
+}
+
+export const mineKey = ['studio', 'mine'] as const
+
+export function useMine() {
+  const mine = useQuery({ queryKey: mineKey, queryFn: () => ask(api.GET('/v1/me/channels')) })
+  const channels: readonly Channel[] = mine.data?.data ?? []
+  const channel = channels.find((each) => each.id === chosen.value) ?? channels[0]
+  return { ...mine, channels, channel }
+}
+
+const TASKS = { owner: ['manage', 'edit', 'moderate'], editor: ['edit', 'moderate'], moderator: ['moderate'] } as const
+export function may(channel: Channel, task: 'manage' | 'edit' | 'moderate'): boolean {
+  const role = channel.viewer?.role
+  return role ? (TASKS[role] as readonly string[]).includes(task) : false
+}
+
+/** After a change anything that is shown may look different. */
+export function refresh(): void {
+  void queries.invalidateQueries()
+}

@@ -1,0 +1,72 @@
+/** Everything about one video, in tabs: details, captions, chapters, its file, how it does. */
+import { Play } from 'lucide-preact'
+import type { Video } from '../../api/client'
+import { useVideo } from '../../api/processing'
+import { common, content, studio, videoEdit as text } from '../../text'
+import { to } from '../../ui/link'
+import { Failure, useTitle } from '../../ui/page'
+import { VideoPlot } from './analytics'
+import { Captions } from './captions'
+import { Chapters } from './chapters'
+import { Details } from './details'
+import { Processing } from './progress'
+import { Source } from './source'
+import { Thumbnail } from './thumbnail'
+import { Thumb, VisibilityBadge } from './videos'
+
+const TABS = ['details', 'captions', 'chapters', 'file', 'analytics'] as const
+
+export default function VideoEdit({ params }: { params?: Record<string, string> }) {
+  const id = params?.id ?? ''
+  const tab = TABS.find((each) => each === params?.tab) ?? 'details'
+  const { data: video, error, refetch } = useVideo(id, true)
+  useTitle(video ? `${video.title}: ${text.tabs[tab]}` : content.title)
+  return (
+    <div class="page middle">
+      <a class="small back" href="/studio/videos">← {studio.nav.videos}</a>
+      {video ? (
+        <>
+          <Head video={video} />
+          <nav class="tabs" aria-label={video.title}>
+            {TABS.map((each) => <a key={each} href={`/studio/videos/${id}${each === 'details' ? '' : `/${each}`}`} aria-current={each === tab ? 'page' : undefined}>{text.tabs[each]}</a>)}
+          </nav>
+          <Tab key={`${id} ${tab}`} video={video} tab={tab} />
+        </>
+      ) : error ? (
+        <Failure page error={error} retry={refetch} />
+      ) : (
+        <div class="stack" role="status" aria-label={common.loading}><div class="bone row-bone" /><div class="bone form-bone" /></div>
+      )}
+    </div>
+  )
+}
+
+function Head({ video }: { video: Video }) {
+  return (
+    <div class="row video-head">
+      <Thumb video={video} />
+      <div class="stack tight grow">
+        <h1 class="clip-2 person">{video.title}</h1>
+        <div class="row wrap"><VisibilityBadge video={video} /></div>
+      </div>
+      <a class="button" href={to.watch(video)}><Play aria-hidden />{text.watch}</a>
+    </div>
+  )
+}
+
+function Tab({ video, tab }: { video: Video; tab: (typeof TABS)[number] }) {
+  if (tab === 'captions') return <Captions video={video} />
+  if (tab === 'chapters') return <Chapters video={video} />
+  if (tab === 'file') return <Source video={video} />
+  if (tab === 'analytics') return <VideoPlot id={video.id} />
+  return (
+    <div class="beside">
+      <div class="panel"><Details video={video} /></div>
+      <div class="stack">
+        {video.blocked !== null && <div class="notice wrong"><span>{text.blocked(video.blocked)}</span></div>}
+        <section class="panel stack"><h2>{text.thumbnail}</h2><Thumbnail video={video} /></section>
+        {video.processing.state !== 'ready' && <section class="panel"><Processing video={video} /></section>}
+      </div>
+    </div>
+  )
+}

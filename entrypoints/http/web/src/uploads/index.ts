@@ -1,0 +1,129 @@
+/** All uploads of whoever is signed in. They live here, outside of any page, and go on while people walk about. */
+import { effect } from '@preact/signals'
+import { api, ask, type Schemas } from '../api/client'
+import { queries } from '../api/queries'
+import { me } from '../api/session'
+import { uploading } from '../text'
+import { all, copy, fileOf, forget, type Kept, recall, reopened, same } from './records'
+import { transfers } from './state'
+import { Transfer } from './transfer'
+
+export { transfers } from './state'
+export type { Phase, Transfer } from './transfer'
+
+type View = Schemas['UploadView']
+export interface Chosen {
+  file: File
+  handle?: FileSystemFileHandle
+}
+
+/** Begins to send a file to a channel, as a new video or in the place of one's source. */
+export function begin({ file, handle }: Chosen, channel: string, replaces?: string): Transfer {
+  const kept: Kept = {
+    key: crypto.randomUUID(), nonce: crypto.randomUUID(), person: me.value?.id ?? '', channel,
+    name: file.name, type: kind(file), title: titled(file.name), size: file.size, lastModified: file.lastModified,
+    ...(handle ? { handle } : {}), ...(replaces ? { replaces } : {}),
+  }
+  return run(kept, file)
+}
+
+/** Goes on with an upload that this browser does not know of, with the file as somebody chose it again. */
+export function adopt(view: View, file: File): Transfer {
+  const kept: Kept = {
+    key: crypto.randomUUID(), nonce: crypto.randomUUID(), person: me.value?.id ?? '', channel: view.channel_id,
+    name: view.filename, type: view.content_type, title: titled(view.filename), size: view.size_bytes, lastModified: null,
+    upload: view.id, video: view.video_id,
+  }
+  return run(kept, file)
+}
+
+function run(kept: Kept, file: File): Transfer {
+  const transfer = new Transfer(kept, file)
+  void navigator.locks.request(lock(kept.key), () => follow(transfer))
+  transfer.start()
+  if (!kept.handle) void copy(kept.key, file).catch(() => undefined) // without room for it the file is asked for again
+  return transfer
+}
+
+/** Takes up what this browser remembers. What another tab is sending is taken up when that tab is closed. */
+export async function restore(person: string): Promise<void> {
+  for (const { key } of await all(person)) {
+    if (transfers.value.some((each) => each.kept.key === key)) continue
+    void navigator.locks.request(lock(key), async () => {
+      const kept = await recall(key)
+      if (!kept || me.value?.id !== person) return
+      const transfer = new Transfer(kept, await fileOf(kept))
+      const ended = follow(transfer)
+      if (!kept.paused) transfer.start()
+      await ended
+    })
+  }
+}
+
+/** Shows it until it is over, and then forgets what was remembered of it. */
+async function follow(transfer: Transfer): Promise<void> {
+  transfers.value = [...transfers.value, transfer]
+  await transfer.over
+  const { phase } = transfer.state.value
+  if (phase === 'cancelled') dismiss(transfer)
+  if (phase !== 'cancelled' || me.value?.id === transfer.kept.person) await forget(transfer.kept.key)
+  const look = () => void queries.invalidateQueries({ queryKey: ['studio'] })
+  look()
+  if (transfer.kept.replaces) setTimeout(look, BEGUN_MS) // what plays is shown as ready until the new file is begun with
+}
+
+export function dismiss(transfer: Transfer): void {
+  transfers.value = transfers.value.filter((each) => each !== transfer)
+}
+
+/** Gives an upload its file again. Answers what is wrong with it. */
+export function give(transfer: Transfer, file: File): string | null {
+  if (!same(transfer.kept, file)) return uploading.another(transfer.kept.name)
+  transfer.file = file
+  transfer.start()
+  return null
+}
+
+/** The same by the handle that is remembered. Answers false where people must choose. */
+export async function reopen(transfer: Transfer): Promise<boolean> {
+  const file = await reopened(transfer.kept)
+  return file ? give(transfer, file) === null : false
+}
+
+/** Uploads that the server waits for and this browser knows nothing of. */
+export async function strangers(): Promise<readonly View[]> {
+  const { data } = await ask(api.GET('/v1/uploads', { params: { query: { status: 'open', limit: 100 } } }))
+  const known = new Set([...(await all(me.value?.id ?? '')), ...transfers.value.map((each) => each.kept)].map((each) => each.upload))
+  return data.filter((each) => !known.has(each.id))
+}
+
+export const fits = (view: View, file: File): boolean => file.name === view.filename && file.size === view.size_bytes
+
+const BEGUN_MS = 3_000
+const lock = (key: string) => `hexcast.upload.${key}`
+const TITLE_MOST = 100
+const titled = (name: string): string => name.replace(/\.[^.]{1,5}$/, '').replace(/[_\s]+/g, ' ').trim().slice(0, TITLE_MOST) || name.slice(0, TITLE_MOST)
+const ENDINGS: Readonly<Record<string, string>> = { mkv: 'video/x-matroska', ts: 'video/mp2t', m2ts: 'video/mp2t', mts: 'video/mp2t', flv: 'video/x-flv', mxf: 'application/mxf' }
+const kind = (file: File): string => file.type || (ENDINGS[file.name.split('.').pop()?.toLowerCase() ?? ''] ?? 'application/octet-stream')
+
+/** Why a file need not be sent at all, or null. */
+export function refusal(file: File, mostBytes: number | undefined): string | null {
+  const type = kind(file)
+  if (!/^(video|audio)\//.test(type) && !['application/octet-stream', 'application/mxf', 'application/ogg', 'application/mp4'].includes(type)) return uploading.noVideo(type)
+  if (!file.size) return uploading.empty
+  if (mostBytes !== undefined && file.size > mostBytes) return uploading.tooLarge(file.size, mostBytes)
+  return null
+}
+
+let person = me.value?.id
+effect(() => {
+  const now = me.value?.id
+  if (now === person) return
+  person = now
+  transfers.peek().forEach((each) => each.leave())
+  transfers.value = []
+})
+
+addEventListener('beforeunload', (event) => {
+  if (transfers.value.some((each) => each.busy)) event.preventDefault()
+})

@@ -1,0 +1,152 @@
+"""A broadcast: from the key that the page shows, over an encoder that drops, to the video that is left."""
+
+import contextlib
+import os
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bench.streams import BITS, SIDE
+from tests.browser.conftest import Visit
+from tests.browser.screen import Screen
+from tests.journey import server as journey
+from tests.journey.server import ROOT, Person, Server
+
+GOAL_S = 4.0
+_AGE = f"""() => {{
+    const video = document.querySelector('.player video')
+    const canvas = new OffscreenCanvas({BITS * SIDE}, 1), context = canvas.getContext('2d')
+    context.drawImage(video, 0, video.videoHeight / 2, video.videoWidth, 1, 0, 0, {BITS * SIDE}, 1)
+    const {{ data }} = context.getImageData(0, 0, {BITS * SIDE}, 1)
+    let taken = 0
+    for (let bit = 0; bit < {BITS}; bit++) if (data[4 * (bit * {SIDE} + {SIDE // 2})] > 128) taken += 2 ** bit
+    return ((Date.now() % 2 ** {BITS}) - taken + 2 ** {BITS}) % 2 ** {BITS} / 1000
+}}"""
+"""How old the picture is that is shown: the time is burnt into it."""
+
+
+@pytest.fixture(scope="module")
+def ada(server: Server) -> Person:
+    person = journey.sign_up(server, "ada_l")
+    person.channel("ada_on_air")
+    return person
+
+
+@pytest.fixture(scope="module")
+def bob(server: Server) -> Person:
+    return journey.sign_up(server, "bob_l")
+
+
+@contextlib.contextmanager
+def camera(address: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Pushes pictures that say when they were taken."""
+    command = [sys.executable, "-m", "bench.streams", address]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        drop(process)
+
+
+def drop(process: "subprocess.Popen[bytes]") -> None:
+    """As if its machine had lost power."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def latency(page: Page, samples: int = 15) -> float:
+    """The median of so many looks, once it has settled: seconds from the picture that was taken to the one shown."""
+    page.wait_for_function(f"() => ({_AGE})() < {GOAL_S}", polling=100, timeout=30_000)
+    ages: list[float] = []
+    for _ in range(samples):
+        Screen(page).plays(0.2)
+        ages.append(page.evaluate(_AGE))
+    return statistics.median(ages)
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("log")).to_contain_text(text)
+
+
+def test_a_broadcast_from_the_key_to_the_video(
+    visit: Visit, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, guest = visit(ada), visit(bob)
+    control = host.open("/studio/live")
+    control.get_by_role("button", name="New stream").first.click()
+    control.get_by_role("dialog").get_by_label("Title").fill("Live from the machine room")
+    control.get_by_role("button", name="Make the stream").click()
+    expect(control.get_by_role("heading", level=1)).to_have_text("Live from the machine room")
+    control.get_by_role("button", name="Show the key").click()
+    expect(control.get_by_role("button", name="Hide the key")).to_be_visible()
+    server_url, key = (control.locator(".secret code").nth(place).inner_text() for place in (0, 1))
+    stream = control.url.rpartition("/")[2]
+
+    show = guest.open(f"/live/{stream}")
+    expect(show.get_by_text("Not live right now")).to_be_visible()
+    show.evaluate("() => { window.same = true }")
+    with camera(f"{server_url}/{key}") as first:
+        expect(
+            control.get_by_role("status").get_by_text("Live", exact=True).or_(control.locator(".tag.live"))
+        ).to_be_visible()
+        screen = Screen(show)
+        screen.plays()
+        screen.assert_seen()
+        behind = latency(show)
+        with capsys.disabled():
+            sys.stdout.write(f"\nlive in the browser: {behind:.2f} s behind (at most {GOAL_S:g})\n")
+        assert behind <= GOAL_S
+
+        say(show, "Hello from the audience")
+        expect(control.get_by_role("log")).to_contain_text("Hello from the audience")
+        say(control, "Welcome!")
+        expect(show.get_by_role("log")).to_contain_text("Welcome!")
+
+        drop(first)
+        expect(show.get_by_text("The stream is interrupted")).to_be_visible(timeout=30_000)
+    with camera(f"{server_url}/{key}"):
+        expect(show.get_by_text("The stream is interrupted")).to_be_hidden(timeout=30_000)
+        screen.plays()
+        assert latency(show) <= GOAL_S
+        control.get_by_role("button", name="End the broadcast").click()
+        control.get_by_role("dialog").get_by_role("button", name="End it").click()
+        recording = show.get_by_role("link", name="Watch the recording")
+        expect(recording).to_be_visible(timeout=60_000)
+    assert show.evaluate("() => window.same")
+    recording.click()
+    expect(show.get_by_role("heading", level=1)).to_have_text("Live from the machine room")
+    screen.plays()
+    screen.assert_seen()
+
+
+def test_a_chat_is_kept_in_order(visit: Visit, ada: Person, bob: Person) -> None:
+    """What is deleted goes from both browsers; who is banned is told, and writes no more until the ban is lifted."""
+    channel = ada.get("/v1/me/channels")["data"][0]["id"]
+    stream = ada.post("/v1/streams", {"channel_id": channel, "title": "A quiet talk"})["id"]
+    host, guest = visit(ada).open(f"/live/{stream}"), visit(bob).open(f"/live/{stream}")
+    say(guest, "First!")
+    line = host.get_by_role("log").get_by_role("listitem").filter(has_text="First!")
+    expect(line).to_be_visible()
+    line.get_by_role("button", name="Message by Bob_L").click()
+    line.get_by_role("button", name="Delete the message").click()
+    expect(line).to_have_count(0)
+    expect(guest.get_by_role("log").get_by_text("First!")).to_have_count(0)
+    say(guest, "And again")
+    line = host.get_by_role("log").get_by_role("listitem").filter(has_text="And again")
+    line.get_by_role("button", name="Message by Bob_L").click()
+    line.get_by_role("button", name="Ban from the chat").click()
+    host.get_by_role("dialog").get_by_role("button", name="Ban").click()
+    expect(guest.get_by_text("You may read this chat, but not write in it")).to_be_visible()
+    host.get_by_role("button", name="Chat rules").click()
+    host.get_by_role("button", name="Lift the ban of Bob_L").click()
+    expect(host.get_by_text("Nobody is banned.")).to_be_visible()
+    guest.reload()
+    say(guest, "Thank you")

@@ -1,0 +1,187 @@
+"""Uploads that something comes between: they go on from where they were."""
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+from playwright.sync_api import CDPSession, Locator, Page, Response, expect
+
+from tests.browser import films
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+from tests.journey import server as journey
+from tests.journey.server import Json, Person, Server
+
+MIB = 1024 * 1024
+SIZE_MIB, PART_MIB = 40, 8
+PARTS = SIZE_MIB // PART_MIB
+RATE = 6 * MIB
+"""Bytes a second, so that there is a middle."""
+NO_FILE_KEPT = """async () => {
+    const open = indexedDB.open('hexcast.files')
+    await new Promise((resolve) => { open.onsuccess = resolve })
+    const cleared = open.result.transaction('files', 'readwrite').objectStore('files').clear()
+    await new Promise((resolve) => { cleared.onsuccess = resolve })
+    open.result.close()
+}"""
+FILES_KEPT = """async () => {
+    if (!(await indexedDB.databases()).some(({ name }) => name === 'hexcast.files')) return 0
+    const open = indexedDB.open('hexcast.files')
+    await new Promise((resolve) => { open.onsuccess = resolve })
+    const count = open.result.transaction('files').objectStore('files').count()
+    await new Promise((resolve) => { count.onsuccess = resolve })
+    open.result.close()
+    return count.result
+}"""
+
+
+_count = itertools.count()
+
+
+@pytest.fixture
+def ada(server: Server) -> Person:
+    """With a channel, and no other upload."""
+    person = journey.sign_up(server, f"ada_u{next(_count)}")
+    person.channel(f"ada_uploads{next(_count)}")
+    return person
+
+
+@define(eq=False, slots=False)
+class Desk:
+    """Someone at the page of uploads, on a line as slow as we like."""
+
+    visitor: Visitor
+    person: Person
+    line: CDPSession = field(init=False)
+    stored: Counter[str] = field(factory=Counter)
+    """Parts that were answered as stored, by the upload's place in the address."""
+
+    def __attrs_post_init__(self) -> None:
+        self.visitor.context.on("response", self._answered)
+        self.line = self.visitor.context.new_cdp_session(self.page)
+
+    @property
+    def page(self) -> Page:
+        return self.visitor.page
+
+    def _answered(self, response: Response) -> None:
+        if response.request.method == "PUT" and response.ok:
+            self.stored[response.url] += 1
+
+    def connect(self, *, offline: bool = False, rate: int = RATE) -> None:
+        self.line.send(
+            "Network.emulateNetworkConditions",
+            {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate},
+        )
+
+    def choose(self, film: Path) -> Locator:
+        """The card of the upload, which is on its way."""
+        self.page.get_by_label("Choose files").set_input_files(film)
+        card = self.card(film)
+        expect(card.get_by_role("progressbar", name="Uploading")).to_be_visible()
+        return card
+
+    def card(self, film: Path) -> Locator:
+        return self.page.get_by_role("article", name=film.name)
+
+    def arrived(self, least: int) -> Json:
+        """What the server has of the upload, once that are so many parts."""
+
+        def there() -> Json | None:
+            for upload in self.person.get("/v1/uploads", status="open")["data"]:
+                whole: Json = self.person.get(f"/v1/uploads/{upload['id']}")
+                return whole if len(whole["received"]) >= least else None
+            return None
+
+        return self.visitor.until("parts to arrive", there)
+
+    def whole(self, card: Locator, upload: Json) -> None:
+        """All of it is there, and it can be watched."""
+        expect(card).to_contain_text("Ready to watch", timeout=60_000)
+        assert self.person.get(f"/v1/uploads/{upload['id']}")["status"] == "completed"
+        assert self.person.get(f"/v1/videos/{upload['video_id']}")["duration_s"] == pytest.approx(2, abs=0.1)
+
+
+@pytest.fixture
+def desk(visit: Visit, ada: Person) -> Desk:
+    visitor = visit(ada)
+    desk = Desk(visitor, ada)
+    visitor.open("/studio/upload")
+    desk.connect()
+    return desk
+
+
+def test_an_upload_waits_for_the_network(desk: Desk, films_folder: Path) -> None:
+    """What was stored before the line was cut is not sent again when it is back."""
+    desk.visitor.allow("failed: .*ERR_INTERNET_DISCONNECTED", "console: .*ERR_INTERNET_DISCONNECTED")
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    upload = desk.arrived(1)
+    desk.connect(offline=True)
+    expect(card.get_by_role("status").first).to_have_text("Waiting for the connection")
+    had = {part["number"] for part in desk.arrived(1)["received"]}
+    stored = sum(desk.stored.values())
+    assert 0 < stored <= len(had) < PARTS
+    desk.connect(rate=-1)
+    desk.whole(card, upload)
+    assert sum(desk.stored.values()) == PARTS
+
+
+def test_an_upload_goes_on_after_a_reload(desk: Desk, films_folder: Path) -> None:
+    """By itself, as the browser kept a copy of the file; and sends only what was not stored."""
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    desk.visitor.until("a copy of the file", lambda: desk.page.evaluate(FILES_KEPT))
+    upload = desk.arrived(1)
+    desk.page.reload()
+    desk.connect(rate=-1)
+    had = len(desk.person.get(f"/v1/uploads/{upload['id']}")["received"])
+    desk.stored.clear()
+    desk.whole(card, upload)
+    assert 0 < had < PARTS
+    assert sum(desk.stored.values()) <= PARTS - had
+
+
+def test_a_file_that_the_browser_did_not_keep_is_asked_for(desk: Desk, films_folder: Path) -> None:
+    """Another file is not taken for it."""
+    film, other = films.heavy(films_folder, SIZE_MIB), films.film(films_folder, "other", size="320x180", seconds=2)
+    card = desk.choose(film)
+    desk.visitor.until("a copy of the file", lambda: desk.page.evaluate(FILES_KEPT))
+    upload = desk.arrived(1)
+    desk.page.evaluate(NO_FILE_KEPT)
+    desk.page.reload()
+    desk.connect(rate=-1)
+    again = card.get_by_label("Choose the file again")
+    again.set_input_files(other)
+    expect(card.get_by_role("alert")).to_contain_text(film.name)
+    had = len(desk.person.get(f"/v1/uploads/{upload['id']}")["received"])
+    assert 0 < had < PARTS
+    desk.stored.clear()
+    again.set_input_files(film)
+    desk.whole(card, upload)
+    assert sum(desk.stored.values()) == PARTS - had
+
+
+def test_an_upload_is_paused_and_cancelled(desk: Desk, films_folder: Path) -> None:
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    desk.arrived(1)
+    card.get_by_role("button", name="Pause").click()
+    expect(card.get_by_role("status").first).to_have_text("Paused")
+    card.get_by_role("button", name="Resume").click()
+    expect(card.get_by_role("status").first).to_have_text("Uploading")
+    card.get_by_role("button", name="Cancel upload").click()
+    desk.page.get_by_role("dialog").get_by_role("button", name="Cancel upload").click()
+    expect(card).to_have_count(0)
+    assert desk.person.get("/v1/uploads", status="open")["data"] == []
+
+
+def test_what_is_no_video_is_refused_at_once(desk: Desk, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear reader")
+    desk.page.get_by_label("Choose files").set_input_files(letter)
+    expect(desk.page.get_by_role("alert")).to_contain_text("letter.txt")
+    expect(desk.card(letter)).to_have_count(0)
+    assert desk.person.get("/v1/uploads", status="open")["data"] == []

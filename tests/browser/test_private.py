@@ -77,7 +77,7 @@ def test_a_session_that_ends_in_the_middle_is_renewed_unnoticed(visit: Visit, ad
     ada.post("/v1/dev/clock/advance", {"seconds": 3700})
     fetched = page.evaluate("() => document.querySelector('.player video').buffered.end(0)")
     assert fetched < 80
-    page.evaluate("() => { document.querySelector('.player video').playbackRate = 6 }")
+    page.evaluate("() => { document.querySelector('.player video').playbackRate = 3 }")
     page.wait_for_function(
         "(to) => document.querySelector('.player video').currentTime > to", arg=fetched + 1, timeout=60_000
     )

@@ -20,7 +20,7 @@ export default function Subscriptions() {
         <a href="/subscriptions" aria-current={channels ? undefined : 'page'}>{text.latest}</a>
         <a href="/subscriptions?view=channels" aria-current={channels ? 'page' : undefined}>{text.channels}</a>
       </nav>
-      <SignedIn>{() => (channels ? <Channels /> : <Feed />)}</SignedIn>
+      <SignedIn headed>{() => (channels ? <Channels /> : <Feed />)}</SignedIn>
     </div>
   )
 }

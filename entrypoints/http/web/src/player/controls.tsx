@@ -27,9 +27,11 @@ export function Button({ label, hint, pressed, onClick, class: more = '', childr
 }
 
 export function Controls({ storyboard }: { storyboard: string | null | undefined }) {
-  const { live } = useParts()
+  const { player, live } = useParts()
+  // They stay for who is at them with the keyboard.
+  const seen = (event: FocusEvent) => event.target instanceof Element && event.target.matches(':focus-visible') && player.controls.pause()
   return (
-    <div class="controls">
+    <div class="controls" onFocusIn={seen} onFocusOut={() => player.controls.resume()}>
       <Scrubber storyboard={storyboard} />
       <div class="buttons">
         <PlayButton />

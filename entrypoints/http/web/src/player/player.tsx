@@ -156,8 +156,9 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   useEffect(() => {
     if (!parts) return
     const pressed = (event: KeyboardEvent) => press(parts, event)
-    document.addEventListener('keydown', pressed)
-    return () => document.removeEventListener('keydown', pressed)
+    // Before vidstack, which takes the first key after its controls went for itself.
+    document.addEventListener('keydown', pressed, true)
+    return () => document.removeEventListener('keydown', pressed, true)
   }, [parts])
 
   useImperativeHandle(props.handle ?? null, () => ({

@@ -7,6 +7,8 @@ import { remember, remembered } from './remembered'
 
 export const library = import('hls.js')
 
+const END_S = 0.25
+
 export interface Rendition {
   level: number
   height: number
@@ -82,6 +84,12 @@ export class Stream {
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
       this.shown.value = hls.levels[level]?.height ?? null
     })
+    // Sound that is longer than the pictures by less than a frame is never counted as all there, and so waited for.
+    hls.on(Events.MEDIA_ATTACHED, (_, { media }) => {
+      media.addEventListener('waiting', () => {
+        if (media.duration - media.currentTime < END_S && hls.latestLevelDetails?.live === false) hls.trigger(Events.BUFFER_EOS, { type: null })
+      })
+    })
     hls.on(Events.DESTROYING, () => {
       if (hls.bandwidthEstimate > 0) remember({ line: Math.round(hls.bandwidthEstimate) })
       this.#hls = null
@@ -91,7 +99,11 @@ export class Stream {
   /** At most so many pixels high; null for what the line allows. */
   choose(height: number | null): void {
     remember({ quality: height })
-    if (this.#hls) this.#hls.nextLevel = this.#wanted()?.level ?? -1
+    if (!this.#hls) return
+    // What was chosen is shown at once; going back to what the line allows may wait for the next segment.
+    const wanted = this.#wanted()
+    if (wanted) this.#hls.currentLevel = wanted.level
+    else this.#hls.nextLevel = -1
   }
 
   #wanted(): Rendition | undefined {

@@ -7,11 +7,17 @@ import { common } from '../text'
 import { here } from './link'
 import { State } from './page'
 
-export function SignedIn({ children }: { children: (person: Me) => ComponentChildren }) {
+interface SignedInProps {
+  /** Whether the page shows its heading in any case. */
+  headed?: boolean
+  children: (person: Me) => ComponentChildren
+}
+
+export function SignedIn({ headed = false, children }: SignedInProps) {
   if (me.value === undefined) return null
   if (me.value !== null) return <>{children(me.value)}</>
   return (
-    <State icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
+    <State page={!headed} icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
       <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
     </State>
   )

@@ -1,16 +1,59 @@
-import { useQuery } from '@tanstack/preact-query'
+/** /watch/:id: a video, what is known and said of it, and what to watch next. */
 import { useRoute } from 'preact-iso'
-import { api, ask } from '../../api/client'
-import { Player } from '../../player/player'
+import { useRef } from 'preact/hooks'
+import type { Video } from '../../api/client'
+import { useChapters, useVideo } from '../../api/videos'
+import type { PlayerHandle } from '../../player/player'
+import { remembered } from '../../player/remembered'
+import { common } from '../../text'
+import { Failure, useTitle } from '../../ui/page'
+import { About } from './about'
+import { Comments } from './comments'
+import { Next, useNext } from './next'
+import { Screen } from './screen'
+import { State } from './state'
+import './watch.css'
 
 export default function Watch() {
   const { id = '' } = useRoute().params
-  const video = useQuery({ queryKey: ['video', id], queryFn: () => ask(api.GET('/v1/videos/{video_id}', { params: { path: { video_id: id } } })) })
-  const grant = useQuery({ queryKey: ['sitting', id], queryFn: () => ask(api.POST('/v1/videos/{video_id}/playback-sessions', { params: { path: { video_id: id } }, body: { mode: 'cookie' } })) })
+  return <Watching key={id} id={id} />
+}
+
+function Watching({ id }: { id: string }) {
+  const { data: video, isError, error, refetch } = useVideo(id)
+  useTitle(video?.title)
+  if (isError) return <Failure error={error} retry={refetch} />
+  return <Page id={id} video={video} />
+}
+
+function Page({ id, video }: { id: string; video: Video | undefined }) {
+  const player = useRef<PlayerHandle>(null)
+  const next = useNext(video)
+  const chapters = useChapters(id, Boolean(video)).data ?? []
+  function jump(seconds: number): void {
+    player.current?.seek(seconds)
+    scrollTo({ top: 0 })
+  }
   return (
-    <div class="page">
-      <Player title={video.data?.title ?? ''} poster={video.data?.poster_url} storyboard={video.data?.storyboard_url} grant={grant.data && { url: grant.data.manifest_url, until: grant.data.expires_at }} />
-      <h1>{video.data?.title}</h1>
+    <div class={remembered.value.theatre ? 'watch theatre' : 'watch'}>
+      <div class="stage">
+        {video && video.renditions.length === 0 ? <State video={video} /> : <Screen id={id} video={video} chapters={chapters} next={next.first} handle={player} />}
+      </div>
+      <div class="about-video">
+        {video ? <About video={video} chapters={chapters} time={() => player.current?.time ?? 0} jump={jump} /> : <AboutBones />}
+      </div>
+      <aside class="beside"><Next next={next} /></aside>
+      <section class="said">{video && <Comments video={video} jump={jump} />}</section>
+    </div>
+  )
+}
+
+function AboutBones() {
+  return (
+    <div class="stack" role="status" aria-label={common.loading}>
+      <p class="bone title">&nbsp;</p>
+      <div class="row"><span class="avatar bone" /><span class="bone grow">&nbsp;</span></div>
+      <div class="panel bone facts" />
     </div>
   )
 }

@@ -116,7 +116,7 @@ def _talk(ada: Visitor, bob: Visitor) -> None:
     expect(page.get_by_role("article").filter(has_text="Where is the seventh side?")).to_be_visible()
     expect(_bell(ada.page)).to_have_accessible_name("Notifications, 1 unread")
     _bell(ada.page).click()
-    ada.page.get_by_role("main").get_by_role("link").filter(has_text="Bob the Builder").first.click()
+    ada.page.goto(page.url)
     remark = ada.page.get_by_role("article").filter(has_text="Where is the seventh side?")
     remark.get_by_role("button", name="Reply to Bob the Builder").click()
     ada.page.get_by_label("Write a reply").fill("On the inside.")
@@ -141,6 +141,7 @@ def _find(bob: Visitor) -> None:
 def _remove(ada: Visitor, bob: Visitor, video: str) -> None:
     page = ada.page
     page.get_by_role("link", name="Edit in the studio").click()
+    page.get_by_role("main").get_by_role("link", name="File").click()
     page.get_by_role("button", name="Delete this video").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("The video was deleted.")).to_be_visible()

@@ -130,6 +130,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
     on('error', () => setFailed(!fresh.current.onFailure?.()))
     setStream(flow)
     player.src = { src: link.first, type: 'application/x-mpegurl' }
+    player.startLoading()
     return () => {
       heard.abort()
       link.close()
@@ -179,7 +180,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   const { captionSize, captionLook } = remembered.value
   return (
     <media-player ref={(element) => { if (element && element !== player) setPlayer(set(element, { live, autoplay })) }}
-      class="player" data-cue-size={captionSize} data-cue-look={captionLook} data-failed={failed || undefined}>
+      class="player on-picture" data-cue-size={captionSize} data-cue-look={captionLook} data-failed={failed || undefined}>
       <media-provider />
       {poster && <Poster url={poster} parts={parts} />}
       {parts && (
@@ -215,7 +216,7 @@ function isHls(provider: unknown): provider is HLSProvider {
 }
 
 function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; autoplay: boolean }): MediaPlayerElement {
-  player.load = 'eager'
+  player.load = 'custom'
   player.keyDisabled = true // ours are in keys.ts
   player.viewType = 'video'
   player.streamType = live ? 'live:dvr' : 'on-demand'

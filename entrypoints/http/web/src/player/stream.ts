@@ -80,6 +80,7 @@ export class Stream {
       this.renditions.value = [...best.values()].filter((each) => each.height > 0).sort((a, b) => b.height - a.height)
       const wanted = this.#wanted()
       if (wanted) hls.loadLevel = wanted.level
+      else hls.startLevel = this.#fitting(hls)
     })
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
       this.shown.value = hls.levels[level]?.height ?? null
@@ -104,6 +105,14 @@ export class Stream {
     const wanted = this.#wanted()
     if (wanted) this.#hls.currentLevel = wanted.level
     else this.#hls.nextLevel = -1
+  }
+
+  /** The smallest that fills the box, or what the line allows: the first picture is there soon, and stays. */
+  #fitting(hls: Hls): number {
+    const box = (hls.media?.clientHeight ?? 0) * devicePixelRatio
+    const allowed = hls.levels.flatMap(({ height, bitrate }, level) => (bitrate < remembered.value.line ? [{ level, height }] : []))
+    allowed.sort((a, b) => a.height - b.height)
+    return (allowed.find((each) => each.height >= box) ?? allowed.at(-1))?.level ?? 0
   }
 
   #wanted(): Rendition | undefined {

@@ -20,7 +20,7 @@ export function Captions({ video }: { video: Video }) {
       <section class="panel stack">
         <h2>{text.captionsTitle}</h2>
         {!data ? (
-          error ? <Failure error={error} retry={refetch} /> : <div class="bone row-bone" role="status" aria-label={common.loading} />
+          error ? <Failure error={error} retry={refetch} /> : <div class="bone state-bone" role="status" aria-label={common.loading} />
         ) : data.data.length ? (
           <ul class="stack">
             {data.data.map((each) => (

@@ -71,7 +71,7 @@ function Sender({ channels, channel }: { channels: readonly Channel[]; channel: 
           <span class={most === undefined ? 'unseen' : ''}>· {upload.limit(most ?? 1)}</span>
         </div>
       </section>
-      <div role="alert">
+      <div role="alert" class="refused">
         {refused.map((each) => (
           <div key={each} class="notice wrong">
             <span class="grow">{each}</span>

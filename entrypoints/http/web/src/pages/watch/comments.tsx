@@ -44,7 +44,7 @@ function Held({ video, rights, jump }: { video: Video; rights: Rights; jump: (se
   )
 }
 
-function RemarkBones() {
+export function RemarkBones() {
   return (
     <div class="remarks" role="status" aria-label={common.loading}>
       {Array.from({ length: 3 }, (_, place) => (

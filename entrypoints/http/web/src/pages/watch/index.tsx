@@ -1,6 +1,6 @@
 /** /watch/:id: a video, what is known and said of it, and what to watch next. */
 import { useRoute } from 'preact-iso'
-import { useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Video } from '../../api/client'
 import { useChapters, useVideo } from '../../api/videos'
 import type { PlayerHandle } from '../../player/player'
@@ -8,7 +8,7 @@ import { remembered } from '../../player/remembered'
 import { common } from '../../text'
 import { Failure, useTitle } from '../../ui/page'
 import { About } from './about'
-import { Comments } from './comments'
+import { Comments, RemarkBones } from './comments'
 import { Next, useNext } from './next'
 import { Screen } from './screen'
 import { State } from './state'
@@ -28,7 +28,8 @@ function Watching({ id }: { id: string }) {
 
 function Page({ id, video }: { id: string; video: Video | undefined }) {
   const player = useRef<PlayerHandle>(null)
-  const next = useNext(video)
+  const rest = useRest()
+  const next = useNext(video, rest)
   const chapters = useChapters(id, Boolean(video)).data ?? []
   function jump(seconds: number): void {
     player.current?.seek(seconds)
@@ -43,9 +44,22 @@ function Page({ id, video }: { id: string; video: Video | undefined }) {
         {video ? <About video={video} chapters={chapters} time={() => player.current?.time ?? 0} jump={jump} /> : <AboutBones />}
       </div>
       <aside class="beside"><Next next={next} /></aside>
-      <section class="said">{video && <Comments video={video} jump={jump} />}</section>
+      <section class="said">{video && rest ? <Comments video={video} jump={jump} /> : <RemarkBones />}</section>
     </div>
   )
+}
+
+const SOON_MS = 1_500
+
+/** Whether it is time for what is not the video: once the browser has nothing better to do. */
+function useRest(): boolean {
+  const [rest, setRest] = useState(false)
+  useEffect(() => {
+    if (!('requestIdleCallback' in window)) return setRest(true)
+    const waiting = requestIdleCallback(() => setRest(true), { timeout: SOON_MS })
+    return () => cancelIdleCallback(waiting)
+  }, [])
+  return rest
 }
 
 function AboutBones() {

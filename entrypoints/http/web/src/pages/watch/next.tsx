@@ -14,16 +14,17 @@ export interface Upcoming {
   waits: boolean
 }
 
-export function useNext(video: Video | undefined): Upcoming {
+export function useNext(video: Video | undefined, enabled: boolean): Upcoming {
   const channel = video?.channel.id
   const same = useQuery({
     queryKey: ['videos', 'beside', channel],
     queryFn: () => ask(api.GET('/v1/channels/{channel_id}/videos', { params: { path: { channel_id: channel ?? '' }, query: { limit: 12 } } })),
-    enabled: Boolean(channel),
+    enabled: enabled && Boolean(channel),
   })
   const latest = useQuery({
     queryKey: ['videos', 'beside'],
     queryFn: () => ask(api.GET('/v1/videos', { params: { query: { limit: 24 } } })),
+    enabled,
   })
   const playable = (each: Video) => each.id !== video?.id && each.renditions.length > 0 && each.visibility === 'public'
   const own = (same.data?.data ?? []).filter(playable)

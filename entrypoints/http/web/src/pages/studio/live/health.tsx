@@ -3,8 +3,8 @@ import { Activity, CircleCheck, TriangleAlert } from 'lucide-preact'
 import { useMemo } from 'preact/hooks'
 import type { SessionEvent } from '../../../api/streams'
 import { goLive } from '../../../text'
-import { Plot } from '../../../ui/plot'
 import type { Followed } from './follow'
+import { Plot } from './plot'
 
 const text = goLive.health
 const WELL = 'All is well.'
@@ -41,7 +41,7 @@ export function Measured({ events, lately = false }: { events: readonly SessionE
     const number = (name: string) => found.map(({ detail }) => (typeof detail[name] === 'number' ? detail[name] : null))
     return [found.map((each) => Date.parse(each.at) / 1000), number('bitrate_bps').map((each) => (each === null ? null : each / 1e6)), number('viewers')] as const
   }, [events, lately])
-  if (times.length < 2) return null
+  if (times.length < 2) return lately ? <p class="plot none soft small">{text.soon}</p> : null
   return (
     <Plot label={text.plot} times={times} lines={[
       { label: text.mbits, values: bitrates, color: '--accent-ink', fill: true, write: (value) => value.toFixed(1) },

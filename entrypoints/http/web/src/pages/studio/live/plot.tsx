@@ -1,9 +1,9 @@
 /** Lines over time, drawn by uPlot, which is loaded when there is something to draw. For who does not see them: a label. */
 import { useEffect, useRef } from 'preact/hooks'
 import type uPlot from 'uplot'
-import { clock } from '../text'
-import './plot.css'
-import { theme } from './theme'
+import 'uplot/dist/uPlot.min.css'
+import { clock } from '../../../text'
+import { theme } from '../../../ui/theme'
 
 export interface Line {
   label: string
@@ -22,14 +22,12 @@ interface PlotProps {
   /** Seconds since 1970. */
   times: readonly number[]
   lines: readonly Line[]
-  /** How times are written. */
-  when?: (seconds: number) => string
   height?: number
 }
 
 type Drawing = InstanceType<typeof uPlot>
 
-export function Plot({ label, times, lines, when = clock, height = 160 }: PlotProps) {
+export function Plot({ label, times, lines, height = 160 }: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const drawing = useRef<Drawing | null>(null)
   const data = [times, ...lines.map((each) => each.values)] as uPlot.AlignedData
@@ -47,7 +45,7 @@ export function Plot({ label, times, lines, when = clock, height = 160 }: PlotPr
       const host = box.current
       if (stopped || !host) return
       made?.destroy()
-      drawing.current = made = new Drawn(options(host, lines, height, when), fresh.current, host)
+      drawing.current = made = new Drawn(options(host, lines, height), fresh.current, host)
     }
     const again = () => void draw()
     again()
@@ -69,7 +67,7 @@ export function Plot({ label, times, lines, when = clock, height = 160 }: PlotPr
   return <div class="plot" ref={box} role="img" aria-label={label} />
 }
 
-function options(host: HTMLElement, lines: readonly Line[], height: number, when: (seconds: number) => string): uPlot.Options {
+function options(host: HTMLElement, lines: readonly Line[], height: number): uPlot.Options {
   const color = colors(host)
   const [ink, grid] = [color('--ink-soft'), color('--line')]
   const font = `12px ${getComputedStyle(host).fontFamily}`
@@ -83,12 +81,12 @@ function options(host: HTMLElement, lines: readonly Line[], height: number, when
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, 1e-6)] }, other: { range: (_, __, most) => [0, Math.max(most * 1.3, 4)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 80, values: (_, each) => each.map(when) },
+      { ...axis, grid: { show: false }, space: 80, values: (_, each) => each.map(clock) },
       { ...axis, values: written(first), size: 44, space: 36 },
       ...(other ? [{ ...axis, scale: 'other', side: 1 as const, grid: { show: false }, values: written(other), size: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }] : []),
     ],
     series: [
-      { label: '', value: (_, each) => (each === null ? '' : when(each)) },
+      { label: '', value: (_, each) => (each === null ? '' : clock(each)) },
       ...lines.map((each) => ({
         label: each.label,
         scale: each.other ? 'other' : 'y',

@@ -1,9 +1,10 @@
 /** /watch/:id: a video, what is known and said of it, and what to watch next. */
 import { useRoute } from 'preact-iso'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { useChannel } from '../../api/channels'
 import type { Video } from '../../api/client'
 import { useChapters, useVideo } from '../../api/videos'
-import type { PlayerHandle } from '../../player/player'
+import type { Chapter, PlayerHandle } from '../../player/player'
 import { remembered } from '../../player/remembered'
 import { common } from '../../text'
 import { Failure, useTitle } from '../../ui/page'
@@ -13,6 +14,8 @@ import { Next, useNext } from './next'
 import { Screen } from './screen'
 import { State } from './state'
 import './watch.css'
+
+const NONE: readonly Chapter[] = []
 
 export default function Watch() {
   const { id = '' } = useRoute().params
@@ -30,13 +33,15 @@ function Page({ id, video }: { id: string; video: Video | undefined }) {
   const player = useRef<PlayerHandle>(null)
   const rest = useRest()
   const next = useNext(video, rest)
-  const chapters = useChapters(id, Boolean(video)).data ?? []
+  const { data: chapters = NONE, isPending } = useChapters(id, Boolean(video))
+  const channel = useChannel(video?.channel.id)
+  const known = !isPending && !channel.isPending // how much room it takes: what is below it comes then
   function jump(seconds: number): void {
     player.current?.seek(seconds)
     scrollTo({ top: 0 })
   }
   return (
-    <div class={remembered.value.theatre ? 'watch theatre' : 'watch'}>
+    <div class={`watch ${remembered.value.theatre ? 'theatre' : ''} ${known ? '' : 'unsure'}`}>
       <div class="stage">
         {video && video.renditions.length === 0 ? <State video={video} /> : <Screen id={id} video={video} chapters={chapters} next={next.first} handle={player} />}
       </div>

@@ -20,6 +20,7 @@ from application.ports import (
     UploadStore,
     Users,
     Videos,
+    Viewings,
 )  # fmt: skip
 from application.retry import expect, settled
 from domain.access import Actor
@@ -273,11 +274,12 @@ class CloseChannel:
 
 @frozen
 class ClearChannel:
-    """After a channel closed: remove its videos, streams, pictures, subscriptions and traces in search."""
+    """After a channel closed: remove its videos, streams, pictures, subscriptions, days and traces in search."""
 
     videos: Videos
     streams: Streams
     subscriptions: Subscriptions
+    viewings: Viewings
     media: MediaStore
     search: Search
     now: Now
@@ -299,4 +301,5 @@ class ClearChannel:
                     continue
         while await self.subscriptions.forget(event.channel):
             pass
+        await self.viewings.forget(event.channel)
         await self.media.remove_prefix(f"c/{event.channel}/")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.visitor import KEPT, Visitor
-from tests.journey.server import ROOT, Person, Server
+from tests.journey.server import PASSWORD, ROOT, Person, Server
 
 CHROMIUM = Path("/usr/bin/chromium")
 WEB = ROOT / "entrypoints" / "http" / "web"
@@ -58,6 +58,15 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="package")
+def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The one with people and videos already there."""
+    assert browser.is_connected()
+    data = tmp_path_factory.mktemp("demo") / "data"
+    with Server(data, module="entrypoints.demo", word="The demo is ready").running() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def films_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("films")
 
@@ -77,12 +86,19 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
     """
     visitors: list[Visitor] = []
 
-    def come(person: Person | None = None, *, at: Server = server, width: int = 1280, **options: Any) -> Visitor:
+    def come(
+        person: Person | None = None,
+        *,
+        at: Server = server,
+        width: int = 1280,
+        password: str = PASSWORD,
+        **options: Any,
+    ) -> Visitor:
         size = {"width": width, "height": 844 if width < 500 else 800}
         visitor = Visitor(at, browser.new_context(**{"viewport": size} | options))
         visitors.append(visitor)
         if person is not None:
-            visitor.sign_in(person)
+            visitor.sign_in(person, password)
         return visitor
 
     yield come

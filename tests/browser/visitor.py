@@ -24,6 +24,15 @@ HINT = "hexcast.signed-in"
 # What a page's Content-Security-Policy stopped; the browser says it only to the page itself and to the console.
 _WATCH = "addEventListener('securitypolicyviolation', (event) => console.error('csp', event.violatedDirective, event.blockedURI))"
 
+_STILL = """() => {
+    const waits = document.querySelector('.bone, .spin, [aria-busy=true]')
+    const seen = [...document.images].filter((image) => {
+        const { top, bottom, width } = image.getBoundingClientRect()
+        return width && bottom > 0 && top < innerHeight
+    })
+    return !waits && document.fonts.status === 'loaded' && seen.every((image) => image.complete)
+}"""
+
 
 @define(eq=False, slots=False)  # Playwright hangs something on the owner of each listener
 class Visitor:
@@ -62,12 +71,17 @@ class Visitor:
         expect(self.page.locator("h1")).to_have_count(1)
         return self.page
 
-    def sign_in(self, person: Person) -> None:
+    def sign_in(self, person: Person, password: str = PASSWORD) -> None:
         """As the form does it, for tests about something else. Pages opened from now on are this person's."""
-        body = {"email": person.email, "password": PASSWORD, "session": "cookie"}
+        body = {"email": person.email, "password": password, "session": "cookie"}
         answer = self.context.request.post(f"{self.server.url}/v1/auth/sign-in", data=body)
         assert answer.ok, answer.text()
         self.context.add_init_script(f"localStorage.setItem('{HINT}', '1')")
+
+    def settle(self) -> Page:
+        """The page, once it has all it asked for and is still."""
+        self.page.wait_for_function(_STILL)
+        return self.page
 
     def until(self, what: str, condition: Callable[[], T | None]) -> T:
         """What the condition answers once that is something; the browser goes on meanwhile."""

@@ -29,11 +29,16 @@ def free_port() -> int:
 
 @define
 class Server:
-    """``python -m entrypoints.http.serve`` on a folder; ``kill`` leaves whatever was there at that moment."""
+    """``python -m entrypoints.http.serve`` on a folder; ``kill`` leaves whatever was there at that moment.
+
+    ``module`` names another one that serves, which says so on a line with ``word`` and its address.
+    """
 
     data: Path
     env: dict[str, str] = field(factory=dict)
     port: int = field(factory=free_port)
+    module: str = field(default="entrypoints.http.serve", kw_only=True)
+    word: str = field(default="", kw_only=True)
     clients: list[httpx.Client] = field(factory=list)
     _process: "subprocess.Popen[str] | None" = field(default=None, init=False)
 
@@ -49,7 +54,7 @@ class Server:
             "HEXCAST_LOG_FORMAT": "json", "HEXCAST_TRANSCODE_JOBS": "2",
         }  # fmt: skip
         process = subprocess.Popen(
-            [sys.executable, "-m", "entrypoints.http.serve"], cwd=ROOT, env=os.environ | settings | self.env, text=True,
+            [sys.executable, "-m", self.module], cwd=ROOT, env=os.environ | settings | self.env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._process = process
@@ -57,7 +62,7 @@ class Server:
         said = []
         for line in process.stdout:
             said.append(line)
-            if self.url in line:
+            if self.url in line and self.word in line:
                 # Someone must go on reading, or the server stands still when the pipe is full.
                 threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
                 return self

@@ -1,3 +1,4 @@
+import './ui/leaving'
 import { effect } from '@preact/signals'
 import { QueryClientProvider } from '@tanstack/preact-query'
 import { render } from 'preact'

@@ -26,7 +26,7 @@ export function Pages() {
   const [error, setError] = useState<unknown>(null)
   useEffect(() => setError(null), [path])
   // Code that could not be fetched is not asked for again by the same document.
-  if (error) return <Failure error={error} retry={() => (error instanceof Problem ? setError(null) : location.reload())} />
+  if (error) return <Failure page error={error} retry={() => (error instanceof Problem ? setError(null) : location.reload())} />
   return (
     <ErrorBoundary onError={setError}>
       <Router onRouteChange={arrived} onLoadEnd={arrived}>

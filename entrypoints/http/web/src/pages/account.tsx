@@ -19,7 +19,7 @@ export default function Account() {
   return (
     <div class="page narrow">
       <h1>{text.title}</h1>
-      <SignedIn>{(person) => (
+      <SignedIn headed>{(person) => (
         <div class="stack loose">
           <Profile person={person} />
           <Told />

@@ -4,5 +4,5 @@ import { Failure, useTitle } from '../ui/page'
 
 export default function Missing() {
   useTitle(common.wrong.missingTitle)
-  return <Failure error={new Problem('not_found', '', 404)} />
+  return <Failure page error={new Problem('not_found', '', 404)} />
 }

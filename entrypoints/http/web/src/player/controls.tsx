@@ -5,7 +5,7 @@ import {
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { duration, player as text } from '../text'
-import { toggleFullscreen, toggleMuted, togglePaused, togglePip } from './actions'
+import { toLive, toggleFullscreen, toggleMuted, togglePaused, togglePip } from './actions'
 import { useMedia, useParts } from './context'
 import { Settings } from './settings'
 
@@ -93,7 +93,7 @@ function Live() {
   const late = started && Number.isFinite(behind) && behind > EDGE_S
   return (
     <span class="time">
-      <button type="button" class={late ? 'edge' : 'edge at'} aria-label={late ? text.toLive : text.live} disabled={!late} onClick={() => player.seekToLiveEdge()}>
+      <button type="button" class={late ? 'edge' : 'edge at'} aria-label={late ? text.toLive : text.live} disabled={!late} onClick={() => toLive({ player })}>
         <span class="dot" aria-hidden />{text.live}
       </button>
       {late && <span class="of">{text.behind(duration(behind))}</span>}

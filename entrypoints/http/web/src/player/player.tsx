@@ -2,6 +2,7 @@
 import { CircleAlert, LoaderCircle, Play, VolumeX } from 'lucide-preact'
 import type { ComponentChildren, Ref } from 'preact'
 import { useEffect, useImperativeHandle, useMemo, useRef, useState } from 'preact/hooks'
+import type Hls from 'hls.js'
 import type { HLSProvider } from 'vidstack'
 import { player as text } from '../text'
 import { seek, told, togglePaused } from './actions'
@@ -105,7 +106,10 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (!isHls(provider)) return
       provider.library = () => library
       provider.config = flow.config(startAt, live ? behind : null)
-      provider.onInstance((hls) => flow.attach(hls))
+      provider.onInstance((hls) => {
+        flow.attach(hls)
+        if (live) seekable(player, hls)
+      })
     })
     on('provider-setup', (provider) => {
       const { video } = provider as { video?: HTMLVideoElement }
@@ -199,6 +203,14 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   )
 }
 
+/** What is listed can be seen; vidstack would have all of it lie before the point where one watches. It listens first. */
+function seekable(player: MediaPlayerElement, hls: Hls): void {
+  const { Events } = hls.constructor as typeof Hls
+  hls.once(Events.MANIFEST_LOADING, () => {
+    hls.on(Events.LEVEL_UPDATED, () => player.$state.inferredLiveDVRWindow.set(0))
+  })
+}
+
 function isHls(provider: unknown): provider is HLSProvider {
   return (provider as { type?: string } | null)?.type === 'hls'
 }
@@ -208,6 +220,8 @@ function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; au
   player.keyDisabled = true // ours are in keys.ts
   player.viewType = 'video'
   player.streamType = live ? 'live:dvr' : 'on-demand'
+  player.minLiveDVRWindow = 0 // all that is there can be seen
+  player.liveEdgeTolerance = 2.5
   player.artwork = [] // else the page's own address is asked for a picture
   player.playsInline = true
   player.autoPlay = autoplay

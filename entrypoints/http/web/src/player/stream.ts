@@ -49,6 +49,7 @@ export class Stream {
       manifestLoadPolicy: this.#policy(10_000, 20_000),
       ...(behind !== null && {
         liveSyncDuration: behind,
+        liveDurationInfinity: true, // so that what is gone is known to be
         lowLatencyMode: true, // who fell behind a little is brought back by playing a little faster
         maxLiveSyncPlaybackRate: 1.1,
         backBufferLength: 120,

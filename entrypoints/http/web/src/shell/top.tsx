@@ -51,7 +51,7 @@ function Own({ name }: { name: string }) {
       </Menu>
       <Unread />
       <Menu label={shell.account} icon={<Avatar name={name} size="2rem" />}>
-        <p class="person clip strong who">{name}</p>
+        <p class="person clip strong">{name}</p>
         <a href="/studio/channels"><CircleUserRound aria-hidden />{shell.yourChannel}</a>
         <a href="/account"><Settings aria-hidden />{shell.settings}</a>
         <hr />

@@ -15,15 +15,17 @@ export function useTitle(title: string | undefined): void {
 interface StateProps {
   icon?: ComponentChildren
   title: string
+  /** Whether it is all that the page has, and so its heading. */
+  page?: boolean
   children?: ComponentChildren
 }
 
 /** Where a page or a list has nothing to show: why, and what to do next. */
-export function State({ icon, title, children }: StateProps) {
+export function State({ icon, title, page = false, children }: StateProps) {
   return (
     <div class="state">
       {icon}
-      <h2>{title}</h2>
+      {page ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   )
@@ -43,18 +45,18 @@ export function sentence(text: string): string {
 }
 
 /** An error in the place of what should be here. */
-export function Failure({ error, retry }: { error: unknown; retry?: () => unknown }) {
+export function Failure({ error, retry, page = false }: { error: unknown; retry?: () => unknown; page?: boolean }) {
   const problem = error instanceof Problem ? error : null
   if (problem?.status === 404) {
     return (
-      <State icon={<SearchX aria-hidden />} title={common.wrong.missingTitle}>
+      <State page={page} icon={<SearchX aria-hidden />} title={common.wrong.missingTitle}>
         <p>{common.wrong.missing}</p>
         <a class="button" href="/">{common.wrong.home}</a>
       </State>
     )
   }
   return (
-    <State icon={problem?.code === 'offline' ? <WifiOff aria-hidden /> : <CircleAlert aria-hidden />} title={common.wrong.title}>
+    <State page={page} icon={problem?.code === 'offline' ? <WifiOff aria-hidden /> : <CircleAlert aria-hidden />} title={common.wrong.title}>
       <p role="alert">{said(error)}</p>
       {problem?.status === 401 ? (
         <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>

@@ -7,11 +7,19 @@ import { common } from '../text'
 import { here } from './link'
 import { State } from './page'
 
-export function SignedIn({ children }: { children: (person: Me) => ComponentChildren }) {
-  if (me.value === undefined) return null
+interface SignedInProps {
+  /** Whether the page shows its heading in any case. */
+  headed?: boolean
+  /** What stands there until it is known who it is. */
+  waiting?: ComponentChildren
+  children: (person: Me) => ComponentChildren
+}
+
+export function SignedIn({ headed = false, waiting, children }: SignedInProps) {
+  if (me.value === undefined) return <>{waiting}</>
   if (me.value !== null) return <>{children(me.value)}</>
   return (
-    <State icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
+    <State page={!headed} icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>
       <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>
     </State>
   )

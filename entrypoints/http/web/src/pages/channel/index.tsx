@@ -22,7 +22,7 @@ export default function ChannelPage() {
 function Named({ handle, tab }: { handle: string; tab: Tab }) {
   const { data: channel, isError, error, refetch } = useChannelNamed(handle)
   useTitle(channel && (tab === 'videos' ? channel.name : `${channel.name}: ${text.tabs[tab]}`))
-  if (isError && !channel) return <Failure error={error} retry={refetch} />
+  if (isError && !channel) return <Failure page error={error} retry={refetch} />
   const Part = TABS[tab]
   return (
     <div class="page channel">

@@ -19,7 +19,7 @@ export default function Live() {
   const { data: stream, isPending, error, refetch } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
   useTitle(stream?.title)
   if (isPending) return <Bones />
-  if (!stream) return <div class="page"><Failure error={error} retry={refetch} /></div>
+  if (!stream) return <div class="page"><Failure page error={error} retry={refetch} /></div>
   return <Page key={stream.id} stream={stream} />
 }
 

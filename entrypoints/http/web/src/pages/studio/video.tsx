@@ -33,7 +33,7 @@ export default function VideoEdit({ params }: { params?: Record<string, string> 
           <Tab key={`${id} ${tab}`} video={video} tab={tab} />
         </>
       ) : error ? (
-        <Failure error={error} retry={refetch} />
+        <Failure page error={error} retry={refetch} />
       ) : (
         <div class="stack" role="status" aria-label={common.loading}><div class="bone row-bone" /><div class="bone form-bone" /></div>
       )}

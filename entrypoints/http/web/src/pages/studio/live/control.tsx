@@ -28,7 +28,7 @@ export function Control({ id }: { id: string }) {
   const { data: stream, isPending, error, refetch } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
   useTitle(stream?.title)
   if (isPending) return <Bones />
-  if (!stream) return <div class="page"><Failure error={error} retry={refetch} /></div>
+  if (!stream) return <div class="page"><Failure page error={error} retry={refetch} /></div>
   return <Room key={stream.id} stream={stream} />
 }
 
@@ -136,7 +136,7 @@ function Figures({ stream, followed: { session } }: { stream: Stream; followed: 
       <div><dt>{goLive.viewers}</dt><dd>{compact(session?.viewer_count ?? stream.viewer_count)}</dd></div>
       <div><dt>{goLive.past.peak}</dt><dd>{compact(session?.peak_viewers ?? stream.viewer_count)}</dd></div>
       <div><dt>{goLive.since}</dt><dd>{since ? duration((now - Date.parse(since)) / 1000) : '–'}</dd></div>
-      <div><dt>{goLive.reconnects}</dt><dd>{session ? goLive.connections(session.connections) : '–'}</dd></div>
+      <div><dt>{goLive.reconnects}</dt><dd>{session ? session.connections : '–'}</dd></div>
     </dl>
   )
 }

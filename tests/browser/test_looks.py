@@ -1,0 +1,154 @@
+"""Every page, on a phone and on a desk, by day and by night: whole, within its width, and open to everyone.
+
+The pictures are kept in build/screenshots, to be looked at.
+"""
+
+from io import BytesIO
+
+import httpx
+import pytest
+from attrs import frozen
+from PIL import Image
+from playwright.sync_api import Page
+
+from entrypoints.demo import PASSWORD
+from tests.browser.axe import violations
+from tests.browser.conftest import Visit
+from tests.journey.server import ROOT, Json, Person, Server
+
+PICTURES = ROOT / "build" / "screenshots"
+WIDTHS = {"phone": 360, "desktop": 1280}
+
+ANYONE = {
+    "home": "/",
+    "search-empty": "/search",
+    "search": "/search?q=waves",
+    "search-nothing": "/search?q=xylophone",
+    "watch": "/watch/{video}",
+    "channel": "/@analytical",
+    "channel-about": "/@analytical/about",
+    "channel-live": "/@analytical/live",
+    "live": "/live/{stream}",
+    "sign-in": "/sign-in",
+    "sign-up": "/sign-up",
+    "forgot": "/forgot",
+    "signed-out": "/subscriptions",
+    "missing": "/nothing/here",
+    "gone": "/watch/vid_gone",
+}
+ADA = {
+    "home-ada": "/",
+    "subscriptions": "/subscriptions",
+    "history": "/history",
+    "notifications": "/notifications",
+    "account": "/account",
+    "watch-own": "/watch/{video}",
+    "live-own": "/live/{stream}",
+    "studio": "/studio",
+    "upload": "/studio/upload",
+    "content": "/studio/videos",
+    "video": "/studio/videos/{video}",
+    "video-captions": "/studio/videos/{video}/captions",
+    "video-chapters": "/studio/videos/{video}/chapters",
+    "video-file": "/studio/videos/{video}/file",
+    "video-analytics": "/studio/videos/{video}/analytics",
+    "comments": "/studio/comments",
+    "analytics": "/studio/analytics",
+    "channels": "/studio/channels",
+    "channel-settings": "/studio/channels/{channel}",
+    "go-live": "/studio/live",
+    "control-room": "/studio/live/{stream}",
+}
+NEW = {
+    "subscriptions-empty": "/subscriptions",
+    "history-empty": "/history",
+    "notifications-empty": "/notifications",
+    "studio-new": "/studio",
+    "upload-new": "/studio/upload",
+    "content-new": "/studio/videos",
+    "go-live-new": "/studio/live",
+}
+
+
+@frozen
+class Place:
+    """A page, as one person sees it."""
+
+    name: str
+    path: str
+    who: str
+
+
+PLACES = [
+    Place(name, path, who) for who, pages in (("", ANYONE), ("ada", ADA), ("new", NEW)) for name, path in pages.items()
+]
+
+
+@frozen
+class Cast:
+    """Who looks, and what there is to see."""
+
+    people: dict[str, Person]
+    places: dict[str, str]
+
+
+def signed_in(server: Server, email: str) -> Person:
+    http = httpx.Client(base_url=server.url, timeout=30)
+    server.clients.append(http)
+    tokens: Json = http.post("/v1/auth/sign-in", json={"email": email, "password": PASSWORD}).raise_for_status().json()
+    http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    return Person(http.get("/v1/me").raise_for_status().json()["id"], email, http)
+
+
+@pytest.fixture(scope="module")
+def cast(demo: Server) -> Cast:
+    ada = signed_in(demo, "ada@example.org")
+    body = {"email": "new@example.org", "password": PASSWORD, "handle": "newcomer", "display_name": "Someone New"}
+    ada.post("/v1/auth/sign-up", body)
+    code = ada.get("/v1/dev/mailbox", to="new@example.org")["data"][0]["code"]
+    ada.post("/v1/auth/confirm", {"email": "new@example.org", "code": code})
+    channel = ada.get("/v1/me/channels")["data"][0]["id"]
+    videos = ada.get(f"/v1/channels/{channel}/videos")["data"]
+    video = next(each["id"] for each in videos if "Mandelbrot" in each["title"])
+    stream = ada.post("/v1/streams", {"channel_id": channel, "title": "Numbers, live"})["id"]
+    ada.post(
+        f"/v1/videos/{video}/views",
+        {"session_id": ada.post(f"/v1/videos/{video}/playback-sessions")["id"], "position_s": 7},
+    )
+    people = {"ada": ada, "new": signed_in(demo, "new@example.org")}
+    return Cast(people, {"channel": channel, "video": video, "stream": stream})
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+def test_a_page_is_whole(visit: Visit, demo: Server, cast: Cast, place: Place, width: str) -> None:
+    options = {"at": demo, "password": PASSWORD, "width": WIDTHS[width], "reduced_motion": "reduce"}
+    visitor = visit(cast.people.get(place.who), **options)
+    if place.name in {"missing", "gone"}:
+        visitor.allow("answer: .* 404")
+    visitor.open(place.path.format_map(cast.places))
+    page = visitor.settle()
+    assert "Hexcast" in page.title()
+    found: dict[str, list[str]] = {}
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        assert_drawn(page.screenshot(path=PICTURES / f"{place.name}-{width}-{theme}.png", full_page=True))
+        assert_within_its_width(page)
+        found[theme] = violations(page)
+    assert found == {"light": [], "dark": []}
+
+
+def assert_within_its_width(page: Page) -> None:
+    """Nothing makes one scroll sideways."""
+    wide, seen = page.evaluate("() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide <= seen
+
+
+def assert_drawn(picture: bytes) -> None:
+    """Not one colour, nor nearly so."""
+    with Image.open(BytesIO(picture)) as image:
+        colours = image.convert("RGB").getcolors(1 << 24) or []
+    most = max(count for count, _ in colours)
+    assert len(colours) > 16
+    assert most < 0.995 * sum(count for count, _ in colours)

@@ -4,7 +4,7 @@ import { useLocation } from 'preact-iso'
 import type { Ref } from 'preact'
 import { type Video, Problem } from '../../api/client'
 import { useCaptions } from '../../api/videos'
-import { type Chapter, Player, type PlayerHandle } from '../../player/player'
+import { type Chapter, type MediaPlayerElement, Player, type PlayerHandle } from '../../player/player'
 import { remember, remembered } from '../../player/remembered'
 import { follow, useSitting } from '../../player/sitting'
 import { watch as text } from '../../text'
@@ -17,9 +17,10 @@ interface ScreenProps {
   chapters: readonly Chapter[]
   next: Video | undefined
   handle: Ref<PlayerHandle>
+  onPlayer: (player: MediaPlayerElement) => void
 }
 
-export function Screen({ id, video, chapters, next, handle }: ScreenProps) {
+export function Screen({ id, video, chapters, next, handle, onPlayer }: ScreenProps) {
   const { query, route } = useLocation()
   const { first, now, renew, begin, error } = useSitting(id)
   const captions = useCaptions(id, Boolean(video?.caption_languages.length)).data
@@ -38,7 +39,10 @@ export function Screen({ id, video, chapters, next, handle }: ScreenProps) {
       startAt={asked >= 0 ? asked : first?.resume_at_s}
       theatre={remembered.value.theatre}
       onTheatre={(theatre) => remember({ theatre })}
-      onPlayer={(player) => follow(player, id, now, renew)}
+      onPlayer={(player) => {
+        onPlayer(player)
+        return follow(player, id, now, renew)
+      }}
       handle={handle}
       end={next && (
         <div class="ended">

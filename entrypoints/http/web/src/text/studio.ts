@@ -6,7 +6,6 @@ export const studio = {
   title: 'Studio',
   navigation: 'Studio',
   channel: 'Channel',
-  openAnother: 'Open another channel',
   nav: { dashboard: 'Dashboard', upload: 'Upload', videos: 'Content', comments: 'Comments', analytics: 'Analytics', live: 'Go live', channels: 'Channels' },
   conflict: {
     title: 'Someone else changed this while you were editing.',
@@ -15,7 +14,6 @@ export const studio = {
   },
   unsaved: 'Not saved yet',
   discard: 'Discard',
-  back: 'Back',
 }
 
 export const dashboard = {
@@ -24,14 +22,13 @@ export const dashboard = {
   subscribers: 'Subscribers',
   videos: 'Published videos',
   views: (days: number) => `Views in ${days} days`,
-  hours: (days: number) => `Hours watched in ${days} days`,
+  hours: (days: number) => `Watched in ${days} days`,
   waiting: 'Comments to review',
   waitingMore: (count: number) => `${count}+`,
   latest: 'Latest videos',
   allVideos: 'All content',
   noVideos: 'No videos yet',
   noVideosWhy: 'Upload one, or go live: what you publish shows here with how it does.',
-  working: 'Being processed',
   review: 'Waiting for you',
   reviewAll: 'Review comments',
   nothingWaits: 'No comments wait for you.',
@@ -280,11 +277,10 @@ export const analytics = {
   watched: 'Time watched',
   hours: (seconds: number) => (seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${compact(Math.round(seconds / 360) / 10)} h`),
   average: 'Watched per view',
-  byDay: { views: 'Views by day', watched: 'Hours watched by day' },
+  byDay: { views: 'Views by day', minutes: 'Minutes watched by day', hours: 'Hours watched by day' },
   none: 'Nothing to show yet',
   noneWhy: 'Views are counted once somebody has watched for a while. They show here within a minute.',
   table: 'As a table',
   day: 'Day',
-  hoursColumn: 'Hours',
   plotOf: (what: string, from: string, to: string) => `${what}, ${from} to ${to}. The same numbers are in the table below.`,
 }

@@ -54,7 +54,7 @@ export default defineConfig({
             { name: 'styles', test: /src\/styles\//, priority: 2 },
             { name: 'shared', test: /src\/(api|ui(?!\/rich))\/|src\/text\/(common|search|shell|subscribe|uploading)\.|src\/uploads\/state\.|node_modules\/(preact|preact-iso|@preact|@tanstack|openapi-fetch|lucide-preact)\//, minShareCount: 2, priority: 1 },
             // With what vidstack would fetch once it knows what to play.
-            { name: 'player', test: /src\/player\/|vidstack\/prod\/providers\/vidstack-hls\.js/ },
+            { name: 'player', test: /src\/player\/|vidstack\/prod\/providers\/vidstack-hls\.js/, includeDependenciesRecursively: true },
           ],
         },
       },

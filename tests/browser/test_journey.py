@@ -83,11 +83,15 @@ def _follow(bob: Visitor, video: str) -> None:
     page.goto(video)
     Screen(page).plays()
     page.get_by_role("button", name="Like: 0 people like this", exact=True).click()
-    expect(page.get_by_role("button", name="Like: 1 person likes this", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Like: 1 person likes this", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     page.get_by_role("button", name="Subscribe to Hexagons by Ada").click()
     expect(page.get_by_role("button", name="Subscribed to Hexagons by Ada")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("button", name="Like: 1 person likes this", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Like: 1 person likes this", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     expect(page.get_by_role("button", name="Subscribed to Hexagons by Ada")).to_be_visible()
 
 

@@ -59,8 +59,8 @@ const NO_CHAPTERS: readonly Chapter[] = []
 const NO_CAPTIONS: readonly Caption[] = []
 
 export function Player(props: PlayerProps) {
-  const [attempt, setAttempt] = useState({ number: 0, at: props.startAt ?? 0 })
-  return <Sitting key={attempt.number} {...props} startAt={attempt.at} again={(at) => setAttempt({ number: attempt.number + 1, at })} />
+  const [attempt, setAttempt] = useState<{ number: number; at?: number }>({ number: 0 })
+  return <Sitting key={attempt.number} {...props} startAt={attempt.at ?? props.startAt} again={(at) => setAttempt({ number: attempt.number + 1, at })} />
 }
 
 /** Until playing fails for good: then it begins anew where it was. */

@@ -16,3 +16,4 @@ export { analytics, channelEdit, channels, content, dashboard, review, studio, u
 export { subscribe } from './subscribe'
 export { subscriptions } from './subscriptions'
 export { uploading } from './uploading'
+export { embed } from './embed'

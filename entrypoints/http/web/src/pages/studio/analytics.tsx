@@ -3,7 +3,7 @@ import { ChartColumn } from 'lucide-preact'
 import { keepPreviousData, useQuery } from '@tanstack/preact-query'
 import { useMemo, useState } from 'preact/hooks'
 import { api, ask, type Schemas } from '../../api/client'
-import { analytics as text, common, compact, utcDay as day } from '../../text'
+import { analytics as text, common, compact, duration, utcDay as day } from '../../text'
 import { Failure, State, useTitle } from '../../ui/page'
 import { useMine } from './mine'
 import { NoChannel } from './none'
@@ -60,7 +60,7 @@ function Numbers({ data }: { data: Analytics }) {
       <dl class="tiles" role="status">
         <div class="panel"><dt>{text.views}</dt><dd>{compact(views)}</dd></div>
         <div class="panel"><dt>{text.watched}</dt><dd>{text.hours(watched)}</dd></div>
-        <div class="panel"><dt>{text.average}</dt><dd>{views ? text.hours(watched / views) : '–'}</dd></div>
+        <div class="panel"><dt>{text.average}</dt><dd>{views ? duration(watched / views) : '–'}</dd></div>
       </dl>
       {views || watched ? (
         <>

@@ -1,9 +1,11 @@
 /** /watch/:id: a video, what is known and said of it, and what to watch next. */
 import { useRoute } from 'preact-iso'
+import { Suspense, lazy } from 'preact/compat'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { useChannel } from '../../api/channels'
 import type { Video } from '../../api/client'
 import { useChapters, useVideo } from '../../api/videos'
-import type { PlayerHandle } from '../../player/player'
+import type { Chapter, MediaPlayerElement, PlayerHandle } from '../../player/player'
 import { remembered } from '../../player/remembered'
 import { common } from '../../text'
 import { Failure, useTitle } from '../../ui/page'
@@ -13,6 +15,9 @@ import { Next, useNext } from './next'
 import { Screen } from './screen'
 import { State } from './state'
 import './watch.css'
+
+const Replay = lazy(() => import('./replay'))
+const NONE: readonly Chapter[] = []
 
 export default function Watch() {
   const { id = '' } = useRoute().params
@@ -28,22 +33,28 @@ function Watching({ id }: { id: string }) {
 
 function Page({ id, video }: { id: string; video: Video | undefined }) {
   const player = useRef<PlayerHandle>(null)
+  const [element, setElement] = useState<MediaPlayerElement | null>(null)
   const rest = useRest()
   const next = useNext(video, rest)
-  const chapters = useChapters(id, Boolean(video)).data ?? []
+  const { data: chapters = NONE, isPending } = useChapters(id, Boolean(video))
+  const channel = useChannel(video?.channel.id)
+  const known = !isPending && !channel.isPending // how much room it takes: what is below it comes then
   function jump(seconds: number): void {
     player.current?.seek(seconds)
     scrollTo({ top: 0 })
   }
   return (
-    <div class={remembered.value.theatre ? 'watch theatre' : 'watch'}>
+    <div class={`watch ${remembered.value.theatre ? 'theatre' : ''} ${known ? '' : 'unsure'}`}>
       <div class="stage">
-        {video && video.renditions.length === 0 ? <State video={video} /> : <Screen id={id} video={video} chapters={chapters} next={next.first} handle={player} />}
+        {video && video.renditions.length === 0 ? <State video={video} /> : <Screen id={id} video={video} chapters={chapters} next={next.first} handle={player} onPlayer={setElement} />}
       </div>
       <div class="about-video">
         {video ? <About video={video} chapters={chapters} time={() => player.current?.time ?? 0} jump={jump} /> : <AboutBones />}
       </div>
-      <aside class="beside"><Next next={next} /></aside>
+      <aside class="beside">
+        {video?.stream_session_id && <Suspense fallback={<div class="chat replay" />}><Replay session={video.stream_session_id} player={element} /></Suspense>}
+        <Next next={next} />
+      </aside>
       <section class="said">{video && rest ? <Comments video={video} jump={jump} /> : <RemarkBones />}</section>
     </div>
   )

@@ -33,7 +33,7 @@ export function useNext(video: Video | undefined, enabled: boolean): Upcoming {
   const chosen = [...later, ...own.filter((each) => !later.includes(each))].slice(0, OF_CHANNEL)
   const others = (latest.data?.data ?? []).filter((each) => playable(each) && !chosen.some(({ id }) => id === each.id))
   const videos = [...chosen, ...others].slice(0, SHOWN)
-  return { videos, first: videos[0], waits: latest.isPending || (same.isPending && !video) }
+  return { videos, first: videos[0], waits: latest.isPending || same.isPending }
 }
 
 export function Next({ next }: { next: Upcoming }) {

@@ -23,7 +23,7 @@ from domain.processing import Processing
 from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 
 FORMAT, VERSION = "hexcast-archive", 1
 KINDS: Mapping[str, type[Record]] = {
@@ -40,6 +40,7 @@ KINDS: Mapping[str, type[Record]] = {
     "session": PlaybackSession,
     "watched": Watched,
     "views": Views,
+    "viewing": Viewing,
     "inbox": Box,
     "notification": Notification,
     "event": Waiting,

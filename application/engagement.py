@@ -17,6 +17,7 @@ from application.ports import (
     Subscriptions,
     Users,
     Videos,
+    Viewings,
 )  # fmt: skip
 from application.retry import expect, settled
 from application.videos import VideoCard, VideoCards
@@ -315,12 +316,16 @@ class React:
 
 @frozen
 class ClearEngagement:
-    """After a video is removed: forget what was said and felt about it."""
+    """After a video is removed: forget what was said and felt about it, and how much was watched of it. The days of its
+    channel stay as they were.
+    """
 
     comments: Comments
     reactions: Reactions
+    viewings: Viewings
 
     async def __call__(self, video: VideoId) -> None:
+        await self.viewings.forget(video)
         await self.reactions.forget(video)
         while comments := await self.comments.all_on(video):
             # Before they go themselves: should this stop halfway, they are found again.

@@ -18,7 +18,7 @@ from domain.processing import Processing, ProcessingMoved, TranscodeRequested
 from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 
 T = TypeVar("T")
 
@@ -82,6 +82,7 @@ _NAMES: Mapping[type[Any], Sequence[tuple[str, ...]]] = {
     PlaybackSession: [("id",)],
     Watched: [("user", "video")],
     Views: [("video",)],
+    Viewing: [("subject", "day")],
     Box: [("user",)],
     Notification: [("user", "id")],
     Waiting: [("id",)],

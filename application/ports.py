@@ -8,7 +8,7 @@ same arguments only, and nothing stored later makes a walk over the pages repeat
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -42,7 +42,7 @@ from domain.processing import Processing, ProcessingMoved, Report, TranscodeRequ
 from domain.streams import IngestPoint, Stream, StreamEvent
 from domain.uploads import Part, Upload, UploadAbandoned, UploadCompleted
 from domain.videos import Audience, Video, VideoEvent
-from domain.watching import Grant, PlaybackSession, Watched
+from domain.watching import Grant, PlaybackSession, Viewing, Watched
 
 Event = (
     SignedUp | AccountClosed | ChannelOpened | ChannelEdited | ChannelClosed | UploadCompleted | UploadAbandoned
@@ -922,9 +922,11 @@ class Sessions(Protocol):
     async def get(self, session: SessionId) -> PlaybackSession:
         """Raises NotFound; so do sessions long over."""
 
-    async def save(self, session: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
-        """With where its viewer is, if there is one. The video has one view more, in the same step, when
-        ``counted`` turns True. Raises Stale.
+    async def save(
+        self, session: PlaybackSession, watched: Watched | None = None, gained: Sequence[Viewing] = ()
+    ) -> PlaybackSession:
+        """With where its viewer is, if there is one. In the same step the video has one view more when ``counted`` turns
+        True, and each day has what was ``gained`` on it, of each subject one. Raises Stale.
         """
 
     async def views(self, videos: Sequence[VideoId]) -> Mapping[VideoId, int]:
@@ -941,6 +943,16 @@ class History(Protocol):
 
     async def forget(self, user: UserId, video: VideoId | None = None) -> None:
         """One line, or all of them."""
+
+
+class Viewings(Protocol):
+    """What was watched of each video and each channel, day by day: what the saves of sessions gained. Exact."""
+
+    async def of(self, subject: VideoId | ChannelId, first: date, last: date) -> Sequence[Viewing]:
+        """The days from the first to the last with anything, oldest first."""
+
+    async def forget(self, subject: VideoId | ChannelId) -> None:
+        """All days. Doing it again is a no-op."""
 
 
 # --- notifications -------------------------------------------------------------------------------
@@ -1223,7 +1235,7 @@ class Waiting:
 
 Record = (
     Pepper | User | Account | Channel | Video | Upload | Processing | Comment | Reacted | Subscription
-    | PlaybackSession | Watched | Views | Box | Notification | Waiting | Stream | Timeline | Session | SessionEvent
+    | PlaybackSession | Watched | Views | Viewing | Box | Notification | Waiting | Stream | Timeline | Session | SessionEvent
 )  # fmt: skip
 """One thing that is kept, as it is stored: with its version, and a notification with whether it was read."""
 

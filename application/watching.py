@@ -1,12 +1,13 @@
-"""Watching: leave to play, counting views, where someone was, and handing out the files."""
+"""Watching: leave to play, counting views, where someone was, handing out the files, and how much was watched."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from attrs import evolve, frozen
 
 from application.identity import signed_in
 from application.ports import (
+    Channels,
     Delivery,
     File,
     History,
@@ -21,16 +22,18 @@ from application.ports import (
     Streams,
     Users,
     Videos,
+    Viewings,
 )  # fmt: skip
 from application.retry import settled
 from application.videos import VideoCard, VideoCards
 from domain.access import Actor
+from domain.channels import Task
 from domain.errors import Conflict, Forbidden, NotFound
-from domain.ids import SESSION, SessionId, StreamId, VideoId
+from domain.ids import SESSION, ChannelId, SessionId, StreamId, VideoId
 from domain.media import attempt_prefix
 from domain.streams import Stream, is_live_playlist
 from domain.videos import Audience, Video
-from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Watched
+from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, Period, PlaybackSession, Viewing, Watched
 
 
 @frozen
@@ -66,8 +69,8 @@ class OpenPlayback:
             raise Conflict("there is nothing to play yet", code="not_playable")
         now = self.now()
         session = PlaybackSession(
-            id=SessionId(self.new_id(SESSION)), video=video, viewer=actor.user, audience=card.audience,
-            duration_s=stored.media.duration_s, started_at=now, beat_at=now,
+            id=SessionId(self.new_id(SESSION)), video=video, channel=stored.channel, viewer=actor.user,
+            audience=card.audience, duration_s=stored.media.duration_s, started_at=now, beat_at=now,
         )  # fmt: skip
         manifest = attempt_prefix(video, stored.media.attempt) + stored.media.manifest
         link, until = self._link(stored, session, manifest, mode)
@@ -105,7 +108,7 @@ class Heartbeat:
             if stored.viewer is not None:
                 await signed_in(self.users, actor)  # a token outlives its account, whose history stays forgotten
                 watched = Watched(user=stored.viewer, video=video, position_s=position_s, at=beaten.beat_at)
-            return await self.sessions.save(beaten, watched)
+            return await self.sessions.save(beaten, watched, beaten.gained(stored))
 
         return await settled(step)
 
@@ -176,3 +179,37 @@ class OpenFile:
                 raise NotFound("there is no such stream" if top == "l" else "there is no such video")
             raise Forbidden("this is not shown any more", code="link_void")
         return grant
+
+
+@frozen
+class ShowViewings:
+    """How much was watched, day by day, for those who may edit."""
+
+    videos: Videos
+    channels: Channels
+    viewings: Viewings
+    now: Now
+
+    async def of_video(
+        self, actor: Actor, video: VideoId, first: date | None = None, last: date | None = None
+    ) -> Sequence[Viewing]:
+        """One for every day, oldest first; the last weeks if no days are named.
+
+        Raises NotFound, Unauthenticated, Forbidden, and Invalid (``days_disordered``, ``too_many_days``).
+        """
+        stored = await self.videos.get(video)
+        channel = await self.channels.get(stored.channel)
+        stored.audience(actor, channel)
+        channel.require(actor, Task.EDIT)
+        return await self._filled(video, first, last)
+
+    async def of_channel(
+        self, actor: Actor, channel: ChannelId, first: date | None = None, last: date | None = None
+    ) -> Sequence[Viewing]:
+        """The same of all its videos together, those that were removed since included."""
+        (await self.channels.get(channel)).require(actor, Task.EDIT)
+        return await self._filled(channel, first, last)
+
+    async def _filled(self, subject: VideoId | ChannelId, first: date | None, last: date | None) -> Sequence[Viewing]:
+        period = Period.of(first, last, self.now().date())
+        return period.filled(subject, await self.viewings.of(subject, period.first, period.last))

@@ -27,7 +27,7 @@ from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from adapters.inmemory.container import Memory
 from application.ports import Signal
 from bench.world import BEGINNING, SAID, Size, fill
@@ -53,7 +53,7 @@ def core_on(tables: Tables) -> Core:
         "videos": DynamoVideos(tables, outbox), "uploads": DynamoUploads(tables, outbox),
         "processings": DynamoProcessings(tables, outbox), "comments": DynamoComments(tables, outbox),
         "reactions": DynamoReactions(tables, outbox), "subscriptions": DynamoSubscriptions(tables, outbox),
-        "history": DynamoHistory(tables), "sessions": DynamoSessions(tables, now), "inbox": DynamoInbox(tables, now),
+        "history": DynamoHistory(tables), "viewings": DynamoViewings(tables), "sessions": DynamoSessions(tables, now), "inbox": DynamoInbox(tables, now),
         "search": DynamoSearch(tables), "streams": DynamoStreams(tables, outbox),
         "broadcasts": DynamoBroadcasts(tables, outbox),
     }  # fmt: skip
@@ -167,7 +167,7 @@ _LEAST: Sequence[tuple[str, float, float, str]] = (
     ("like a video", 2, 4, "video, channel and person as of now, and what they thought before"),
     ("subscribe", 2, 8, "channel and person as of now"),
     ("play a video", 5, 1, "the card's counts, and where one was"),
-    ("say where playback is", 2, 6, "the place in the history moves in its index"),
+    ("say where playback is", 2, 10, "the place in the history moves in its index; two days are counted in"),
     ("edit a video's title", 4, 8, "it is shown as a card again; 2 KB in three indices, and two events"),
     ("20 streams that are live", 22.5, 0, "newest of 4 partitions; what is heard of each, as of now, for its viewers"),
     ("hear of a broadcast's health", 3, 7, "the stream by its ingest's name, and what was heard of it, as of now"),

@@ -1,11 +1,12 @@
-"""Watching: what counts as a view, and where someone was."""
+"""Watching: what counts as a view, where someone was, and how much was watched day by day."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 
 from attrs import evolve, frozen
 
 from domain.errors import Invalid
-from domain.ids import SessionId, StreamId, UserId, VideoId
+from domain.ids import ChannelId, SessionId, StreamId, UserId, VideoId
 from domain.videos import Audience
 
 GRANT_LIFE = timedelta(hours=1)
@@ -28,10 +29,13 @@ class Grant:
 
 @frozen(kw_only=True)
 class PlaybackSession:
-    """One sitting in front of one video. ``watched_s`` is time really spent, not the position reached."""
+    """One sitting in front of one video. ``watched_s`` is time really spent, not the position reached. ``channel`` is the
+    video's; None of a sitting that began when days were not counted yet.
+    """
 
     id: SessionId
     video: VideoId
+    channel: ChannelId | None = None
     viewer: UserId | None
     audience: Audience
     duration_s: float
@@ -63,8 +67,66 @@ class PlaybackSession:
             counted=self.counted or enough,
         )
 
+    def gained(self, before: "PlaybackSession") -> Sequence["Viewing"]:
+        """What a beat, which made this of the one before, adds to the day that it came on: of the video and of its channel.
+
+        Each takes off what the ones before it added, rounded as it was then: all of a sitting's together come to the
+        whole of it.
+        """
+        views, watched_ms = self.counted - before.counted, _ms(self.watched_s) - _ms(before.watched_s)
+        if self.channel is None or not (views or watched_ms):
+            return ()
+        day = self.beat_at.date()
+        return [Viewing(each, day, views, watched_ms) for each in (self.video, self.channel)]
+
     def over(self, now: datetime) -> bool:
         return self.started_at + SESSION_LIFE < now
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+@frozen
+class Viewing:
+    """What was watched on one day (UTC) of a video, or of all of a channel's (``subject``)."""
+
+    subject: VideoId | ChannelId
+    day: date
+    views: int = 0
+    watched_ms: int = 0
+
+
+DAYS_SHOWN = 28
+DAYS_MOST = 366
+
+
+@frozen
+class Period:
+    """Days from the first to the last, both included. Raises Invalid."""
+
+    first: date
+    last: date
+
+    def __attrs_post_init__(self) -> None:
+        if self.first > self.last:
+            raise Invalid("the first day comes after the last", code="days_disordered", field="from")
+        if (self.last - self.first).days >= DAYS_MOST:
+            raise Invalid(f"at most {DAYS_MOST} days", code="too_many_days", field="from")
+
+    @classmethod
+    def of(cls, first: date | None, last: date | None, today: date) -> "Period":
+        """Up to today, and ``DAYS_SHOWN`` of them, as far as nothing else is said."""
+        last = last or today
+        if first is None:
+            first = date.fromordinal(max(last.toordinal() - DAYS_SHOWN + 1, 1))
+        return cls(first, last)
+
+    def filled(self, subject: VideoId | ChannelId, known: Iterable[Viewing]) -> Sequence[Viewing]:
+        """One for every day, oldest first: those that are ``known``, and nothing on the others."""
+        by_day = {each.day: each for each in known}
+        days = map(date.fromordinal, range(self.first.toordinal(), self.last.toordinal() + 1))
+        return [by_day.get(day) or Viewing(subject, day) for day in days]
 
 
 @frozen(kw_only=True)

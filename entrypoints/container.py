@@ -138,7 +138,7 @@ from application.videos import (
     ShowVideo,
     VideoCards,
 )  # fmt: skip
-from application.watching import ForgetHistory, Heartbeat, ListHistory, OpenFile, OpenPlayback
+from application.watching import ForgetHistory, Heartbeat, ListHistory, OpenFile, OpenPlayback, ShowViewings
 from entrypoints.settings import Settings
 
 
@@ -177,7 +177,11 @@ class Core(DeclarativeContainer):
 
     # channels
     channel_cards = Singleton(
-        ChannelCards, videos=adapters.videos, subscriptions=adapters.subscriptions, media=adapters.media
+        ChannelCards,
+        videos=adapters.videos,
+        subscriptions=adapters.subscriptions,
+        media=adapters.media,
+        users=adapters.users,
     )
     open_channel = Singleton(
         OpenChannel,
@@ -210,6 +214,7 @@ class Core(DeclarativeContainer):
         videos=adapters.videos,
         streams=adapters.streams,
         subscriptions=adapters.subscriptions,
+        viewings=adapters.viewings,
         media=adapters.media,
         search=adapters.search,
         now=adapters.now,
@@ -341,6 +346,9 @@ class Core(DeclarativeContainer):
     heartbeat = Singleton(Heartbeat, sessions=adapters.sessions, users=adapters.users, now=adapters.now)
     list_history = Singleton(ListHistory, history=adapters.history, videos=adapters.videos, cards=video_cards)
     forget_history = Singleton(ForgetHistory, history=adapters.history)
+    show_viewings = Singleton(
+        ShowViewings, videos=adapters.videos, channels=adapters.channels, viewings=adapters.viewings, now=adapters.now
+    )
     open_file = Singleton(
         OpenFile, videos=adapters.videos, streams=adapters.streams, ingest=adapters.ingest, delivery=adapters.delivery
     )
@@ -366,7 +374,9 @@ class Core(DeclarativeContainer):
         ListComments, seen=seen, channels=adapters.channels, comments=adapters.comments, cards=comment_cards
     )
     react = Singleton(React, seen=seen, users=adapters.users, reactions=adapters.reactions)
-    clear_engagement = Singleton(ClearEngagement, comments=adapters.comments, reactions=adapters.reactions)
+    clear_engagement = Singleton(
+        ClearEngagement, comments=adapters.comments, reactions=adapters.reactions, viewings=adapters.viewings
+    )
     subscribe = Singleton(
         Subscribe,
         channels=adapters.channels,

@@ -20,6 +20,7 @@ const SHAPES = {
     Chapter: "start_s title",
     Playback: "id manifest_url mode expires_at resume_at_s",
     Beat: "position_s watched_s counted",
+    Analytics: "from to data totals.views totals.watch_time_s",
     Comment: "id video_id parent_id author.id author.handle author.display_name author.avatar_url text status pinned"
         + " counts.likes counts.replies viewer created_at edited_at version",
     Subscription: "channel.id notify since",

@@ -68,7 +68,7 @@ from domain.videos import (
     VideoRemoved,
     Visibility,
 )
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -302,6 +302,7 @@ def sessions(draw: st.DrawFn) -> PlaybackSession:
     return PlaybackSession(
         id=draw(session_ids),
         video=draw(video_ids),
+        channel=draw(st.none() | channel_ids),
         viewer=draw(st.none() | user_ids),
         audience=draw(st.sampled_from(Audience)),
         duration_s=duration,
@@ -315,6 +316,14 @@ def sessions(draw: st.DrawFn) -> PlaybackSession:
 
 def watched() -> st.SearchStrategy[Watched]:
     return st.builds(Watched, user=user_ids, video=video_ids, position_s=fractions, at=times)
+
+
+DAYS = [START.date() + timedelta(days=number) for number in range(3)]
+
+
+def viewings() -> st.SearchStrategy[Viewing]:
+    subjects = st.sampled_from([*VIDEO_IDS, *CHANNEL_IDS])
+    return st.builds(Viewing, subjects, st.sampled_from(DAYS), st.integers(0, 2), st.integers(0, 10**6))
 
 
 # --- livestreams ---------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from adapters.inmemory.channels import InMemoryChannels
 from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
@@ -38,7 +38,7 @@ from adapters.inmemory.streams import InMemoryBroadcasts, InMemoryStreams
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
-from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.inmemory.watching import InMemoryHistory, InMemorySessions, InMemoryViewings
 from adapters.listening import InProcessLive
 from adapters.local.channels import SqliteChannels
 from adapters.local.chat import SqliteChatLog
@@ -54,7 +54,7 @@ from adapters.local.streams import SqliteBroadcasts, SqliteStreams
 from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
-from adapters.local.watching import SqliteHistory, SqliteSessions
+from adapters.local.watching import SqliteHistory, SqliteSessions, SqliteViewings
 from adapters.system import Ulids
 from application.ports import (
     Broadcasts,
@@ -78,6 +78,7 @@ from application.ports import (
     Uploads,
     Users,
     Videos,
+    Viewings,
 )  # fmt: skip
 from tests.cloud import direct
 from tests.strategies import START
@@ -197,15 +198,16 @@ def dynamo(build: Callable[[Cloud], P]) -> Opener[P]:
 
 @frozen
 class Watching:
-    """Two ports over the same records: a session's save writes the history."""
+    """Three ports over the same records: a session's save writes the history, and the days."""
 
     sessions: Sessions
     history: History
+    viewings: Viewings
 
 
 def _watching(world: InMemory) -> Watching:
-    history = InMemoryHistory(world.changes)
-    return Watching(InMemorySessions(world.changes, history, world.clock.now), history)
+    history, viewings = InMemoryHistory(world.changes), InMemoryViewings(world.changes)
+    return Watching(InMemorySessions(world.changes, history, viewings, world.clock.now), history, viewings)
 
 
 def _users(world: InMemory) -> Users:
@@ -358,11 +360,21 @@ WATCHING: list[tuple[str, Opener[Watching]]] = [
     ("in_memory", in_memory(_watching)),
     (
         "sqlite",
-        sqlite(lambda world: Watching(SqliteSessions(world.database, world.clock.now), SqliteHistory(world.database))),
+        sqlite(
+            lambda world: Watching(
+                SqliteSessions(world.database, world.clock.now),
+                SqliteHistory(world.database),
+                SqliteViewings(world.database),
+            )
+        ),
     ),
     (
         "dynamo",
-        dynamo(lambda world: Watching(DynamoSessions(world.tables, world.clock.now), DynamoHistory(world.tables))),
+        dynamo(
+            lambda world: Watching(
+                DynamoSessions(world.tables, world.clock.now), DynamoHistory(world.tables), DynamoViewings(world.tables)
+            )
+        ),
     ),
 ]
 COMMENTS: list[tuple[str, Opener[Comments]]] = [

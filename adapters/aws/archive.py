@@ -10,6 +10,7 @@ nobody's password moves, and who comes is another user id here, which is changed
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
 from typing import Protocol
 from zlib import crc32
 
@@ -29,7 +30,7 @@ from adapters.aws.tables import CORE, INBOX, OPS, SOCIAL, TABLES, Operation, Tab
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings, together
 from application.moving import arriving, renamed
 from application.ports import Account, Box, Event, Now, Pepper, Reacted, Record, Views, Waiting
 from domain.broadcasts import Session, SessionEvent, Timeline
@@ -43,7 +44,7 @@ from domain.processing import Processing
 from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 
 PIECE = 500
 """Records that are read before they are written."""
@@ -81,6 +82,7 @@ class DynamoArchive:
     subscriptions: DynamoSubscriptions
     sessions: DynamoSessions
     history: DynamoHistory
+    viewings: DynamoViewings
     inbox: DynamoInbox
     outbox: DynamoOutbox
     streams: DynamoStreams
@@ -99,18 +101,23 @@ class DynamoArchive:
             yield waiting
 
     async def _documents(self, taken: Snapshot) -> AsyncIterator[Record]:
-        """Each item holds one, but of views a part."""
+        """Each item holds one, but of views and of days a part."""
         views: dict[VideoId, int] = defaultdict(int)
+        days: dict[tuple[str, date], Viewing] = {}
         for table, repositories in self._places:
             async for item in taken.items(table):
                 record = next((found for each in repositories if (found := each.kept(item)) is not None), None)
                 if isinstance(record, Views):
                     views[record.video] += record.count
+                elif isinstance(record, Viewing):
+                    days[record.subject, record.day] = together(days.get((record.subject, record.day)), record)
                 elif record is not None:
                     yield record
         for video, count in views.items():
             if count:
                 yield Views(video, count)
+        for viewing in days.values():
+            yield viewing
 
     async def _events(self, taken: Snapshot) -> AsyncIterator[Waiting]:
         async for item in taken.items(OPS):
@@ -123,7 +130,9 @@ class DynamoArchive:
 
     @property
     def _places(self) -> Sequence[tuple[Table, Sequence[_Repository]]]:
-        social = (self.comments, self.reactions, self.subscriptions, self.sessions, self.history, self.broadcasts)
+        social = (
+            self.comments, self.reactions, self.subscriptions, self.sessions, self.history, self.viewings, self.broadcasts,
+        )  # fmt: skip
         core = (self.users, self.channels, self.videos, self.processings, self.streams, self.broadcasts)
         return [(CORE, core), (SOCIAL, social), (OPS, (self.uploads,))]  # fmt: skip
 
@@ -214,6 +223,8 @@ class DynamoArchive:
                 await self.broadcasts.admit(record)
             case Watched():
                 await self.history.admit(record)
+            case Viewing():
+                await self.viewings.admit(record)
             case Box() | Notification():
                 await self.inbox.admit(record)
             case Waiting():
@@ -223,7 +234,7 @@ class DynamoArchive:
 def _counted_by(record: Record) -> str:
     if isinstance(record, Reacted):
         return record.subject
-    names = ("channel", "video", "user", "stream", "id")
+    names = ("channel", "video", "user", "stream", "id", "subject")
     return next(by for name in names if isinstance(by := getattr(record, name, None), str))
 
 

@@ -42,7 +42,7 @@ from adapters.aws.tokens import CognitoKeys
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
@@ -199,6 +199,7 @@ class Aws(DeclarativeContainer):
     reactions = Singleton(DynamoReactions, tables, outbox)
     subscriptions = Singleton(DynamoSubscriptions, tables, outbox)
     history = Singleton(DynamoHistory, tables)
+    viewings = Singleton(DynamoViewings, tables)
     sessions = Singleton(DynamoSessions, tables, now)
     inbox = Singleton(DynamoInbox, tables, now)
     live = Singleton(InProcessLive)
@@ -212,8 +213,8 @@ class Aws(DeclarativeContainer):
     archive = Singleton(
         _archive, tables=tables, store=s3, bucket=settings.provided.raw_bucket, accounts=accounts, users=users,
         channels=channels, videos=videos, uploads=uploads, processings=processings, comments=comments,
-        reactions=reactions, subscriptions=subscriptions, sessions=sessions, history=history, inbox=inbox,
-        streams=streams, broadcasts=broadcasts, outbox=outbox, now=now,
+        reactions=reactions, subscriptions=subscriptions, sessions=sessions, history=history,
+        viewings=viewings, inbox=inbox, streams=streams, broadcasts=broadcasts, outbox=outbox, now=now,
     )  # fmt: skip
 
     door = Singleton(Links, key, public_url, now)

@@ -1,7 +1,9 @@
-"""Playback sessions, views and histories in DynamoDB."""
+"""Playback sessions, views, histories and days in DynamoDB."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from zlib import crc32
 
 from attrs import evolve
 
@@ -22,14 +24,15 @@ from adapters.aws.dynamo import (
     put,
     stamp,
     text,
+    update,
 )
 from adapters.aws.shelves import DOC, VERSION, Shelf, page, tail
 from adapters.aws.tables import G1, SOCIAL, Operation, pattern
 from adapters.rows import text_of, value_of
 from application.ports import Now, Page, Views
 from domain.errors import NotFound, Stale
-from domain.ids import SessionId, UserId, VideoId
-from domain.watching import SESSION_LIFE, PlaybackSession, Watched
+from domain.ids import ChannelId, SessionId, UserId, VideoId
+from domain.watching import SESSION_LIFE, PlaybackSession, Viewing, Watched
 
 FORGOTTEN_AT_ONCE = 10 * BATCH_WRITE_MOST
 _KEPT = SESSION_LIFE + timedelta(hours=1)
@@ -63,6 +66,17 @@ _FORGET_ONE = pattern("forget a line of a history", Operation.WRITE, SOCIAL, *_L
 _FORGET_ALL = pattern(
     "forget a history", Operation.BATCH, SOCIAL, *_LINE, indices=(G1,), items=BATCH_WRITE_MOST, item_bytes=200
 )
+
+DAY_SHARDS = 16
+"""Every beat of whoever watches something of a channel is counted in its day. A sitting keeps to one of so many items, so
+that hundreds of beats a second seldom meet; and so many Queries tell what was watched, however many days that is of.
+"""
+_DAY = "VIEWING#<subject>#<shard>", "<day>"
+_ADD = pattern("count what was watched on a day", Operation.WRITE, SOCIAL, *_DAY, item_bytes=100, transaction=True)
+_DAYS = pattern("what was watched day by day", Operation.QUERY, SOCIAL, *_DAY, items=28, item_bytes=100)
+_FORGET_DAYS = pattern(
+    "forget what was watched day by day", Operation.BATCH, SOCIAL, *_DAY, items=BATCH_WRITE_MOST, item_bytes=100
+)  # fmt: skip
 
 
 class DynamoHistory:
@@ -98,6 +112,46 @@ class DynamoHistory:
             last = key_of(items[-1]).sk
 
 
+class DynamoViewings:
+    """An item a day and shard, so that a range of days is a range of sort keys."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def of(self, subject: VideoId | ChannelId, first: date, last: date) -> Sequence[Viewing]:
+        before = (first - timedelta(days=1)).isoformat() if first > date.min else None
+        asked = [
+            self._tables.query(_DAYS, f"VIEWING#{subject}#{shard}", above=before, below=f"{last}~", limit=None)
+            for shard in range(DAY_SHARDS)
+        ]
+        days: dict[date, Viewing] = {}
+        for item in (item for items in await asyncio.gather(*asked) for item in items):
+            part = _viewing(item)
+            days[part.day] = together(days.get(part.day), part)
+        return [days[day] for day in sorted(days)]
+
+    async def forget(self, subject: VideoId | ChannelId) -> None:
+        for shard in range(DAY_SHARDS):
+            items = await self._tables.query(_DAYS, f"VIEWING#{subject}#{shard}", limit=None)
+            await self._tables.write_many([delete(_FORGET_DAYS, key_of(item)) for item in items])
+
+    def kept(self, item: Item) -> Viewing | None:
+        """What one shard has of a day."""
+        return _viewing(item) if key_of(item).pk.startswith("VIEWING#") else None
+
+    async def admit(self, viewing: Viewing) -> None:
+        """One from an archive. Raises Refused."""
+        counts = {"views": number(viewing.views), "watched_ms": number(viewing.watched_ms)}
+        await self._tables.write(put(_ADD, _day_at(viewing, 0), counts, NEW))
+
+
+def together(so_far: Viewing | None, part: Viewing) -> Viewing:
+    """Two parts of a day."""
+    if so_far is None:
+        return part
+    return evolve(so_far, views=so_far.views + part.views, watched_ms=so_far.watched_ms + part.watched_ms)
+
+
 class DynamoSessions:
     """By id. Those over expire; a session keeps beside the document whether it was counted, for the conditions."""
 
@@ -111,9 +165,12 @@ class DynamoSessions:
             raise NotFound(_SESSIONS.missing)
         return stored
 
-    async def save(self, session: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
+    async def save(
+        self, session: PlaybackSession, watched: Watched | None = None, gained: Sequence[Viewing] = ()
+    ) -> PlaybackSession:
         saved, write = _SESSIONS.saving(session)
         beside = [] if watched is None else [_watching(watched)]
+        beside += [_adding(session.id, viewing) for viewing in gained]
         if not session.counted:
             await _SESSIONS.written(self._tables, write, *beside)
         elif session.version == 0 or not await self._saved_again(session, write, beside):
@@ -171,3 +228,20 @@ def _watching(watched: Watched) -> Write:
 
 def _line(item: Item) -> Watched:
     return value_of(item[DOC]["S"], Watched)
+
+
+def _day_at(viewing: Viewing, shard: int) -> Key:
+    return Key(f"VIEWING#{viewing.subject}#{shard}", viewing.day.isoformat())
+
+
+def _adding(session: SessionId, viewing: Viewing) -> Write:
+    return update(
+        _ADD, _day_at(viewing, crc32(session.encode()) % DAY_SHARDS), "ADD #views :views, #watched_ms :watched_ms",
+        views=number(viewing.views), watched_ms=number(viewing.watched_ms),
+    )  # fmt: skip
+
+
+def _viewing(item: Item) -> Viewing:
+    key = key_of(item)
+    subject = VideoId(key.pk.removeprefix("VIEWING#").rpartition("#")[0])
+    return Viewing(subject, date.fromisoformat(key.sk), int(item["views"]["N"]), int(item["watched_ms"]["N"]))

@@ -12,7 +12,7 @@ from adapters.inmemory.streams import InMemoryBroadcasts, InMemoryStreams
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
-from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.inmemory.watching import InMemoryHistory, InMemorySessions, InMemoryViewings
 from application.moving import arriving, names
 from application.ports import Account, Box, Now, Pepper, Reacted, Record, Views, Waiting
 from domain.broadcasts import Session, SessionEvent, Timeline
@@ -25,7 +25,7 @@ from domain.processing import Processing
 from domain.streams import Stream
 from domain.uploads import Upload
 from domain.videos import Video
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 
 
 class InMemoryArchive:
@@ -35,12 +35,13 @@ class InMemoryArchive:
         self, *, accounts: InMemoryAccounts, users: InMemoryUsers, channels: InMemoryChannels, videos: InMemoryVideos,
         uploads: InMemoryUploads, processings: InMemoryProcessings, comments: InMemoryComments,
         reactions: InMemoryReactions, subscriptions: InMemorySubscriptions, sessions: InMemorySessions,
-        history: InMemoryHistory, inbox: InMemoryInbox, outbox: InMemoryOutbox, streams: InMemoryStreams,
-        broadcasts: InMemoryBroadcasts, now: Now,
+        history: InMemoryHistory, viewings: InMemoryViewings, inbox: InMemoryInbox, outbox: InMemoryOutbox,
+        streams: InMemoryStreams, broadcasts: InMemoryBroadcasts, now: Now,
     ) -> None:  # fmt: skip
         self._accounts, self._users, self._channels, self._videos = accounts, users, channels, videos
         self._uploads, self._processings, self._comments, self._reactions = uploads, processings, comments, reactions
         self._subscriptions, self._sessions, self._history = subscriptions, sessions, history
+        self._viewings = viewings
         self._inbox, self._outbox, self._streams, self._broadcasts, self._now = inbox, outbox, streams, broadcasts, now
 
     async def dump(self) -> AsyncIterator[Record]:
@@ -67,8 +68,8 @@ class InMemoryArchive:
         yield from self._accounts.kept()
         for repository in (
             self._users, self._channels, self._videos, self._uploads, self._processings, self._comments,
-            self._reactions, self._subscriptions, self._sessions, self._history, self._inbox, self._outbox,
-            self._streams, self._broadcasts,
+            self._reactions, self._subscriptions, self._sessions, self._history, self._viewings, self._inbox,
+            self._outbox, self._streams, self._broadcasts,
         ):  # fmt: skip
             yield from repository.kept()
 
@@ -96,6 +97,8 @@ class InMemoryArchive:
                 self._sessions.admit(record)
             case Watched():
                 self._history.put(record)
+            case Viewing():
+                self._viewings.add(record)
             case Box() | Notification():
                 self._inbox.admit(record)
             case Waiting():

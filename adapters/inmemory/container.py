@@ -27,7 +27,7 @@ from adapters.inmemory.transcode import InMemoryTranscoder
 from adapters.inmemory.uploads import InMemoryUploads
 from adapters.inmemory.users import InMemoryUsers
 from adapters.inmemory.videos import InMemoryVideos
-from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.inmemory.watching import InMemoryHistory, InMemorySessions, InMemoryViewings
 from adapters.links import Links
 from adapters.listening import InProcessLive
 from adapters.system import Clock, Ulids
@@ -131,7 +131,8 @@ class Memory(DeclarativeContainer):
     reactions = Singleton(InMemoryReactions, outbox, changes)
     subscriptions = Singleton(InMemorySubscriptions, outbox, changes)
     history = Singleton(InMemoryHistory, changes)
-    sessions = Singleton(InMemorySessions, changes, history, now)
+    viewings = Singleton(InMemoryViewings, changes)
+    sessions = Singleton(InMemorySessions, changes, history, viewings, now)
     inbox = Singleton(InMemoryInbox, changes)
     live = Singleton(InProcessLive)
     search = Singleton(FtsSearch, changes)
@@ -156,6 +157,7 @@ class Memory(DeclarativeContainer):
         subscriptions=subscriptions,
         sessions=sessions,
         history=history,
+        viewings=viewings,
         inbox=inbox,
         outbox=outbox,
         streams=streams,

@@ -1,9 +1,10 @@
-"""Playback sessions, views and histories in memory."""
+"""Playback sessions, views, histories and days in memory."""
 
 import heapq
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
+from attrs import evolve
 from sortedcontainers import SortedList
 
 from adapters.cursors import Key
@@ -12,8 +13,8 @@ from adapters.inmemory.paging import page
 from adapters.versions import next_version
 from application.ports import Now, Page, Views
 from domain.errors import NotFound, Stale
-from domain.ids import SessionId, UserId, VideoId
-from domain.watching import PlaybackSession, Watched
+from domain.ids import ChannelId, SessionId, UserId, VideoId
+from domain.watching import PlaybackSession, Viewing, Watched
 
 
 class InMemoryHistory:
@@ -64,12 +65,41 @@ def _key(watched: Watched) -> Key:
     return watched.user, watched.at, watched.video
 
 
+class InMemoryViewings:
+    """Each subject's by day."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._days: dict[str, dict[date, Viewing]] = {}
+
+    async def of(self, subject: VideoId | ChannelId, first: date, last: date) -> Sequence[Viewing]:
+        days = self._days.get(subject, {})
+        return [days[day] for day in sorted(days) if first <= day <= last]
+
+    async def forget(self, subject: VideoId | ChannelId) -> None:
+        if self._days.pop(subject, None) is not None:
+            self._changes.note()
+
+    def add(self, viewing: Viewing) -> None:
+        """To what its day has; the caller stores the session in the same step."""
+        days = self._days.setdefault(viewing.subject, {})
+        so_far = days.get(viewing.day, Viewing(viewing.subject, viewing.day))
+        views, watched_ms = so_far.views + viewing.views, so_far.watched_ms + viewing.watched_ms
+        days[viewing.day] = evolve(so_far, views=views, watched_ms=watched_ms)
+        self._changes.note()
+
+    def kept(self) -> Sequence[Viewing]:
+        """All of them, for an archive."""
+        return [viewing for days in self._days.values() for viewing in days.values()]
+
+
 class InMemorySessions:
     """By id. Those over are dropped as others are saved, the earliest first."""
 
-    def __init__(self, changes: Changes, history: InMemoryHistory, now: Now) -> None:
+    def __init__(self, changes: Changes, history: InMemoryHistory, viewings: InMemoryViewings, now: Now) -> None:
         self._changes = changes
         self._history = history
+        self._viewings = viewings
         self._now = now
         self._sessions: dict[SessionId, PlaybackSession] = {}
         self._started: list[tuple[datetime, SessionId]] = []
@@ -81,7 +111,9 @@ class InMemorySessions:
             raise NotFound("there is no such session, or it is over")
         return stored
 
-    async def save(self, session: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
+    async def save(
+        self, session: PlaybackSession, watched: Watched | None = None, gained: Sequence[Viewing] = ()
+    ) -> PlaybackSession:
         self._drop_those_over()
         stored = self._sessions.get(session.id)
         if session.version != (stored.version if stored else 0):
@@ -94,6 +126,8 @@ class InMemorySessions:
             self._views[saved.video] = self._views.get(saved.video, 0) + 1
         if watched is not None:
             self._history.put(watched)
+        for viewing in gained:
+            self._viewings.add(viewing)
         self._changes.note()
         return saved
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import date
 from itertools import islice
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from domain.engagement import Comment, Notify, Reaction, Subscription
 from domain.errors import Conflict, Invalid
 from domain.ids import ChannelId, EventId, UserId, VideoId
 from domain.notifications import Notification, Settings
-from domain.watching import Watched
+from domain.watching import Viewing, Watched
 
 PIECE = 500
 """Records that are read or written at once."""
@@ -68,6 +69,10 @@ _READINGS = (
     ),
     _Reading("SELECT video, count FROM view_count", lambda row: Views(VideoId(row[0]), row[1])),
     _Reading(
+        "SELECT subject, day, views, watched_ms FROM viewing",
+        lambda row: Viewing(VideoId(row[0]), date.fromisoformat(row[1]), row[2], row[3]),
+    ),
+    _Reading(
         "SELECT user, video, position_s, at FROM watched",
         lambda row: Watched(user=UserId(row[0]), video=VideoId(row[1]), position_s=row[2], at=moment(row[3])),
     ),
@@ -86,7 +91,7 @@ _FULL = tuple(
     f"SELECT 1 FROM {table} LIMIT 1"
     for table in (
         "account", "user", "channel", "video", "upload", "processing", "comment", "reaction", "subscription",
-        "session", "view_count", "watched", "inbox", "notification", "event", "stream", "timeline", "stream_session",
+        "session", "view_count", "viewing", "watched", "inbox", "notification", "event", "stream", "timeline", "stream_session",
         "happening",
     )
 )  # fmt: skip
@@ -205,6 +210,10 @@ def _insert_line(transaction: Transaction, record: Record) -> None:
             transaction.run(statement, (record.user, record.channel, record.notify.value, micros(record.since)))
         case Views():
             transaction.run("INSERT INTO view_count (video, count) VALUES (?, ?)", (record.video, record.count))
+        case Viewing():
+            statement = "INSERT INTO viewing (subject, day, views, watched_ms) VALUES (?, ?, ?, ?)"
+            day = record.day.isoformat()
+            transaction.run(statement, (record.subject, day, record.views, record.watched_ms))
         case Watched():
             statement = "INSERT INTO watched (user, video, position_s, at) VALUES (?, ?, ?, ?)"
             transaction.run(statement, (record.user, record.video, record.position_s, micros(record.at)))

@@ -83,6 +83,7 @@ class Audit:
             _noted(connection, "placed", MISPLACED, "this comment stands on its video, or should not"),
             _tags(connection),
             _views(connection),
+            _viewings(connection),
             *(_rows(connection, table) for table in TABLES.values()),
             _memberships(connection),
             _events(connection),
@@ -164,6 +165,20 @@ def _tags(connection: apsw.Connection) -> Iterator[Finding]:
 def _views(connection: apsw.Connection) -> Iterator[Finding]:
     for video, count in connection.execute("SELECT video, count FROM view_count WHERE count < 0"):
         yield Finding("view_count", str(video), f"{count} is no number of views")
+
+
+def _viewings(connection: apsw.Connection) -> Iterator[Finding]:
+    """Days hold what sessions gained that are gone: of that there is only left that a channel's has all of its videos'."""
+    for subject, day in connection.execute("SELECT subject, day FROM viewing WHERE views < 0 OR watched_ms < 0"):
+        yield Finding("viewing", str(subject), f"{day} has less than nothing")
+    short = (
+        "SELECT video.channel, one.day FROM viewing AS one JOIN video ON video.id = one.subject"
+        " LEFT JOIN viewing AS whole ON whole.subject = video.channel AND whole.day = one.day"
+        " GROUP BY video.channel, one.day HAVING sum(one.views) > ifnull(whole.views, 0)"
+        " OR sum(one.watched_ms) > ifnull(whole.watched_ms, 0)"
+    )
+    for channel, day in connection.execute(short):
+        yield Finding("viewing", str(channel), f"{day} has less than its videos have together")
 
 
 # --- rows and what is in them

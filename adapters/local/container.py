@@ -45,7 +45,7 @@ from adapters.local.told import SqliteReports, SqliteSignals
 from adapters.local.uploads import SqliteUploads
 from adapters.local.users import SqliteUsers
 from adapters.local.videos import SqliteVideos
-from adapters.local.watching import SqliteHistory, SqliteSessions
+from adapters.local.watching import SqliteHistory, SqliteSessions, SqliteViewings
 from adapters.system import AHEAD_MOST, Clock, Ulids, ticks
 from adapters.system import secret as fresh_key
 from application.ports import Origins
@@ -232,6 +232,7 @@ class Local(DeclarativeContainer):
     reactions = Singleton(SqliteReactions, database, outbox)
     subscriptions = Singleton(SqliteSubscriptions, database, outbox)
     history = Singleton(SqliteHistory, database)
+    viewings = Singleton(SqliteViewings, database)
     sessions = Singleton(SqliteSessions, database, now)
     inbox = Singleton(SqliteInbox, database)
     live = Singleton(SqliteLive, database, now, shared=shared)

@@ -273,5 +273,12 @@ CREATE TABLE signal (
 CREATE INDEX signal_given ON signal (given_until, n);
 """
 
-MIGRATIONS = (_1, _2, _3, _4)
+_5 = """
+CREATE TABLE viewing (  -- what was watched of a video, or of all of a channel's, on a day (UTC)
+    subject TEXT NOT NULL, day TEXT NOT NULL, views INTEGER NOT NULL, watched_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, day)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_1, _2, _3, _4, _5)
 """Step n leads from schema n to n + 1; the file knows its own (``user_version``)."""

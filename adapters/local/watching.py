@@ -1,14 +1,15 @@
-"""Playback sessions, views and histories on this machine."""
+"""Playback sessions, views, histories and days on this machine."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from adapters.local.counts import Counts
 from adapters.local.database import Database, Row, Transaction, micros, moment, sql
 from adapters.local.shelves import LAST, Shelf, as_list, by_time, page, start
 from application.ports import Now, Page
 from domain.errors import NotFound
-from domain.ids import SessionId, UserId, VideoId
-from domain.watching import SESSION_LIFE, PlaybackSession, Watched
+from domain.ids import ChannelId, SessionId, UserId, VideoId
+from domain.watching import SESSION_LIFE, PlaybackSession, Viewing, Watched
 
 DROPPED_MOST = 20
 """Sessions that go as one is saved. One that comes for each that goes would do; a flood is worn away bit by bit."""
@@ -34,6 +35,13 @@ _LATEST = sql(
 _FORGET_ONE = sql("DELETE FROM watched WHERE user = ? AND video = ?")
 _FORGET_ALL = sql("DELETE FROM watched WHERE user = ?")
 
+_ADD = sql(
+    "INSERT INTO viewing (subject, day, views, watched_ms) VALUES (?, ?, ?, ?) ON CONFLICT (subject, day) "
+    "DO UPDATE SET views = views + excluded.views, watched_ms = watched_ms + excluded.watched_ms"
+)
+_DAYS = sql("SELECT day, views, watched_ms FROM viewing WHERE subject = ? AND day BETWEEN ? AND ? ORDER BY day")
+_FORGET_DAYS = sql("DELETE FROM viewing WHERE subject = ?")
+
 
 class SqliteHistory:
     def __init__(self, database: Database) -> None:
@@ -52,6 +60,20 @@ class SqliteHistory:
         await self._database.write(lambda transaction: transaction.run(statement, values))
 
 
+class SqliteViewings:
+    """Days as texts (``2026-11-30``), which sort as they do."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, subject: VideoId | ChannelId, first: date, last: date) -> Sequence[Viewing]:
+        rows = self._database.rows(_DAYS, (subject, first.isoformat(), last.isoformat()))
+        return [Viewing(subject, date.fromisoformat(day), views, watched_ms) for day, views, watched_ms in rows]
+
+    async def forget(self, subject: VideoId | ChannelId) -> None:
+        await self._database.write(lambda transaction: transaction.run(_FORGET_DAYS, (subject,)))
+
+
 class SqliteSessions:
     """By id. Those over are dropped as others are saved, the earliest first, ``DROPPED_MOST`` at a time."""
 
@@ -65,7 +87,9 @@ class SqliteSessions:
             raise NotFound(_SESSIONS.missing)
         return stored
 
-    async def save(self, session: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
+    async def save(
+        self, session: PlaybackSession, watched: Watched | None = None, gained: Sequence[Viewing] = ()
+    ) -> PlaybackSession:
         over = micros(self._now() - SESSION_LIFE)
 
         def work(transaction: Transaction) -> PlaybackSession:
@@ -75,6 +99,8 @@ class SqliteSessions:
                 _VIEWS.add(transaction, session.video, 1)
             if watched is not None:
                 transaction.run(_WATCH, (watched.user, watched.video, watched.position_s, micros(watched.at)))
+            for each in gained:
+                transaction.run(_ADD, (each.subject, each.day.isoformat(), each.views, each.watched_ms))
             return saved.value
 
         return await self._database.write(work)

@@ -38,14 +38,14 @@ from entrypoints.http.streams import StreamController, simulation
 from entrypoints.http.subscriptions import SubscriptionController
 from entrypoints.http.uploads import UploadController
 from entrypoints.http.videos import BlockController, CaptionController, ProcessingController, VideoController
-from entrypoints.http.watching import WatchingController
+from entrypoints.http.watching import AnalyticsController, WatchingController
 from entrypoints.metrics import Metrics
 
 CONTROLLERS: Sequence[type[Controller]] = (
     AuthController, MeController, ChannelController, MyChannelsController, UploadController, VideoController,
-    CaptionController, ProcessingController, BlockController, WatchingController, HistoryController,
-    EngagementController, SubscriptionController, NotificationController, DiscoveryController, StreamController,
-    ChatController,
+    CaptionController, ProcessingController, BlockController, WatchingController, AnalyticsController,
+    HistoryController, EngagementController, SubscriptionController, NotificationController, DiscoveryController,
+    StreamController, ChatController,
 )  # fmt: skip
 """What is served under /v1."""
 

@@ -33,6 +33,7 @@ _TAGS = (
     Tag("notifications", "What happened, told to whom it concerns"),
     Tag("discovery", "Search, feeds and players for other pages"),
     Tag("history", "What one watched"),
+    Tag("analytics", "How much was watched, day by day"),
     Tag("meta", "What the process says of itself"),
     Tag("dev", "Tools of the offline profiles"),
 )

@@ -143,7 +143,8 @@ def page_at(path: str) -> Page | None:
 def policy(public_url: str, origins: Origins, ancestors: Sequence[str] = ()) -> bytes:
     """What a page may load and ask for, and who may show it in theirs: nobody unless ``ancestors`` says so.
 
-    Our own address is named beside ``'self'``, as links of ours begin with it, whatever the page's address is.
+    Our own address is named beside ``'self'``, as links of ours begin with it, whatever the page's address is. The
+    ``data:`` of media is an empty file, which hls.js gives to the tracks it makes.
     """
     own = urlsplit(public_url)
     here = f"{own.scheme}://{own.netloc}"
@@ -153,7 +154,7 @@ def policy(public_url: str, origins: Origins, ancestors: Sequence[str] = ()) -> 
     return "; ".join(
         [
             "default-src 'none'", "script-src 'self'", "style-src 'self'", "font-src 'self'",
-            f"img-src {shown} data: blob:", f"media-src {shown} blob:", f"connect-src {asked}",
+            f"img-src {shown} data: blob:", f"media-src {shown} data: blob:", f"connect-src {asked}",
             "worker-src 'self' blob:", "manifest-src 'self'", "object-src 'none'", "base-uri 'none'",
             "form-action 'self'", f"frame-ancestors {' '.join(ancestors) or NOBODY}",
         ]

@@ -5,9 +5,9 @@ UTC, which the encoder writes with a Z.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from application.channels import ChannelCard
 from application.ports import LinkMode, Ticket, Tokens
@@ -22,7 +22,7 @@ from domain.media import Rendition
 from domain.processing import Entry, Failure, State
 from domain.uploads import Method, Part, Status, Upload
 from domain.videos import Audience, Caption, Chapter, Video, Visibility
-from domain.watching import PlaybackSession
+from domain.watching import PlaybackSession, Viewing
 
 NO_STORE: Mapping[str, str] = {"cache-control": "no-store"}
 
@@ -105,8 +105,16 @@ class CommentPolicyView(Struct, gc=False):
 
 
 class MemberView(Struct, gc=False):
+    """Someone who helps. Handle and name are null once their account is closed."""
+
     user_id: str
     role: Member
+    handle: str | None
+    display_name: str | None
+
+    @classmethod
+    def of(cls, id_: str, role: Member, user: User | None) -> "MemberView":
+        return cls(id_, role, user.handle if user else None, user.display_name if user else None)
 
 
 class ChannelView(Struct, gc=False):
@@ -142,7 +150,9 @@ class ChannelView(Struct, gc=False):
             _channel_viewer(card) if card.signed_in else None,
             channel.comments.enabled,
             CommentPolicyView.of(channel.comments) if card.role else None,
-            [MemberView(user, role) for user, role in channel.members.items()] if card.role else None,
+            [MemberView.of(id_, role, card.helpers.get(id_)) for id_, role in channel.members.items()]
+            if card.role
+            else None,
             channel.created_at,
             channel.version,
         )
@@ -477,3 +487,42 @@ class BeatView(Struct, gc=False):
     @classmethod
     def of(cls, session: PlaybackSession) -> "BeatView":
         return cls(session.position_s, session.watched_s, session.counted)
+
+
+# --- analytics -----------------------------------------------------------------------------------
+
+
+class Totals(Struct, gc=False):
+    views: int
+    watch_time_s: float
+
+    @classmethod
+    def of(cls, viewings: Sequence[Viewing]) -> "Totals":
+        return cls(sum(each.views for each in viewings), sum(each.watched_ms for each in viewings) / 1000)
+
+
+class DayView(Struct, gc=False):
+    """What was watched on one day."""
+
+    day: date
+    views: int
+    watch_time_s: float
+
+    @classmethod
+    def of(cls, viewing: Viewing) -> "DayView":
+        return cls(viewing.day, viewing.views, viewing.watched_ms / 1000)
+
+
+class AnalyticsView(Struct, gc=False):
+    """What was watched day by day: of every day from the first to the last, oldest first, and of all together."""
+
+    first: date = field(name="from")
+    last: date = field(name="to")
+    data: Sequence[DayView]
+    totals: Totals
+
+    @classmethod
+    def of(cls, viewings: Sequence[Viewing]) -> "AnalyticsView":
+        """Of one for every day."""
+        days = [DayView.of(each) for each in viewings]
+        return cls(days[0].day, days[-1].day, days, Totals.of(viewings))

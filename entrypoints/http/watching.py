@@ -1,21 +1,27 @@
-"""Watching over HTTP: leave to play, and heartbeats."""
+"""Watching over HTTP: leave to play, heartbeats, and how much was watched."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Literal
 
-from litestar import Controller, Response, post
+from litestar import Controller, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from application.ports import Link, LinkMode
-from application.watching import Heartbeat, OpenPlayback
+from application.watching import Heartbeat, OpenPlayback, ShowViewings
 from domain.access import Actor
-from domain.errors import Conflict, Invalid, NotFound
-from domain.ids import SessionId, VideoId
+from domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from domain.ids import ChannelId, SessionId, VideoId
 from entrypoints.http.requests import problems
-from entrypoints.http.views import NO_STORE, BeatView, PlaybackView
+from entrypoints.http.views import NO_STORE, AnalyticsView, BeatView, PlaybackView
+
+_First = Annotated[
+    date | None, QueryParameter(name="from", description="The first day; four weeks before the last if left out.")
+]
+_Last = Annotated[date | None, QueryParameter(name="to", description="The last day; today if left out.")]
 
 
 class Wish(Struct, frozen=True):
@@ -79,3 +85,43 @@ class WatchingController(Controller):
         shorter video.
         """
         return BeatView.of(await heartbeat(actor, video_id, data.playback_session_id, data.position_s))
+
+
+class AnalyticsController(Controller):
+    tags = ("analytics",)
+
+    @get(
+        "/videos/{video_id:str}/analytics",
+        operation_id="getVideoAnalytics",
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid),
+    )
+    async def of_video(
+        self,
+        video_id: FromPath[VideoId],
+        actor: NamedDependency[Actor],
+        show_viewings: NamedDependency[ShowViewings],
+        first: _First = None,
+        last: _Last = None,
+    ) -> AnalyticsView:
+        """How often and for how long a video was watched, day by day, for owners and editors of its channel.
+
+        Days are those of UTC, and at most 366. What is watched counts as it is watched.
+        Problems: ``days_disordered``, ``too_many_days``.
+        """
+        return AnalyticsView.of(await show_viewings.of_video(actor, video_id, first, last))
+
+    @get(
+        "/channels/{channel_id:str}/analytics",
+        operation_id="getChannelAnalytics",
+        responses=problems(Unauthenticated, Forbidden, NotFound, Invalid),
+    )
+    async def of_channel(
+        self,
+        channel_id: FromPath[ChannelId],
+        actor: NamedDependency[Actor],
+        show_viewings: NamedDependency[ShowViewings],
+        first: _First = None,
+        last: _Last = None,
+    ) -> AnalyticsView:
+        """The same of all of a channel's videos together, those that were removed since included."""
+        return AnalyticsView.of(await show_viewings.of_channel(actor, channel_id, first, last))

@@ -23,7 +23,7 @@ from domain.notifications import Kind, Notification, Subject
 from domain.processing import Processing, State
 from domain.uploads import Status, Upload
 from domain.videos import Audience, Video, Visibility
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 from tests.strategies import START
 
 ANN, BEN = UserId("usr_ann"), UserId("usr_ben")
@@ -73,6 +73,8 @@ RECORDS: Sequence[Record] = (
     ),
     Watched(user=BEN, video=VIDEO.id, position_s=12.5, at=START),
     Views(VIDEO.id, 7),
+    Viewing(VIDEO.id, START.date(), 1, 42_500),
+    Viewing(CHANNEL, START.date(), 2, 50_000),
     Notification(
         id=NotificationId("ntf_1"), user=ANN, kind=Kind.COMMENT, actor=BEN, subject=Subject("comment", "cmt_1"),
         text="Ben said something", created_at=START,

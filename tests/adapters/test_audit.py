@@ -70,6 +70,11 @@ COUNTED = [
 ]
 OTHERS = [
     (("UPDATE view_count SET count = -1",), ("view_count", "vid_1")),
+    (("UPDATE viewing SET views = -1 WHERE subject = 'chn_cats'",), ("viewing", "chn_cats")),
+    (("UPDATE viewing SET watched_ms = -1 WHERE subject = 'vid_1'",), ("viewing", "vid_1")),
+    (("UPDATE viewing SET watched_ms = 50001 WHERE subject = 'vid_1'",), ("viewing", "chn_cats")),
+    (("UPDATE viewing SET views = 3 WHERE subject = 'vid_1'",), ("viewing", "chn_cats")),
+    (("DELETE FROM viewing WHERE subject = 'chn_cats'",), ("viewing", "chn_cats")),
     (("UPDATE user SET version = 9 WHERE id = 'usr_ann'",), ("column", "user usr_ann")),
     (("UPDATE user SET handle = 'anna' WHERE id = 'usr_ann'",), ("column", "user usr_ann")),
     (("UPDATE user SET doc = '{}' WHERE id = 'usr_ann'",), ("document", "user usr_ann")),

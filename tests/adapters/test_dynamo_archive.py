@@ -18,13 +18,13 @@ from domain.channels import Member
 from domain.engagement import Comment, CommentStatus, Notify, Reaction, Subscription
 from domain.errors import Conflict, Invalid, Unavailable
 from domain.identity import SignedUp, User
-from domain.ids import CommentId, EventId, NotificationId, SessionId, UploadId, VideoId
+from domain.ids import ChannelId, CommentId, EventId, NotificationId, SessionId, UploadId, VideoId
 from domain.media import MANIFEST, Media
 from domain.notifications import Kind, Notification, Settings, Subject
 from domain.processing import State
 from domain.uploads import Upload
 from domain.videos import Audience, Video, Visibility
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 from tests.cloud import direct
 from tests.contract.test_archive import PROCESSING, cloud, given_, some_channel
 from tests.strategies import START, USER_IDS
@@ -197,6 +197,23 @@ async def test_views_are_summed_over_their_shards(archive: DynamoArchive) -> Non
     for shard in (0, 3):
         await archive.tables.write(_VIEWS._adding(video, shard, {"views": 2}))
     assert await dumped(archive) == [Views(video, 4)]
+
+
+async def test_days_are_summed_over_their_shards(archive: DynamoArchive) -> None:
+    """However many sittings there were, in whichever shards they were counted."""
+    day, other = START.date(), START.date() + timedelta(days=1)
+    for number in range(9):
+        session = PlaybackSession(
+            id=SessionId(f"ses_{number}"), video=VideoId("vid_1"), viewer=None, audience=Audience.ANYONE, duration_s=60.0,
+            started_at=START - timedelta(days=9), beat_at=START,
+        )  # fmt: skip
+        gained = [Viewing(VideoId("vid_1"), day, 0, 500), Viewing(ChannelId("chn_1"), other, 1, 0)]
+        await archive.sessions.save(session, None, gained)
+    found = {(each.subject, each.day): each for each in await dumped(archive) if isinstance(each, Viewing)}
+    assert found == {
+        ("vid_1", day): Viewing(VideoId("vid_1"), day, 0, 4500),
+        ("chn_1", other): Viewing(ChannelId("chn_1"), other, 9, 0),
+    }  # fmt: skip
 
 
 async def test_what_is_over_is_left_out(archive: DynamoArchive) -> None:

@@ -13,7 +13,7 @@ from adapters.aws.comments import DynamoComments
 from adapters.aws.counters import SHARDS
 from adapters.aws.engagement import _TALLIES, DynamoReactions, DynamoSubscriptions
 from adapters.aws.tables import G1
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from application.ports import Reactions, ReactionTally, Subscriptions
 from domain.engagement import Notify, Reaction, Subscription
 from domain.ids import ChannelId, UserId
@@ -45,7 +45,7 @@ def subscriptions(world: Cloud) -> Subscriptions:
 
 def watching(world: Cloud) -> Watching:
     tables = rough(world.tables)
-    return Watching(DynamoSessions(tables, world.clock.now), DynamoHistory(tables))
+    return Watching(DynamoSessions(tables, world.clock.now), DynamoHistory(tables), DynamoViewings(tables))
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from adapters.aws.comments import DynamoComments
 from adapters.aws.dynamo import Tables
 from adapters.aws.engagement import DynamoReactions, DynamoSubscriptions
 from adapters.aws.outbox import DynamoOutbox
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from adapters.rows import text_of, value_of
 from application.ports import ReactionTally
 from domain.engagement import Comment, CommentStatus, Notify, Reaction, Subscription
 from domain.ids import ChannelId, CommentId, UserId, VideoId
-from domain.watching import PlaybackSession, Watched
+from domain.watching import PlaybackSession, Viewing, Watched
 from tests.adapters.laid import Rows, laid
 from tests.adapters.test_rows import GOLDEN
 
@@ -36,6 +36,8 @@ HELD: Comment = evolve(REPLY, id=CommentId("cmt_0"), parent=None, status=Comment
 PINNED: Comment = evolve(REPLY, id=CommentId("cmt_2"), parent=None, pinned=True)
 SITTING: PlaybackSession = golden(PlaybackSession)
 LINE = Watched(user=BOB, video=FILM, position_s=12.0, at=AT)
+DAY = AT.date()
+VIEWED = [Viewing(subject, DAY, 1, 11_500) for subject in (FILM, ENGINES)]
 FOLLOWS = Subscription(BOB, ENGINES, Notify.ALL, AT)
 
 
@@ -76,6 +78,8 @@ ROWS: Rows = {
     ("social", "SUBSCRIBERS#chn_1#0", "COUNT"): {"subscribers": {"N": "1"}},
     ("social", "SESSION#ses_1", "SESSION"): {**doc(SITTING), "counted": {"S": "yes"}, "expires": {"N": "1795656600"}},
     ("social", "VIEWS#vid_1#0", "COUNT"): {"views": {"N": "1"}},
+    ("social", "VIEWING#vid_1#11", "2026-11-25"): {"views": {"N": "1"}, "watched_ms": {"N": "11500"}},
+    ("social", "VIEWING#chn_1#11", "2026-11-25"): {"views": {"N": "1"}, "watched_ms": {"N": "11500"}},
     ("social", "HISTORY#usr_2", "vid_1"): {
         "doc": {"S": f'{{"at":"{NOW}","position_s":12.0,"user":"usr_2","video":"vid_1"}}'},
         **index(1, "HISTORY#usr_2", f"{NOW}#vid_1"),
@@ -93,13 +97,14 @@ class Social:
     subscriptions: DynamoSubscriptions
     sessions: DynamoSessions
     history: DynamoHistory
+    viewings: DynamoViewings
 
 
 def social(tables: Tables) -> Social:
     outbox = DynamoOutbox(tables, lambda prefix: f"{prefix}_1", lambda: AT)
     return Social(
         DynamoComments(tables, outbox), DynamoReactions(tables, outbox), DynamoSubscriptions(tables, outbox),
-        DynamoSessions(tables, lambda: AT), DynamoHistory(tables),
+        DynamoSessions(tables, lambda: AT), DynamoHistory(tables), DynamoViewings(tables),
     )  # fmt: skip
 
 
@@ -111,7 +116,7 @@ async def test_what_is_saved_is_what_lies_there() -> None:
         await port.comments.save(comment)
     await port.reactions.put(FILM, BOB, Reaction.LIKE)
     await port.subscriptions.put(FOLLOWS)
-    await port.sessions.save(SITTING, LINE)
+    await port.sessions.save(SITTING, LINE, VIEWED)
     assert client.rows == ROWS
 
 
@@ -139,5 +144,6 @@ async def test_what_lies_there_is_read() -> None:
     assert await port.subscriptions.count(ENGINES) == 1
     assert await port.sessions.get(SITTING.id) == evolve(SITTING, version=1)
     assert await port.sessions.views([FILM]) == {FILM: 1}
+    assert [each for subject in (FILM, ENGINES) for each in await port.viewings.of(subject, DAY, DAY)] == VIEWED
     assert await port.history.of(BOB, [FILM]) == {FILM: LINE}
     assert (await port.history.list(BOB)).items == [LINE]

@@ -13,7 +13,7 @@ from sortedcontainers import SortedDict, SortedList
 from adapters.cursors import Key, decoded, encoded
 from adapters.inmemory.outbox import Changes
 from adapters.inmemory.paging import page
-from adapters.inmemory.watching import InMemoryHistory, InMemorySessions
+from adapters.inmemory.watching import InMemoryHistory, InMemorySessions, InMemoryViewings
 from domain.errors import Invalid
 from domain.ids import SessionId
 from domain.watching import SESSION_LIFE
@@ -72,7 +72,7 @@ def test_pages_are_full_and_end_where_the_list_does(keys: list[Key], limit: int,
 async def test_sessions_that_are_over_take_no_memory() -> None:
     """They go as others are saved; those that are not over stay."""
     clock, changes = FakeClock(), Changes()
-    sessions = InMemorySessions(changes, InMemoryHistory(changes), clock.now)
+    sessions = InMemorySessions(changes, InMemoryHistory(changes), InMemoryViewings(changes), clock.now)
     for hour in range(100):
         await sessions.save(evolve(SITTING, id=SessionId(f"ses_{hour}"), started_at=clock.now()))
         clock.advance(timedelta(hours=1))

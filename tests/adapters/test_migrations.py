@@ -35,7 +35,7 @@ from domain.ids import (
 )
 from domain.processing import State
 from domain.uploads import Status
-from domain.watching import Watched
+from domain.watching import Viewing, Watched
 from tests.adapters.disks import Disk
 from tests.strategies import START
 from tests.worlds import FakeClock
@@ -144,6 +144,8 @@ async def test_everything_reads_right(
         await _read_what_goes_on(local, clock)
         if version >= 3:
             await _read_streams(local)
+        viewed = await local.viewings().of(VIDEO, START.date(), START.date())
+        assert viewed == ([Viewing(VIDEO, START.date(), 1, 42_500)] if version >= 5 else [])
 
 
 async def _read_people(local: Local) -> None:

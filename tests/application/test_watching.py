@@ -1,5 +1,6 @@
 """Watching: leave to play, what counts as a view, where someone was, and the files behind our own door."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,10 @@ from application.ports import Delivery, File, Link, LinkMode, Pretence
 from application.watching import OpenFile
 from domain.access import ANONYMOUS
 from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthenticated
-from domain.ids import SessionId, StreamId, VideoId
+from domain.ids import ChannelId, SessionId, StreamId, VideoId
 from domain.streams import Stream
 from domain.videos import Audience, Visibility
-from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Watched
+from domain.watching import DAYS_SHOWN, GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Viewing, Watched
 from tests.application.world import World, picture
 
 
@@ -143,11 +144,14 @@ async def test_two_beats_at_once_count_one_view(world: World) -> None:
     class Twice:
         others = 1
 
-        async def save(self, beaten: PlaybackSession, watched: Watched | None = None) -> PlaybackSession:
+        async def save(
+            self, beaten: PlaybackSession, watched: Watched | None = None, gained: Sequence[Viewing] = ()
+        ) -> PlaybackSession:
             if self.others:
                 self.others -= 1
                 await world.core.heartbeat()(ANONYMOUS, video, session.id, 30.0)
-            return await raw.save(beaten, watched)
+            saved: PlaybackSession = await raw.save(beaten, watched, gained)
+            return saved
 
         def __getattr__(self, name: str) -> Any:
             return getattr(raw, name)
@@ -155,6 +159,62 @@ async def test_two_beats_at_once_count_one_view(world: World) -> None:
     after = await evolve(world.core.heartbeat(), sessions=Twice())(ANONYMOUS, video, session.id, 30.0)
     assert (after.watched_s, after.version) == (30.0, session.version + 2)
     assert (await world.show(ANONYMOUS, video)).views == 1
+    today = (await world.core.show_viewings().of_video(world.owner, video))[-1]
+    assert (today.views, today.watched_ms) == (1, 30_000)
+
+
+async def test_what_is_watched_is_counted_by_day(world: World) -> None:
+    """Of a video and of all of its channel's together; days in which nothing was watched are there, too."""
+    one, two = await world.publish(), await world.publish()
+    show = world.core.show_viewings()
+    first = world.clock.now().date()
+    await watch(world, (await world.core.open_playback()(ANONYMOUS, one)).session, 40)
+    world.clock.advance(timedelta(days=2))
+    session = await watch(world, (await world.core.open_playback()(world.fan, one)).session, 20, actor=world.fan)
+    await watch(world, (await world.core.open_playback()(ANONYMOUS, two)).session, 10)
+    for _ in range(3):  # a beat that comes again
+        await world.core.heartbeat()(world.fan, one, session.id, session.position_s)
+
+    async def of(subject: VideoId | ChannelId) -> list[tuple[int, int]]:
+        ask = show.of_channel if subject == world.channel else show.of_video
+        found = await ask(world.editor, subject, first)  # type: ignore[arg-type]  # the one goes with the other
+        assert [each.day for each in found] == [first + timedelta(days=number) for number in range(3)]
+        assert {each.subject for each in found} == {subject}
+        return [(each.views, each.watched_ms) for each in found]
+
+    assert await of(one) == [(1, 40_000), (0, 0), (0, 20_000)]
+    assert await of(two) == [(0, 0), (0, 0), (0, 10_000)]
+    assert await of(world.channel) == [(1, 40_000), (0, 0), (0, 30_000)]
+    recent = await show.of_channel(world.owner, world.channel)
+    assert len(recent) == DAYS_SHOWN
+    assert recent[-1].day == world.clock.now().date()
+    await world.core.remove_video()(world.owner, one)
+    await world.settle()
+    assert await world.raw.viewings().of(one, first, world.clock.now().date()) == []
+    assert await of(world.channel) == [(1, 40_000), (0, 0), (0, 30_000)], "its past stays"
+    await world.core.close_channel()(world.owner, world.channel)
+    await world.settle()
+    assert await world.raw.viewings().of(world.channel, first, world.clock.now().date()) == []
+
+
+async def test_days_are_shown_to_who_may_edit(world: World) -> None:
+    """A stranger does not learn that a hidden video is there."""
+    shown, hidden = await world.publish(), await world.publish(visibility=Visibility.PRIVATE)
+    show = world.core.show_viewings()
+    for who, error in ((world.stranger, Forbidden), (world.staff, Forbidden), (ANONYMOUS, Unauthenticated)):
+        with pytest.raises(error):
+            await show.of_video(who, shown)
+        with pytest.raises(error):
+            await show.of_channel(who, world.channel)
+    with pytest.raises(NotFound):
+        await show.of_video(world.stranger, hidden)
+    for missing in (show.of_video(world.owner, VideoId("vid_x")), show.of_channel(world.owner, ChannelId("chn_x"))):
+        with pytest.raises(NotFound):
+            await missing
+    today = world.clock.now().date()
+    with pytest.raises(Invalid) as refused:
+        await show.of_video(world.owner, hidden, today, today - timedelta(days=1))
+    assert refused.value.code == "days_disordered"
 
 
 async def test_going_on_where_one_was(world: World) -> None:

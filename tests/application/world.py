@@ -108,7 +108,7 @@ class _Port:
 
 PORTS = (
     "accounts", "users", "channels", "videos", "uploads", "processings", "comments", "reactions", "subscriptions",
-    "history", "sessions", "inbox", "live", "search", "outbox", "media", "store", "delivery", "transcoder", "reports",
+    "history", "sessions", "viewings", "inbox", "live", "search", "outbox", "media", "store", "delivery", "transcoder", "reports",
     "images", "rounds", "streams", "broadcasts", "ingest", "signals",
 )  # fmt: skip
 

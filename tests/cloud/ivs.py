@@ -223,11 +223,13 @@ class Ivs:
         raise _missing(channel)
 
     def by_name(self, stream: str) -> Channel:
-        """Our name for a channel ends in the stream's id."""
-        for each in self.channels.values():
-            if each.settings["name"].endswith(f"-{stream}"):
-                return each
-        raise _missing(stream)
+        """Our name for a channel ends in the stream's id. Raises Refused if that tells no channel, or several."""
+        found = [each for each in self.channels.values() if each.settings["name"].endswith(f"-{stream}")]
+        if len(found) > 1:
+            raise Refused("ConflictException", f"Several channels are called {stream}", 409)
+        if not found:
+            raise _missing(stream)
+        return found[0]
 
     # --- keys ------------------------------------------------------------------------------------
 

@@ -83,16 +83,19 @@ async def test_probe_reads_no_playlists(studio: Studio) -> None:
 
 
 async def test_an_encoder_is_pretended_by_the_name_of_our_stream() -> None:
-    """In the words that the API of the offline profiles has for it."""
+    """In the words that the API of the offline profiles has for it. An id is that of one stream in all accounts, so the
+    channels that other tests left must not have it.
+    """
     async with on_air() as air:
-        stream = Stream(id=StreamId("str_1"), channel=ChannelId("chn_1"), title="Live", created_at=air.clock.now())
+        name, other = f"str_{air.world.account}", f"str_x{air.world.account}"
+        stream = Stream(id=StreamId(name), channel=ChannelId("chn_1"), title="Live", created_at=air.clock.now())
         await air.ingest.open(stream)
 
-        async def pretend(step: str, stream: str = "str_1") -> int:
+        async def pretend(step: str, stream: str = name) -> int:
             path = f"{air.world.stack.endpoint}/_hexcast/streams/{stream}/simulate"
             return (await air.http.post(path, json={"step": step})).status_code
 
-        assert [await pretend("end"), await pretend("start", "str_2"), await pretend("explode")] == [404, 404, 400]
+        assert [await pretend("end"), await pretend("start", other), await pretend("explode")] == [404, 404, 400]
         assert await pretend("start") == 204
         assert len(await air.ingest.live()) == 1
         assert [await pretend("start"), await pretend("starve"), await pretend("starve")] == [404, 204, 204]
@@ -103,3 +106,5 @@ async def test_an_encoder_is_pretended_by_the_name_of_our_stream() -> None:
         assert kinds.count(Happening.STREAM_START) == kinds.count(Happening.STREAM_END) == 2
         assert kinds.count(Happening.RECORDING_END) == 1
         assert {Happening.STARVATION_START, Happening.STARVATION_END} <= set(kinds)
+        await air.client.create_channel(name=air.channels.name(stream.id))
+        assert await pretend("start") == 404  # nobody knows which of the two

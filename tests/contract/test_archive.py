@@ -27,7 +27,7 @@ from adapters.aws.streams import DynamoBroadcasts, DynamoStreams
 from adapters.aws.uploads import DynamoUploads
 from adapters.aws.users import DynamoUsers
 from adapters.aws.videos import DynamoVideos
-from adapters.aws.watching import DynamoHistory, DynamoSessions
+from adapters.aws.watching import DynamoHistory, DynamoSessions, DynamoViewings
 from adapters.credentials import SIGN_UP_CODE, Passwords
 from adapters.inmemory.container import Memory
 from adapters.local.archive import SqliteArchive
@@ -222,8 +222,8 @@ def archive_of(clock: FakeClock, dynamodb: Any, store: Any, bucket: str, people:
         videos=DynamoVideos(tables, outbox), uploads=DynamoUploads(tables, outbox),
         processings=DynamoProcessings(tables, outbox), comments=DynamoComments(tables, outbox),
         reactions=DynamoReactions(tables, outbox), subscriptions=DynamoSubscriptions(tables, outbox),
-        sessions=DynamoSessions(tables, now), history=DynamoHistory(tables), inbox=DynamoInbox(tables, now),
-        streams=DynamoStreams(tables, outbox), broadcasts=DynamoBroadcasts(tables, outbox), outbox=outbox, now=now,
+        sessions=DynamoSessions(tables, now), history=DynamoHistory(tables), viewings=DynamoViewings(tables),
+        inbox=DynamoInbox(tables, now), streams=DynamoStreams(tables, outbox), broadcasts=DynamoBroadcasts(tables, outbox), outbox=outbox, now=now,
     )  # fmt: skip
 
 
@@ -345,6 +345,7 @@ def records() -> st.SearchStrategy[Record]:
         _stored(some.sessions()),
         some.watched(),
         views,
+        some.viewings(),
         boxes,
         st.builds(lambda told, read: evolve(told, read=read), some.notifications(), st.booleans()),
         waiting,

@@ -1,9 +1,11 @@
-"""Any Sessions counts a view exactly once, and any History has one line a video, the latest first."""
+"""Any Sessions counts a view exactly once, any History has one line a video, the latest first, and any Viewings what was
+gained day by day.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +14,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, rule
 
 from domain.errors import NotFound, Stale
-from domain.ids import SessionId, UserId, VideoId
+from domain.ids import ChannelId, SessionId, UserId, VideoId
 from domain.videos import Audience
-from domain.watching import SESSION_LIFE, PlaybackSession, Watched
+from domain.watching import SESSION_LIFE, PlaybackSession, Viewing, Watched
 from tests.contract.machine import WalkingMachine, run, same, walked
-from tests.strategies import SESSION_IDS, START, USER_IDS, VIDEO_IDS, session_ids, sessions, user_ids, video_ids
+from tests.strategies import (
+    CHANNEL_IDS,
+    DAYS,
+    SESSION_IDS,
+    START,
+    USER_IDS,
+    VIDEO_IDS,
+    session_ids,
+    sessions,
+    user_ids,
+    video_ids,
+    viewings,
+)
 from tests.worlds import WATCHING, Opener, Watching
 
 openers = pytest.mark.parametrize("opener", [opener for _, opener in WATCHING], ids=[name for name, _ in WATCHING])
@@ -28,6 +42,8 @@ SITTING = PlaybackSession(
     beat_at=START,
 )  # fmt: skip
 SECOND = timedelta(seconds=1)
+SUBJECTS: list[VideoId | ChannelId] = [*VIDEO_IDS, *CHANNEL_IDS]
+GAINED = st.lists(viewings(), max_size=3, unique_by=lambda viewing: viewing.subject)
 
 
 def line(user: UserId, video: str, seconds: int) -> Watched:
@@ -45,6 +61,7 @@ class WatchingMachine(WalkingMachine):
     def __init__(self) -> None:
         super().__init__()
         self.views: Counter[VideoId] = Counter()
+        self.days: dict[tuple[str, date], Viewing] = {}
         self.lines: dict[tuple[UserId, VideoId], Watched] = {}
 
     @rule(target=held, session=sessions())
@@ -55,23 +72,44 @@ class WatchingMachine(WalkingMachine):
     def read(self, session: SessionId) -> "PlaybackSession | MultipleResults[PlaybackSession]":
         return self.do(self.port.sessions.get(session)) if session in self.model else multiple()
 
-    @rule(target=held, held=held, position=st.floats(0, 1000), counted=st.booleans(), seconds=st.integers(0, 40))
-    def save(self, held: PlaybackSession, position: float, counted: bool, seconds: int) -> PlaybackSession:  # noqa: FBT001  (drawn by hypothesis)
+    @rule(
+        target=held, held=held, position=st.floats(0, 1000), counted=st.booleans(), seconds=st.integers(0, 40),
+        gained=GAINED,
+    )  # fmt: skip
+    def save(
+        self, held: PlaybackSession, position: float, counted: bool, seconds: int, gained: list[Viewing]  # noqa: FBT001  (drawn by hypothesis)
+    ) -> PlaybackSession:  # fmt: skip
         now = self.clock.advance(seconds * SECOND)
         stored = self.model.get(held.id)
         session = evolve(held, position_s=position, beat_at=now, counted=held.counted or counted)
         watched = session.viewer and Watched(user=session.viewer, video=session.video, position_s=position, at=now)
         if held.version != (stored.version if stored else 0):
-            self.refused(self.port.sessions.save(session, watched or None), Stale)
+            self.refused(self.port.sessions.save(session, watched or None, gained), Stale)
             return held
-        saved = self.model[held.id] = self.do(self.port.sessions.save(session, watched or None))
+        saved = self.model[held.id] = self.do(self.port.sessions.save(session, watched or None, gained))
         assert saved == evolve(session, version=saved.version)
         assert saved.version > session.version
         if session.counted and not (stored and stored.counted):
             self.views[session.video] += 1
         if watched:
             self.lines[watched.user, watched.video] = watched
+        for each in gained:
+            before = self.days.get((each.subject, each.day), evolve(each, views=0, watched_ms=0))
+            self.days[each.subject, each.day] = evolve(
+                each, views=before.views + each.views, watched_ms=before.watched_ms + each.watched_ms
+            )
         return saved
+
+    @rule(subject=st.sampled_from(SUBJECTS))
+    def read_days(self, subject: VideoId | ChannelId) -> None:
+        """Not with the rest: a cloud asks many partitions for them."""
+        days = sorted((each for each in self.days.values() if each.subject == subject), key=lambda each: each.day)
+        assert self.do(self.port.viewings.of(subject, DAYS[0], DAYS[-1])) == days
+
+    @rule(subject=st.sampled_from(SUBJECTS))
+    def forget_days(self, subject: VideoId | ChannelId) -> None:
+        self.do(self.port.viewings.forget(subject))
+        self.days = {key: each for key, each in self.days.items() if each.subject != subject}
 
     @rule(user=user_ids, video=st.none() | video_ids)
     def forget(self, user: UserId, video: VideoId | None) -> None:
@@ -200,3 +238,45 @@ async def test_history_has_one_line_a_video_the_latest_first(opener: Opener[Watc
         assert (await history.list(ANN)).items == []
         assert await history.of(ANN, [VideoId("vid_2"), VideoId("vid_3")]) == {}
         assert (await history.list(BEN)).items == [line(BEN, "vid_1", 2)]
+
+
+@openers
+async def test_days_are_told_from_the_first_to_the_last(opener: Opener[Watching]) -> None:
+    """Both included, wherever in the calendar they lie; of one subject, and nothing of days without anything."""
+    calendar = [
+        date(1, 1, 1),
+        date(2026, 2, 28),
+        date(2026, 3, 1),
+        date(2026, 12, 31),
+        date(2027, 1, 1),
+        date(9999, 12, 31),
+    ]
+    async with opener() as opened:
+        session, of = SITTING, opened.port.viewings.of
+        for day in calendar:
+            others = Viewing(VideoId("vid_film2"), day, 1, 1)
+            session = await opened.port.sessions.save(session, None, [Viewing(FILM, day, 1, 1500), others])
+        session = await opened.port.sessions.save(session, None, [Viewing(FILM, calendar[1], 0, 500)])
+        for first, last, found in (
+            (date(1, 1, 1), date(9999, 12, 31), calendar), (calendar[1], calendar[3], calendar[1:4]),
+            (date(2026, 3, 2), date(2026, 12, 30), []), (calendar[4], calendar[4], [calendar[4]]),
+        ):  # fmt: skip
+            assert [each.day for each in await of(FILM, first, last)] == found
+        assert (await of(FILM, calendar[1], calendar[1])) == [Viewing(FILM, calendar[1], 1, 2000)]
+
+
+@openers
+async def test_of_two_beats_at_once_one_is_counted_in_its_day(opener: Opener[Watching]) -> None:
+    """With what it gained, and nothing of the other's; so it is with many sittings at once."""
+    day = START.date()
+    async with opener() as opened:
+        sessions, viewings = opened.port.sessions, opened.port.viewings
+        session = await sessions.save(SITTING)
+        gained = [Viewing(FILM, day, 0, 1000), Viewing(ChannelId("chn_arts"), day, 0, 1000)]
+        beats = [sessions.save(evolve(session, position_s=position), None, gained) for position in (1.0, 2.0)]
+        results = await asyncio.gather(*beats, return_exceptions=True)
+        assert sorted(isinstance(result, Stale) for result in results) == [False, True]
+        many = [evolve(SITTING, id=SessionId(f"ses_{number}")) for number in range(2, 32)]
+        await asyncio.gather(*(sessions.save(each, None, gained) for each in many))
+        for subject in (FILM, ChannelId("chn_arts")):
+            assert await viewings.of(subject, day, day) == [Viewing(subject, day, 0, 31_000)]

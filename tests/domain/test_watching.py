@@ -1,7 +1,8 @@
 """Only time really spent counts, and once."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from attrs import evolve
@@ -9,17 +10,28 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.ids import SessionId, UserId, VideoId
+from domain.ids import ChannelId, SessionId, UserId, VideoId
 from domain.videos import Audience
-from domain.watching import FINISHED, SESSION_LIFE, VIEW_AFTER_S, PlaybackSession, Watched
+from domain.watching import (
+    DAYS_MOST,
+    DAYS_SHOWN,
+    FINISHED,
+    SESSION_LIFE,
+    VIEW_AFTER_S,
+    Period,
+    PlaybackSession,
+    Viewing,
+    Watched,
+)
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
+FILM, CHANNEL = VideoId("vid_1"), ChannelId("chn_1")
 
 
 def session(duration_s: float = 100, position_s: float = 0) -> PlaybackSession:
     return PlaybackSession(
-        id=SessionId("ses_1"), video=VideoId("vid_1"), viewer=None, audience=Audience.ANYONE, duration_s=duration_s,
-        started_at=T0, beat_at=T0, position_s=position_s,
+        id=SessionId("ses_1"), video=FILM, channel=CHANNEL, viewer=None, audience=Audience.ANYONE,
+        duration_s=duration_s, started_at=T0, beat_at=T0, position_s=position_s,
     )  # fmt: skip
 
 
@@ -117,3 +129,87 @@ def test_where_to_go_on(position_s: float, duration_s: float, resume_at_s: float
     assert FINISHED == 0.95
     watched = Watched(user=UserId("usr_1"), video=VideoId("vid_1"), position_s=position_s, at=T0)
     assert watched.resume_at(duration_s) == resume_at_s
+
+
+# --- by day --------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.floats(0, 105), st.floats(-60, 20_000)), max_size=40))
+def test_all_days_together_are_what_was_watched(beats: list[tuple[float, float]]) -> None:
+    """To the millisecond, whatever is sent and however often midnight passes, of the video and of its channel alike. Each
+    beat is of the day on which it came, and adds to no other.
+    """
+    it, now = session(), T0
+    days: dict[str, Counter[date]] = {FILM: Counter(), CHANNEL: Counter()}
+    views: Counter[str] = Counter()
+    for position_s, step_s in beats:
+        now += timedelta(seconds=step_s)
+        before, it = it, it.beat(position_s, now)
+        gained = it.gained(before)
+        assert [each.subject for each in gained] in ([], [FILM, CHANNEL])
+        assert {each.day for each in gained} <= {it.beat_at.date()}
+        for each in gained:
+            assert each.views or each.watched_ms
+            days[each.subject][each.day] += each.watched_ms
+            views[each.subject] += each.views
+    assert days[FILM] == days[CHANNEL]
+    assert days[FILM].total() == round(it.watched_s * 1000)
+    assert views[FILM] == views[CHANNEL] == it.counted
+
+
+def test_a_beat_that_comes_again_adds_nothing() -> None:
+    once = session().beat(10, T0 + timedelta(seconds=10))
+    assert once.gained(session()) == [Viewing(FILM, T0.date(), 0, 10_000), Viewing(CHANNEL, T0.date(), 0, 10_000)]
+    again = once.beat(10, T0 + timedelta(seconds=15))
+    assert again.gained(once) == ()
+
+
+def test_a_sitting_that_does_not_say_its_channel_adds_nothing() -> None:
+    """It is of a version that counted no days: one half of the sums would lack it."""
+    old = evolve(session(), channel=None)
+    assert old.beat(60, T0 + timedelta(seconds=60)).gained(old) == ()
+
+
+TODAY = date(2026, 11, 30)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        (None, None, (date(2026, 11, 3), TODAY)),
+        (None, date(2026, 1, 28), (date(2026, 1, 1), date(2026, 1, 28))),
+        (date(2026, 11, 30), None, (TODAY, TODAY)),
+        (date(2025, 11, 30), None, (date(2025, 11, 30), TODAY)),
+        (None, date(1, 1, 3), (date(1, 1, 1), date(1, 1, 3))),
+        (date(9999, 1, 1), date(9999, 12, 31), (date(9999, 1, 1), date(9999, 12, 31))),
+    ],
+)
+def test_which_days_are_meant(first: date | None, last: date | None, shown: tuple[date, date]) -> None:
+    """Four weeks up to today, as far as nothing else is said."""
+    period = Period.of(first, last, TODAY)
+    assert (period.first, period.last) == shown
+    assert DAYS_SHOWN == 28
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "code"),
+    [
+        (date(2026, 12, 1), None, "days_disordered"),
+        (date(2026, 11, 30), date(2026, 11, 29), "days_disordered"),
+        (date(2025, 11, 29), None, "too_many_days"),
+        (date(1, 1, 1), date(9999, 12, 31), "too_many_days"),
+    ],
+)
+def test_days_that_are_refused(first: date, last: date | None, code: str) -> None:
+    assert DAYS_MOST == 366
+    with pytest.raises(Invalid) as refused:
+        Period.of(first, last, TODAY)
+    assert (refused.value.code, refused.value.fields[0][0]) == (code, "from")
+
+
+def test_days_without_anything_are_there_too() -> None:
+    known = [Viewing(FILM, date(2026, 12, 31), 1, 5), Viewing(FILM, date(2027, 1, 2), 0, 7)]
+    filled = Period(date(2026, 12, 30), date(2027, 1, 2)).filled(FILM, known)
+    assert filled == [
+        Viewing(FILM, date(2026, 12, 30)), known[0], Viewing(FILM, date(2027, 1, 1)), known[1]
+    ]  # fmt: skip

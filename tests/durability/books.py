@@ -140,6 +140,14 @@ class Books:
             " WHERE json_extract(doc, '$.video') = view_count.video AND json_extract(doc, '$.counted'))"
         )
         yield from (f"views of {row}" for row in self.rows(views))
+        days = (
+            "SELECT video, sum(round(watched_s * 1000)), sum(counted) FROM (SELECT json_extract(doc, '$.video') AS video,"
+            " json_extract(doc, '$.watched_s') AS watched_s, json_extract(doc, '$.counted') AS counted FROM session)"
+            " WHERE video IN (SELECT id FROM video) GROUP BY video"
+            " HAVING (sum(round(watched_s * 1000)), sum(counted)) <>"
+            " (SELECT ifnull(sum(watched_ms), 0), ifnull(sum(views), 0) FROM viewing WHERE subject = video)"
+        )
+        yield from (f"days of {row}" for row in self.rows(days))
 
     def settled(self) -> Iterator[str]:
         """Nothing is left of what goes on by itself, and nothing was given up."""

@@ -115,6 +115,7 @@ CHANNELS = [
     ),
     Row("DELETE /v1/channels/{channel_id}", MANAGERS),
     Row("GET /v1/channels/{channel_id}/videos", ANYONE),
+    Row("GET /v1/channels/{channel_id}/analytics", EDITORS),
     Row("POST /v1/channels/{channel_id}/images", EDITORS, body={"kind": "avatar", "size_bytes": 9}),
     Row("PUT /v1/channels/{channel_id}/members/{user_id}", MANAGERS, body={"role": "editor"}),
     # The helper may leave, the others only be asked to.
@@ -153,6 +154,7 @@ VIDEOS = [
             Row("PATCH /v1/videos/{video_id}", editors, video, body={"visibility": "unlisted"}),
             Row("DELETE /v1/videos/{video_id}", editors, video),
             Row("GET /v1/videos/{video_id}/processing-events", editors, video),
+            Row("GET /v1/videos/{video_id}/analytics", editors, video),
             Row("PUT /v1/videos/{video_id}/thumbnail", editors, video, body=_picture()),
             Row("PUT /v1/videos/{video_id}/chapters", editors, video, body={"chapters": []}),
             Row("PUT /v1/videos/{video_id}/captions/{language}", editors, {**video, "language": "extra"}, body=VTT),

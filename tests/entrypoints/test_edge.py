@@ -173,7 +173,7 @@ async def test_more_slashes_take_no_less(path: str) -> None:
 )  # fmt: skip
 async def test_what_can_be_guessed_with_or_sends_mail_takes_most(path: str, cost: int) -> None:
     async with open_platform(limited(100), CONTROLLERS) as platform:
-        answer = await platform.client.post(f"/v1/auth/{path}", json={})
+        answer = await platform.client.post(f"/v1/auth/{path}", json=[])
         assert (answer.status_code, answer.headers["ratelimit-remaining"]) == (422, str(100 - cost))
 
 

@@ -1,4 +1,4 @@
-"""Watching over HTTP: leave to play, and heartbeats."""
+"""Watching over HTTP: leave to play, heartbeats, and how much was watched."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from attrs import evolve
 
 from application.ports import Link, LinkMode
 from entrypoints.http.watching import cookies
-from tests.entrypoints.scenes import Person, Scene, problem
+from tests.entrypoints.scenes import PASSWORD, Person, Scene, problem
 
 
 async def stage(scene: Scene, visibility: str = "public") -> tuple[Person, str]:
@@ -61,8 +61,10 @@ async def test_a_player_goes_on_with_another_links_token(scene: Scene) -> None:
     scene.clock.advance(timedelta(minutes=10))
     assert problem(await scene.http.get(playlist)) == (403, "link_expired")
     assert (await scene.http.get(playlist.replace(old, new))).status_code == 200
+    signed_in = await scene.call("POST", "/v1/auth/sign-in", {"email": ada.email, "password": PASSWORD})
+    later = evolve(ada, headers={"Authorization": f"Bearer {signed_in.json()['access_token']}"})
     body = {"playback_session_id": first["id"], "position_s": 30.0}
-    assert (await scene.call("POST", f"{path}/views", body, by=ada)).status_code == 200
+    assert (await scene.call("POST", f"{path}/views", body, by=later)).status_code == 200
 
 
 async def test_how_links_are_to_work(scene: Scene) -> None:
@@ -140,3 +142,55 @@ def test_cookies_that_come_with_a_link() -> None:
         "CloudFront-Policy=p; Domain=example.org; HttpOnly; Path=/v/vid_1/; SameSite=lax; Secure"
     ]
     assert cookies(Link("https://media.example.org/m.m3u8", LinkMode.PUBLIC)) == []
+
+
+async def test_what_was_watched_by_day(scene: Scene) -> None:
+    """Every day is there, and all of them together; of a video and of its channel, before and after it is removed."""
+    ada = await scene.person("ada")
+    channel = await scene.channel(ada)
+    video = await scene.video(ada, channel)
+    path, of_channel = f"/v1/videos/{video}", f"/v1/channels/{channel}/analytics"
+    session = (await scene.call("POST", f"{path}/playback-sessions")).json()["id"]
+    for position in (10.5, 20.5, 30.5):
+        scene.clock.advance(timedelta(seconds=10, milliseconds=500))
+        for _ in range(2):  # as a player that had no answer sends it again
+            beat = {"playback_session_id": session, "position_s": position}
+            assert (await scene.call("POST", f"{path}/views", beat)).status_code == 200
+    expected = {
+        "from": "2025-12-31",
+        "to": "2026-01-02",
+        "data": [
+            {"day": "2025-12-31", "views": 0, "watch_time_s": 0.0},
+            {"day": "2026-01-01", "views": 1, "watch_time_s": 30.5},
+            {"day": "2026-01-02", "views": 0, "watch_time_s": 0.0},
+        ],
+        "totals": {"views": 1, "watch_time_s": 30.5},
+    }
+    days = {"from": "2025-12-31", "to": "2026-01-02"}
+    for asked in (f"{path}/analytics", of_channel):
+        answer = await scene.call("GET", asked, params=days, by=ada)
+        assert (answer.status_code, answer.json()) == (200, expected)
+        recent = (await scene.call("GET", asked, by=ada)).json()
+        assert (recent["from"], recent["to"], len(recent["data"])) == ("2025-12-05", "2026-01-01", 28)
+        assert recent["totals"] == expected["totals"]
+    await scene.call("DELETE", path, by=ada)
+    await scene.settle()
+    assert problem(await scene.call("GET", f"{path}/analytics", by=ada)) == (404, "not_found")
+    assert (await scene.call("GET", of_channel, params=days, by=ada)).json() == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "field"),
+    [
+        ({"from": "2026-01-02", "to": "2026-01-01"}, "days_disordered", "from"),
+        ({"from": "2024-12-31"}, "too_many_days", "from"),
+        ({"from": "yesterday"}, "invalid", "from"),
+        ({"to": "2026-02-30"}, "invalid", "to"),
+        ({"to": "1"}, "invalid", "to"),
+    ],
+)
+async def test_days_that_are_refused(scene: Scene, days: dict[str, str], code: str, field: str) -> None:
+    ada, path = await stage(scene)
+    answer = await scene.call("GET", f"{path}/analytics", params=days, by=ada)
+    assert problem(answer) == (422, code)
+    assert [each["field"] for each in answer.json()["errors"]] == [field]

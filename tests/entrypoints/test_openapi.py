@@ -51,6 +51,8 @@ GET /v1/videos/{video_id}/processing-events
 GET /v1/processing/stream
 POST /v1/videos/{video_id}/playback-sessions
 POST /v1/videos/{video_id}/views
+GET /v1/videos/{video_id}/analytics
+GET /v1/channels/{channel_id}/analytics
 GET /v1/videos/{video_id}/captions
 PUT /v1/videos/{video_id}/captions/{language}
 DELETE /v1/videos/{video_id}/captions/{language}
@@ -151,6 +153,10 @@ SHAPES = {
     "GET /v1/videos/{video_id} counts": "views likes dislikes comments",
     "GET /v1/videos/{video_id} viewer": "reaction position_s",
     "POST /v1/videos/{video_id}/playback-sessions": "id manifest_url mode expires_at resume_at_s",
+    "GET /v1/videos/{video_id}/analytics": "from to data totals",
+    "GET /v1/videos/{video_id}/analytics data": "day views watch_time_s",
+    "GET /v1/videos/{video_id}/analytics totals": "views watch_time_s",
+    "GET /v1/channels/{channel_id}/analytics": "from to data totals",
     "POST /v1/videos/{video_id}/comments": (
         "id video_id parent_id author text status pinned counts viewer created_at edited_at version"
     ),

@@ -274,7 +274,7 @@ def test_media_and_calls_elsewhere_are_named() -> None:
         name: sources
         for name, *sources in (part.split() for part in policy("https://h.test/x", origins).decode().split(";"))
     }
-    assert rules["media-src"] == ["'self'", "https://h.test", "https://cdn.test", "blob:"]
+    assert rules["media-src"] == ["'self'", "https://h.test", "https://cdn.test", "data:", "blob:"]
     assert rules["img-src"] == ["'self'", "https://h.test", "https://cdn.test", "data:", "blob:"]
     assert rules["connect-src"] == [
         "'self'", "https://h.test", "wss://h.test", "https://cdn.test", "https://in.test", "wss://chat.test"
@@ -288,7 +288,7 @@ async def test_in_the_cloud_pages_may_reach_what_the_stack_says(dist: Path) -> N
         app = create_app(core, dist=dist)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as http:  # type: ignore[arg-type]  # ASGI's types are looser here
             rules = directives(await http.get("/"))
-    assert rules["media-src"] == ["'self'", "https://d1.cloudfront.test", "https://*.live-video.net", "blob:"]
+    assert rules["media-src"] == ["'self'", "https://d1.cloudfront.test", "https://*.live-video.net", "data:", "blob:"]
     assert rules["connect-src"][-2:] == [
         "https://raw.s3.eu-central-1.amazonaws.com", "wss://edge.ivschat.eu-central-1.amazonaws.com"
     ]  # fmt: skip

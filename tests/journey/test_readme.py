@@ -10,7 +10,7 @@ from tests.journey.server import ROOT, Server
 
 def test_the_tour_works_as_printed(tmp_path: Path) -> None:
     """Every command in order, as someone would paste them, to HLS that decodes and a notification that arrives."""
-    tour = (ROOT / "README.md").read_text().partition("## A five-minute tour")[2].partition("\n## ")[0]
+    tour = (ROOT / "README.md").read_text().partition("## The same by the API")[2].partition("\n## ")[0]
     commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", tour, re.DOTALL | re.MULTILINE))
     # With the limits that everyone gets, and a port and interpreter that are free for the test.
     with Server(tmp_path / "data", env={"HEXCAST_RATE_LIMIT": ""}).running() as server:

@@ -1,2 +1,63 @@
+/** The player in other people's pages: a picture and a way to play, and all else only once it is asked for. */
+import { QueryClientProvider } from '@tanstack/preact-query'
+import { Play } from 'lucide-preact'
+import { render } from 'preact'
+import { Suspense, lazy } from 'preact/compat'
+import { useState } from 'preact/hooks'
+import { queries } from './api/queries'
+import { useVideo } from './api/videos'
+import { common, duration, embed as text } from './text'
+import { useTitle } from './ui/page'
 import './styles/tokens.css'
 import './styles/base.css'
+import './styles/ui.css'
+import './embed.css'
+
+const load = () => import('./player/embedded')
+const Embedded = lazy(load)
+
+function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
+  const { data: video, isError } = useVideo(id)
+  const [plays, setPlays] = useState(asked.get('autoplay') === '1')
+  useTitle(video?.title)
+  if (isError) return <Away />
+  const cover = (
+    <main class="cover">
+      {video?.poster_url && <img src={video.poster_url} alt="" />}
+      <Heading id={id} title={video?.title} />
+      {video && video.renditions.length > 0 && (
+        <button type="button" class="big" aria-label={text.play(video.title)} onPointerEnter={() => void load()} onFocus={() => void load()} onClick={() => setPlays(true)}><Play aria-hidden /></button>
+      )}
+      {video?.duration_s ? <span class="tag">{duration(video.duration_s)}</span> : null}
+      {video && video.renditions.length === 0 && <p class="notice">{text.notYet}</p>}
+    </main>
+  )
+  if (!plays || !video || video.renditions.length === 0) return cover
+  return <Suspense fallback={cover}><Embedded video={video} startAt={Number.parseFloat(asked.get('t') ?? '')} heading={<Heading id={id} title={video.title} />} /></Suspense>
+}
+
+function Heading({ id, title }: { id: string; title: string | undefined }) {
+  return (
+    <header class="over-title">
+      <h1 class="clip person">{title && <a href={`/watch/${id}`} target="_blank" rel="noopener" title={text.open}>{title}</a>}</h1>
+      <a class="brand" href="/" target="_blank" rel="noopener"><img src="/favicon.svg" alt={common.product} width="28" height="28" /></a>
+    </header>
+  )
+}
+
+function Away() {
+  return (
+    <main class="cover away">
+      <h1>{common.wrong.missingTitle}</h1>
+      <p>{text.away}</p>
+      <a class="button" href="/" target="_blank" rel="noopener">{text.toProduct}</a>
+    </main>
+  )
+}
+
+const root = document.getElementById('app')
+document.documentElement.classList.add('embedded', 'on-picture')
+if (root) {
+  const id = decodeURIComponent(location.pathname.split('/')[2] ?? '')
+  render(<QueryClientProvider client={queries}><Embed id={id} asked={new URLSearchParams(location.search)} /></QueryClientProvider>, root)
+}

@@ -1,7 +1,9 @@
+import './ui/leaving'
 import { effect } from '@preact/signals'
 import { QueryClientProvider } from '@tanstack/preact-query'
 import { render } from 'preact'
 import { LocationProvider } from 'preact-iso'
+import { lookAhead } from './ahead'
 import { listen } from './api/events'
 import { queries } from './api/queries'
 import { me, session } from './api/session'
@@ -16,6 +18,7 @@ import { forgetSearches } from './ui/searches'
 import { hint } from './uploads/state'
 
 travel()
+lookAhead()
 void session.load().catch(() => undefined) // without a server pages say so by themselves
 
 /** Pages, not what the API answers. */

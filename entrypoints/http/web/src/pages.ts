@@ -1,9 +1,18 @@
 /** The code of each page, and which is for which address: so that it can be fetched before it is needed. */
+
+/** A page with a player: what it plays with comes at the same time. */
+function playing<T>(page: () => Promise<T>): () => Promise<T> {
+  return () => {
+    import('hls.js').catch(() => undefined) // the player asks for it, too, and that it failed is its to say
+    return page()
+  }
+}
+
 export const pages = {
   home: () => import('./pages/home'),
   search: () => import('./pages/search'),
-  watch: () => import('./pages/watch'),
-  live: () => import('./pages/live'),
+  watch: playing(() => import('./pages/watch')),
+  live: playing(() => import('./pages/live')),
   channel: () => import('./pages/channel'),
   subscriptions: () => import('./pages/subscriptions'),
   history: () => import('./pages/history'),

@@ -17,9 +17,10 @@ let token: Token | null = null
 let renewing: Promise<void> | null = null
 const tabs = new BroadcastChannel('hexcast.session')
 
-tabs.onmessage = (event: MessageEvent<Token | 'ask' | 'out'>) => {
-  if (event.data === 'ask') {
-    if (token && token.until > Date.now()) tabs.postMessage(token)
+tabs.onmessage = (event: MessageEvent<Token | 'in' | 'out'>) => {
+  if (event.data === 'in') {
+    me.value = undefined
+    void session.load().catch(() => undefined) // where there is no server, pages say so by themselves
   } else if (event.data === 'out') {
     token = null
     me.value = null
@@ -44,9 +45,14 @@ function drop(): void {
   localStorage.removeItem(KEPT.signedIn)
 }
 
-/** Asks for a new access token, one tab at a time: what another tab got meanwhile will do. */
+/** One tab at a time does what changes the cookie: an answer that comes late must not undo a newer one. */
+function alone<T>(act: () => Promise<T>): Promise<T> {
+  return navigator.locks.request('hexcast.session', act) as Promise<T>
+}
+
+/** Asks for a new access token: what another tab got meanwhile will do. */
 async function refresh(bad: string | null): Promise<void> {
-  await navigator.locks.request('hexcast.session', async () => {
+  await alone(async () => {
     if (token && token.value !== bad && token.until - EARLY_MS > Date.now()) return
     const answer = await post('/v1/auth/refresh', {})
     if (answer.ok) keep(await answer.json())
@@ -76,17 +82,21 @@ export const session = {
 
   /** Answers with the problem's body where it is refused. */
   async signIn(email: string, password: string): Promise<Response> {
-    const answer = await post('/v1/auth/sign-in', { email, password, session: 'cookie' })
+    const answer = await alone(async () => {
+      const given = await post('/v1/auth/sign-in', { email, password, session: 'cookie' })
+      if (given.ok) keep(await given.clone().json())
+      return given
+    })
     if (answer.ok) {
-      keep(await answer.clone().json())
       me.value = undefined
       await session.load()
+      tabs.postMessage('in')
     }
     return answer
   },
 
   async signOut(): Promise<void> {
-    await post('/v1/auth/sign-out', {})
+    await alone(() => post('/v1/auth/sign-out', {}))
     drop()
     tabs.postMessage('out')
   },

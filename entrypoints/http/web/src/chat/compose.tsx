@@ -1,7 +1,7 @@
 /** Where one writes. What was typed stays until everyone has it. */
 import { SendHorizontal } from 'lucide-preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Problem } from '../api/client'
+import { Problem, type Stream } from '../api/client'
 import { queries } from '../api/queries'
 import { chat } from '../text'
 import { useAction } from '../ui/form'
@@ -12,7 +12,7 @@ const MOST = 500
 const NEAR = 50
 const REVIEWED = 406
 
-export function Compose({ room, stream, slow }: { room: Room; stream: string; slow: number }) {
+export function Compose({ room, stream, slow }: { room: Room; stream: Stream; slow: number }) {
   const [text, setText] = useState('')
   const field = useRef<HTMLTextAreaElement>(null)
   const pause = usePause(slow)
@@ -20,8 +20,10 @@ export function Compose({ room, stream, slow }: { room: Room; stream: string; sl
     try {
       await room.say(text)
     } catch (refused) {
-      // The rules may have changed since they were read.
-      if (refused instanceof Problem && refused.status === REVIEWED) void queries.invalidateQueries({ queryKey: ['streams', stream, 'chat-rules'] })
+      // The rules may have changed since they were read, and what one is to the channel.
+      if (refused instanceof Problem && refused.status === REVIEWED) {
+        for (const queryKey of [['streams', stream.id, 'chat-rules'], ['channels', stream.channel.id]]) void queries.invalidateQueries({ queryKey })
+      }
       throw refused
     }
   })
@@ -52,11 +54,11 @@ export function Compose({ room, stream, slow }: { room: Room; stream: string; sl
   )
 }
 
-/** The seconds that are left of slow mode's pause. */
+/** The seconds that are left of slow mode's pause after what was said last. */
 function usePause(seconds: number) {
-  const [until, setUntil] = useState(0)
+  const [said, setSaid] = useState(0)
   const [now, setNow] = useState(Date.now)
-  const left = seconds ? Math.max(0, Math.ceil((Math.min(until, now + seconds * 1000) - now) / 1000)) : 0
+  const left = Math.min(seconds, Math.max(0, Math.ceil((said + seconds * 1000 - now) / 1000)))
   useEffect(() => {
     if (!left) return
     const timer = setTimeout(() => setNow(Date.now()), 250)
@@ -64,7 +66,7 @@ function usePause(seconds: number) {
   }, [left, now])
   function begin(): void {
     setNow(Date.now())
-    setUntil(Date.now() + seconds * 1000)
+    setSaid(Date.now())
   }
   return { left, begin }
 }

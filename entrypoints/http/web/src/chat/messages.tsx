@@ -69,7 +69,7 @@ interface RowProps {
   ban: ((line: Line) => void) | null
 }
 
-const Row = memo(
+export const Row = memo(
   function Row({ line, own, last, remove, ban }: RowProps) {
     const standing = chat.standings[line.standing]
     return (
@@ -102,7 +102,7 @@ function among(event: KeyboardEvent): void {
 }
 
 /** Keeps the newest in sight, unless the reader looks at what was before; counts what they have not seen. */
-function useNewest(lines: readonly Line[]) {
+export function useNewest(lines: readonly Line[]) {
   const box = useRef<HTMLDivElement>(null)
   const list = useRef<HTMLOListElement>(null)
   const following = useRef(true)

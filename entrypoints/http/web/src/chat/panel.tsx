@@ -107,5 +107,5 @@ function Foot({ room, stream, moderates }: FootProps) {
   if (rules?.followers_only && !moderates && channel && !channel.viewer?.subscribed) {
     return <div class="foot-note"><p>{chat.followers}</p><Subscribe channel={stream.channel} /></div>
   }
-  return <Compose room={room} stream={stream.id} slow={moderates ? 0 : (rules?.slow_mode_s ?? 0)} />
+  return <Compose room={room} stream={stream} slow={moderates ? 0 : (rules?.slow_mode_s ?? 0)} />
 }

@@ -7,15 +7,23 @@ import type { MediaPlayerElement } from '../player/player'
 const TICK_MS = 500
 const LATE_S = 4 // without a new segment, beyond two lengths of one
 const EMPTY_S = 0.4
+const NEAR_S = 3
+const FAR_S = 1.5
+const JUMPS_MS = 5_000
 const NOTE_MS = 8_000
 
-/** The hls.js of a player, in the browsers that need it. */
+/** The hls.js of a player once it plays with it, in the browsers that need it. */
 export function useHls(player: MediaPlayerElement | null): Hls | null {
   const [hls, setHls] = useState<Hls | null>(null)
   useEffect(() => {
     if (!player) return
     const take = (provider: unknown) => {
-      if ((provider as { type?: string } | null)?.type === 'hls') (provider as HLSProvider).onInstance((found) => setHls(found))
+      if ((provider as { type?: string } | null)?.type !== 'hls') return
+      ;(provider as HLSProvider).onInstance((found) => {
+        const { Events } = found.constructor as typeof Hls
+        if (found.media) setHls(found)
+        else found.once(Events.MEDIA_ATTACHED, () => setHls(found))
+      })
     }
     const changed = (event: Event) => take((event as CustomEvent<unknown>).detail)
     take(player.provider)
@@ -44,6 +52,50 @@ export function useInterrupted(hls: Hls | null): boolean {
     return () => clearInterval(timer)
   }, [hls])
   return interrupted
+}
+
+/**
+ * Keeps to what happens now whoever did not leave it: after a slow start or a stall hls.js goes on where it was. Who
+ * pauses or goes back is left there.
+ */
+export function useEdge(player: MediaPlayerElement | null, hls: Hls | null): void {
+  useEffect(() => {
+    const media = hls?.media
+    if (!player || !hls || !media) return
+    const heard = new AbortController()
+    const late = () => hls.latency - (hls.targetLatency ?? 0)
+    let following = true
+    let from = 0
+    let jumped = 0
+    const on = (type: string, act: () => void) => media.addEventListener(type, act, { signal: heard.signal })
+    on('timeupdate', () => {
+      if (!media.seeking) from = media.currentTime
+    })
+    on('seeking', () => {
+      if (media.currentTime < from - 1) following = false
+    })
+    on('seeked', () => {
+      if (late() < NEAR_S) following = true
+    })
+    on('pause', () => {
+      following = false
+      player.$state.userBehindLiveEdge.set(true) // else vidstack leaves out what was missed
+    })
+    on('playing', () => {
+      if (late() < NEAR_S || !from) following = true
+    })
+    const timer = setInterval(() => {
+      const edge = hls.liveSyncPosition
+      if (!following || edge === null || media.paused || media.seeking || media.readyState < 2 || Date.now() - jumped < JUMPS_MS) return
+      if (late() < FAR_S || edge <= media.currentTime || !hls.latestLevelDetails?.live) return
+      jumped = Date.now()
+      media.currentTime = edge
+    }, TICK_MS)
+    return () => {
+      heard.abort()
+      clearInterval(timer)
+    }
+  }, [player, hls])
 }
 
 /** What the channel said to the players at the point that is shown, for some seconds. */

@@ -17,7 +17,7 @@ export default function History() {
   useTitle(text.title)
   return (
     <div class="page middle">
-      <SignedIn>{() => <List />}</SignedIn>
+      <SignedIn waiting={<><h1>{text.title}</h1><CardBones look="rows" count={6} /></>}>{() => <List />}</SignedIn>
     </div>
   )
 }
@@ -52,6 +52,7 @@ function List() {
       </div>
       {watched.isPending ? <CardBones look="rows" count={6} /> : watched.isError && !watched.items.length ? <Failure error={watched.error} retry={watched.refetch} /> : watched.items.length ? (
         <Rows>
+          <h2 class="hush">{text.watched}</h2>
           {watched.items.map((each, place) => (
             <VideoRow key={each.id} video={each} eager={place < 3}
               aside={<button class="button bare icon small" type="button" aria-label={text.remove(each.title)} title={text.removeShort} onClick={() => void remove(each.id)}><X aria-hidden /></button>} />

@@ -4,7 +4,7 @@ import { useLocation } from 'preact-iso'
 import { type Notice, api, ask } from '../api/client'
 import { markRead, useWhereTo } from '../api/notices'
 import { useListing } from '../api/queries'
-import { ago, at, notifications as text } from '../text'
+import { ago, at, common, notifications as text } from '../text'
 import { More } from '../ui/cards'
 import { attempt } from '../ui/overlay'
 import { Failure, State, useTitle } from '../ui/page'
@@ -27,7 +27,7 @@ export default function Notifications() {
   useTitle(text.title)
   return (
     <div class="page narrow notifications">
-      <SignedIn>{() => <Inbox />}</SignedIn>
+      <SignedIn waiting={<><h1>{text.title}</h1><Bones /></>}>{() => <Inbox />}</SignedIn>
     </div>
   )
 }
@@ -52,7 +52,7 @@ function Inbox() {
         <a class="chip" href="/notifications?show=unread" aria-current={unread ? 'true' : undefined}>{text.unread}</a>
       </nav>
       {told.isPending ? (
-        <ul>{Array.from({ length: 8 }, (_, place) => <li class="told" key={place} aria-hidden><span class="sign bone" /><p class="bone grow">&nbsp;<br />&nbsp;</p></li>)}</ul>
+        <Bones />
       ) : told.isError && !told.items.length ? (
         <Failure error={told.error} retry={told.refetch} />
       ) : told.items.length ? (
@@ -62,6 +62,14 @@ function Inbox() {
       )}
       <More has={told.hasNextPage} busy={told.isFetchingNextPage} next={told.fetchNextPage} />
     </>
+  )
+}
+
+function Bones() {
+  return (
+    <div role="status" aria-label={common.loading}>
+      {Array.from({ length: 8 }, (_, place) => <div class="told" key={place} aria-hidden><span class="sign bone" /><p class="bone grow">&nbsp;</p></div>)}
+    </div>
   )
 }
 

@@ -59,6 +59,7 @@ function Results({ words, kind }: { words: string; kind: Kind | undefined }) {
         </State>
       )}
       <Rows>
+        <h2 class="hush">{text.kinds[kind ?? 'all']}</h2>
         {found.items.map((each, place) =>
           each.type === 'video' ? <VideoRow key={each.video.id} video={each.video} eager={place < 3} /> : <ChannelRow key={each.channel.id} channel={each.channel} live={live.has(each.channel.id)} large />,
         )}

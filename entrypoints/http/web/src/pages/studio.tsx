@@ -1,7 +1,8 @@
 /** The studio: where people make what others watch. Its pages stand beside a navigation of its own. */
 import { ChartColumn, Clapperboard, LayoutDashboard, ListVideo, MessagesSquare, Radio, Upload } from 'lucide-preact'
 import { ErrorBoundary, Route, Router, lazy, useLocation } from 'preact-iso'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { me } from '../api/session'
 import { studio } from '../text'
 import { Failure } from '../ui/page'
 import { SignedIn } from '../ui/signed-in'
@@ -32,14 +33,20 @@ const LINKS = [
 export default function Studio() {
   const { path } = useLocation()
   const [error, setError] = useState<unknown>(null)
-  useEffect(() => setError(null), [path])
+  const links = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    setError(null)
+    const row = links.current
+    const here = row?.querySelector<HTMLElement>('[aria-current]')
+    if (row && here) row.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - row.clientWidth / 2 // where the links are tabs in a row
+  }, [path, me.value?.id])
   return (
     <SignedIn>
       {() => (
         <div class="studio">
           <nav class="studio-nav" aria-label={studio.navigation}>
             <Switch />
-            <div class="studio-links">
+            <div class="studio-links" ref={links}>
               {LINKS.map(({ href, label, icon: Icon }) => (
                 <a key={href} href={href} aria-current={(href === '/studio' ? path === href : path.startsWith(href)) ? 'page' : undefined}>
                   <Icon aria-hidden />
@@ -78,14 +85,15 @@ export default function Studio() {
 
 /** Which channel the studio is about, for who has several. */
 function Switch() {
+  const id = useId()
   const { channels, channel } = useMine()
   if (channels.length < 2 || !channel) return null
   return (
-    <label class="studio-switch">
-      <span class="tiny soft">{studio.channel}</span>
-      <select class="input" value={channel.id} onChange={(event) => choose(event.currentTarget.value)}>
+    <div class="studio-switch">
+      <label for={id} class="tiny soft">{studio.channel}</label>
+      <select id={id} class="input" value={channel.id} onChange={(event) => choose(event.currentTarget.value)}>
         {channels.map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
       </select>
-    </label>
+    </div>
   )
 }

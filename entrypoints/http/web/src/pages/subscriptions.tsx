@@ -4,7 +4,7 @@ import { useLocation } from 'preact-iso'
 import { api, ask } from '../api/client'
 import { liveChannels, useLive } from '../api/channels'
 import { queries, useListing } from '../api/queries'
-import { subscriptions as text } from '../text'
+import { common, subscriptions as text } from '../text'
 import { CardBones, Cards, More, Rows, Shelf, StreamCard, VideoCard } from '../ui/cards'
 import { ChannelRow } from '../ui/channel-row'
 import { Failure, State, useTitle } from '../ui/page'
@@ -20,7 +20,7 @@ export default function Subscriptions() {
         <a href="/subscriptions" aria-current={channels ? undefined : 'page'}>{text.latest}</a>
         <a href="/subscriptions?view=channels" aria-current={channels ? 'page' : undefined}>{text.channels}</a>
       </nav>
-      <SignedIn headed>{() => (channels ? <Channels /> : <Feed />)}</SignedIn>
+      <SignedIn headed waiting={channels ? <ChannelBones /> : <CardBones count={12} />}>{() => (channels ? <Channels /> : <Feed />)}</SignedIn>
     </div>
   )
 }
@@ -54,7 +54,7 @@ function Feed() {
 function Channels() {
   const live = liveChannels(useLive().data?.data)
   const followed = useChannels()
-  if (followed.isPending) return <Rows>{Array.from({ length: 6 }, (_, place) => <div class="channel-row" key={place} aria-hidden><span class="avatar bone" /><p class="bone grow">&nbsp;</p></div>)}</Rows>
+  if (followed.isPending) return <ChannelBones />
   if (followed.isError && !followed.items.length) return <Failure error={followed.error} retry={followed.refetch} />
   if (!followed.items.length) return <Nobody />
   return (
@@ -63,6 +63,14 @@ function Channels() {
       <Rows>{followed.items.map(({ channel }) => <ChannelRow key={channel.id} channel={channel} live={live.has(channel.id)} />)}</Rows>
       <More has={followed.hasNextPage} busy={followed.isFetchingNextPage} next={followed.fetchNextPage} />
     </section>
+  )
+}
+
+function ChannelBones() {
+  return (
+    <div class="rows" role="status" aria-label={common.loading}>
+      {Array.from({ length: 6 }, (_, place) => <div class="channel-row" key={place} aria-hidden><span class="avatar bone" /><p class="bone grow">&nbsp;</p></div>)}
+    </div>
   )
 }
 

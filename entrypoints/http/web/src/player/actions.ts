@@ -25,6 +25,13 @@ export function seek({ player }: Pick<Parts, 'player'>, to: number): void {
   player.currentTime = Math.max(seekableStart, Math.min(to, seekableEnd))
 }
 
+/** To what happens now, as far as it can be had. */
+export function toLive({ player }: Pick<Parts, 'player'>): void {
+  player.$state.userBehindLiveEdge.set(false)
+  player.currentTime = player.state.liveSyncPosition ?? player.state.seekableEnd
+  if (player.paused) player.remoteControl.play()
+}
+
 export function jump(parts: Parts, seconds: number): void {
   seek(parts, parts.player.currentTime + seconds)
   tell(seconds > 0 ? text.forward(seconds) : text.backward(-seconds))

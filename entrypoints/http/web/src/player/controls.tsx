@@ -5,7 +5,7 @@ import {
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { duration, player as text } from '../text'
-import { toggleFullscreen, toggleMuted, togglePaused, togglePip } from './actions'
+import { toLive, toggleFullscreen, toggleMuted, togglePaused, togglePip } from './actions'
 import { useMedia, useParts } from './context'
 import { Settings } from './settings'
 
@@ -27,9 +27,11 @@ export function Button({ label, hint, pressed, onClick, class: more = '', childr
 }
 
 export function Controls({ storyboard }: { storyboard: string | null | undefined }) {
-  const { live } = useParts()
+  const { player, live } = useParts()
+  // They stay for who is at them with the keyboard.
+  const seen = (event: FocusEvent) => event.target instanceof Element && event.target.matches(':focus-visible') && player.controls.pause()
   return (
-    <div class="controls">
+    <div class="controls" onFocusIn={seen} onFocusOut={() => player.controls.resume()}>
       <Scrubber storyboard={storyboard} />
       <div class="buttons">
         <PlayButton />
@@ -91,7 +93,7 @@ function Live() {
   const late = started && Number.isFinite(behind) && behind > EDGE_S
   return (
     <span class="time">
-      <button type="button" class={late ? 'edge' : 'edge at'} aria-label={late ? text.toLive : text.live} disabled={!late} onClick={() => player.seekToLiveEdge()}>
+      <button type="button" class={late ? 'edge' : 'edge at'} aria-label={late ? text.toLive : text.live} disabled={!late} onClick={() => toLive({ player })}>
         <span class="dot" aria-hidden />{text.live}
       </button>
       {late && <span class="of">{text.behind(duration(behind))}</span>}

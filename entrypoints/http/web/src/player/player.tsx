@@ -2,6 +2,7 @@
 import { CircleAlert, LoaderCircle, Play, VolumeX } from 'lucide-preact'
 import type { ComponentChildren, Ref } from 'preact'
 import { useEffect, useImperativeHandle, useMemo, useRef, useState } from 'preact/hooks'
+import type Hls from 'hls.js'
 import type { HLSProvider } from 'vidstack'
 import { player as text } from '../text'
 import { seek, told, togglePaused } from './actions'
@@ -58,8 +59,8 @@ const NO_CHAPTERS: readonly Chapter[] = []
 const NO_CAPTIONS: readonly Caption[] = []
 
 export function Player(props: PlayerProps) {
-  const [attempt, setAttempt] = useState({ number: 0, at: props.startAt ?? 0 })
-  return <Sitting key={attempt.number} {...props} startAt={attempt.at} again={(at) => setAttempt({ number: attempt.number + 1, at })} />
+  const [attempt, setAttempt] = useState<{ number: number; at?: number }>({ number: 0 })
+  return <Sitting key={attempt.number} {...props} startAt={attempt.at ?? props.startAt} again={(at) => setAttempt({ number: attempt.number + 1, at })} />
 }
 
 /** Until playing fails for good: then it begins anew where it was. */
@@ -105,7 +106,10 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (!isHls(provider)) return
       provider.library = () => library
       provider.config = flow.config(startAt, live ? behind : null)
-      provider.onInstance((hls) => flow.attach(hls))
+      provider.onInstance((hls) => {
+        flow.attach(hls)
+        if (live) seekable(player, hls)
+      })
     })
     on('provider-setup', (provider) => {
       const { video } = provider as { video?: HTMLVideoElement }
@@ -126,6 +130,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
     on('error', () => setFailed(!fresh.current.onFailure?.()))
     setStream(flow)
     player.src = { src: link.first, type: 'application/x-mpegurl' }
+    player.startLoading()
     return () => {
       heard.abort()
       link.close()
@@ -152,8 +157,9 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   useEffect(() => {
     if (!parts) return
     const pressed = (event: KeyboardEvent) => press(parts, event)
-    document.addEventListener('keydown', pressed)
-    return () => document.removeEventListener('keydown', pressed)
+    // Before vidstack, which takes the first key after its controls went for itself.
+    document.addEventListener('keydown', pressed, true)
+    return () => document.removeEventListener('keydown', pressed, true)
   }, [parts])
 
   useImperativeHandle(props.handle ?? null, () => ({
@@ -174,7 +180,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   const { captionSize, captionLook } = remembered.value
   return (
     <media-player ref={(element) => { if (element && element !== player) setPlayer(set(element, { live, autoplay })) }}
-      class="player" data-cue-size={captionSize} data-cue-look={captionLook} data-failed={failed || undefined}>
+      class="player on-picture" data-cue-size={captionSize} data-cue-look={captionLook} data-failed={failed || undefined}>
       <media-provider />
       {poster && <Poster url={poster} parts={parts} />}
       {parts && (
@@ -197,15 +203,25 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   )
 }
 
+/** What is listed can be seen; vidstack would have all of it lie before the point where one watches. It listens first. */
+function seekable(player: MediaPlayerElement, hls: Hls): void {
+  const { Events } = hls.constructor as typeof Hls
+  hls.once(Events.MANIFEST_LOADING, () => {
+    hls.on(Events.LEVEL_UPDATED, () => player.$state.inferredLiveDVRWindow.set(0))
+  })
+}
+
 function isHls(provider: unknown): provider is HLSProvider {
   return (provider as { type?: string } | null)?.type === 'hls'
 }
 
 function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; autoplay: boolean }): MediaPlayerElement {
-  player.load = 'eager'
+  player.load = 'custom'
   player.keyDisabled = true // ours are in keys.ts
   player.viewType = 'video'
   player.streamType = live ? 'live:dvr' : 'on-demand'
+  player.minLiveDVRWindow = 0 // all that is there can be seen
+  player.liveEdgeTolerance = 2.5
   player.artwork = [] // else the page's own address is asked for a picture
   player.playsInline = true
   player.autoPlay = autoplay

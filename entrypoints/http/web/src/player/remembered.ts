@@ -1,7 +1,6 @@
 /** How one likes to watch, as this machine remembers it. */
 import { signal } from '@preact/signals'
-
-const KEY = 'hexcast.player'
+import { KEPT } from '../kept'
 
 export const SIZES = ['small', 'normal', 'large', 'huge'] as const
 export const LOOKS = ['box', 'shade', 'outline'] as const
@@ -35,7 +34,7 @@ const untouched: Remembered = {
 
 function kept(): Remembered {
   try {
-    return { ...untouched, ...(JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Remembered>) }
+    return { ...untouched, ...(JSON.parse(localStorage.getItem(KEPT.player) ?? '{}') as Partial<Remembered>) }
   } catch {
     return untouched // something else wrote there
   }
@@ -45,5 +44,5 @@ export const remembered = signal<Remembered>(kept())
 
 export function remember(change: Partial<Remembered>): void {
   remembered.value = { ...remembered.value, ...change }
-  localStorage.setItem(KEY, JSON.stringify(remembered.value))
+  localStorage.setItem(KEPT.player, JSON.stringify(remembered.value))
 }

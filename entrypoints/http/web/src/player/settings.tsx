@@ -102,7 +102,7 @@ export function Settings() {
     setOpen(now)
     setAt(null)
     if (now) player.controls.pause()
-    else player.controls.resume()
+    else if (!document.activeElement?.matches('.player .controls :focus-visible')) player.controls.resume()
   }
 
   // A menu that shows something else has its focus there.

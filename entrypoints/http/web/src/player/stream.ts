@@ -7,6 +7,8 @@ import { remember, remembered } from './remembered'
 
 export const library = import('hls.js')
 
+const END_S = 0.25
+
 export interface Rendition {
   level: number
   height: number
@@ -47,6 +49,7 @@ export class Stream {
       manifestLoadPolicy: this.#policy(10_000, 20_000),
       ...(behind !== null && {
         liveSyncDuration: behind,
+        liveDurationInfinity: true, // so that what is gone is known to be
         lowLatencyMode: true, // who fell behind a little is brought back by playing a little faster
         maxLiveSyncPlaybackRate: 1.1,
         backBufferLength: 120,
@@ -77,9 +80,16 @@ export class Stream {
       this.renditions.value = [...best.values()].filter((each) => each.height > 0).sort((a, b) => b.height - a.height)
       const wanted = this.#wanted()
       if (wanted) hls.loadLevel = wanted.level
+      else hls.startLevel = this.#fitting(hls)
     })
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
       this.shown.value = hls.levels[level]?.height ?? null
+    })
+    // Sound that is longer than the pictures by less than a frame is never counted as all there, and so waited for.
+    hls.on(Events.MEDIA_ATTACHED, (_, { media }) => {
+      media.addEventListener('waiting', () => {
+        if (media.duration - media.currentTime < END_S && hls.latestLevelDetails?.live === false) hls.trigger(Events.BUFFER_EOS, { type: null })
+      })
     })
     hls.on(Events.DESTROYING, () => {
       if (hls.bandwidthEstimate > 0) remember({ line: Math.round(hls.bandwidthEstimate) })
@@ -90,7 +100,19 @@ export class Stream {
   /** At most so many pixels high; null for what the line allows. */
   choose(height: number | null): void {
     remember({ quality: height })
-    if (this.#hls) this.#hls.nextLevel = this.#wanted()?.level ?? -1
+    if (!this.#hls) return
+    // What was chosen is shown at once; going back to what the line allows may wait for the next segment.
+    const wanted = this.#wanted()
+    if (wanted) this.#hls.currentLevel = wanted.level
+    else this.#hls.nextLevel = -1
+  }
+
+  /** The smallest that fills the box, or what the line allows: the first picture is there soon, and stays. */
+  #fitting(hls: Hls): number {
+    const box = (hls.media?.clientHeight ?? 0) * devicePixelRatio
+    const allowed = hls.levels.flatMap(({ height, bitrate }, level) => (bitrate < remembered.value.line ? [{ level, height }] : []))
+    allowed.sort((a, b) => a.height - b.height)
+    return (allowed.find((each) => each.height >= box) ?? allowed.at(-1))?.level ?? 0
   }
 
   #wanted(): Rendition | undefined {

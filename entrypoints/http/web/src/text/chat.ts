@@ -1,6 +1,6 @@
 export const chat = {
   title: 'Chat',
-  log: 'Chat messages',
+  log: 'Conversation',
   connecting: 'Joining the chat',
   waiting: 'The connection was lost. Joining again',
   full: 'This chat is full. Trying again in a while',

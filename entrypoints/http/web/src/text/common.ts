@@ -87,6 +87,12 @@ export function bytes(count: number): string {
   return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
 }
 
+const hours = new Intl.DateTimeFormat('en', { timeStyle: 'medium' })
+/** The time of the day of so many seconds since 1970. */
+export function clock(seconds: number): string {
+  return hours.format(seconds * 1000)
+}
+
 const utc = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
 /** A day as the API names it, which is one of UTC. */
 export function utcDay(name: string): string {

@@ -1,5 +1,6 @@
 export const history = {
   title: 'History',
+  watched: 'Watched',
   clear: 'Clear the history',
   clearTitle: 'Clear the history?',
   clearWhat: 'What you watched, and how far, is forgotten. This cannot be taken back.',

@@ -20,7 +20,7 @@ export function VideoCard({ video, eager = false, aside }: VideoProps) {
       <div class="about">
         <Avatar name={video.channel.name} url={video.channel.avatar_url} />
         <div>
-          <h3 class="clip-2"><a href={to.watch(video)} class="person">{video.title}</a></h3>
+          <h3><a href={to.watch(video)} class="person clip-2">{video.title}</a></h3>
           <a href={to.channel(video.channel)} class="meta above clip person">{video.channel.name}</a>
           <Meta video={video} />
         </div>
@@ -37,7 +37,7 @@ export function VideoRow({ video, eager = false, aside }: VideoProps) {
       <Frame video={video} eager={eager} />
       <div class="about">
         <div>
-          <h3 class="clip-2"><a href={to.watch(video)} class="person">{video.title}</a></h3>
+          <h3><a href={to.watch(video)} class="person clip-2">{video.title}</a></h3>
           <Meta video={video} />
           <a href={to.channel(video.channel)} class="meta above by">
             <Avatar name={video.channel.name} url={video.channel.avatar_url} size="1.5rem" />
@@ -85,7 +85,7 @@ export function StreamCard({ stream }: { stream: Stream }) {
       <div class="about">
         <Avatar name={stream.channel.name} url={stream.channel.avatar_url} />
         <div>
-          <h3 class="clip-2"><a href={to.live(stream)} class="person">{stream.title}</a></h3>
+          <h3><a href={to.live(stream)} class="person clip-2">{stream.title}</a></h3>
           <a href={to.channel(stream.channel)} class="meta above clip person">{stream.channel.name}</a>
           <p class="meta">
             {live ? common.watching(stream.viewer_count) : stream.starts_at && common.begins(ago(stream.starts_at))}

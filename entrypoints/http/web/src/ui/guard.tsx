@@ -2,6 +2,7 @@
 import { useLocation } from 'preact-iso'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { common } from '../text'
+import { leaving } from './leaving'
 import { Confirm } from './overlay'
 
 export function Guard({ dirty }: { dirty: boolean }) {
@@ -12,7 +13,7 @@ export function Guard({ dirty }: { dirty: boolean }) {
   useEffect(() => {
     if (!dirty) return
     const own = location.pathname + location.search
-    function leaving(event: BeforeUnloadEvent): void {
+    function closing(event: BeforeUnloadEvent): void {
       event.preventDefault()
     }
     function clicked(event: MouseEvent): void {
@@ -23,27 +24,21 @@ export function Guard({ dirty }: { dirty: boolean }) {
       event.stopPropagation()
       setWanted(link.pathname + link.search)
     }
-    // Before the router hears of it. The address has changed by then, so it is put back.
-    function gone(event: PopStateEvent): void {
-      if (!open.current) return
-      event.stopImmediatePropagation()
-      const target = location.pathname + location.search
-      history.pushState(null, '', own)
-      setWanted(target)
-    }
-    addEventListener('beforeunload', leaving)
+    leaving.own = own
+    leaving.ask = setWanted
+    addEventListener('beforeunload', closing)
     document.addEventListener('click', clicked, true)
-    addEventListener('popstate', gone, true)
     return () => {
-      removeEventListener('beforeunload', leaving)
+      removeEventListener('beforeunload', closing)
       document.removeEventListener('click', clicked, true)
-      removeEventListener('popstate', gone, true)
+      leaving.ask = null
     }
   }, [dirty])
   return (
     <Confirm open={wanted !== null} title={common.leave.title} action={common.leave.leave} cancel={common.leave.stay} onClose={() => setWanted(null)}
       onConfirm={() => {
         open.current = false
+        leaving.ask = null
         if (wanted !== null) route(wanted)
       }}>
       <p>{common.leave.why}</p>

@@ -10,11 +10,13 @@ import { State } from './page'
 interface SignedInProps {
   /** Whether the page shows its heading in any case. */
   headed?: boolean
+  /** What stands there until it is known who it is. */
+  waiting?: ComponentChildren
   children: (person: Me) => ComponentChildren
 }
 
-export function SignedIn({ headed = false, children }: SignedInProps) {
-  if (me.value === undefined) return null
+export function SignedIn({ headed = false, waiting, children }: SignedInProps) {
+  if (me.value === undefined) return <>{waiting}</>
   if (me.value !== null) return <>{children(me.value)}</>
   return (
     <State page={!headed} icon={<CircleUserRound aria-hidden />} title={common.wrong.signInFirst}>

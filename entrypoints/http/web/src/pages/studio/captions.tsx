@@ -20,7 +20,7 @@ export function Captions({ video }: { video: Video }) {
       <section class="panel stack">
         <h2>{text.captionsTitle}</h2>
         {!data ? (
-          error ? <Failure error={error} retry={refetch} /> : <div class="bone row-bone" role="status" aria-label={common.loading} />
+          error ? <Failure error={error} retry={refetch} /> : <div class="bone state-bone" role="status" aria-label={common.loading} />
         ) : data.data.length ? (
           <ul class="stack">
             {data.data.map((each) => (
@@ -49,14 +49,15 @@ export function Captions({ video }: { video: Video }) {
   )
 }
 
+const OTHER = 'other'
 const kind = (file: File) => (/\.srt$/i.test(file.name) ? 'application/x-subrip' : 'text/vtt')
 
 function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
-  const [language, setLanguage] = useState('')
+  const [choice, setLanguage] = useState('')
   const [other, setOther] = useState('')
   const [label, setLabel] = useState('')
   const [file, setFile] = useState<File | null>(null)
-  const tag = other.trim() || language
+  const tag = choice === OTHER ? other.trim() : choice
   const action = useAction(async () => {
     if (!file) return
     await ask(api.PUT('/v1/videos/{video_id}/captions/{language}', { params: { path: { video_id: video.id, language: tag }, query: { label: label.trim() || languageName(tag) } }, ...bytesOf(file, kind(file)) }))
@@ -71,14 +72,18 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
       void action.run()
     }}>
       <Wrong error={action.error} />
-      <LanguageSelect label={text.captionsLanguage} empty="" value={language} onChange={setLanguage} />
-      <Field label={text.captionsOther} value={other} autoCapitalize="none" spellcheck={false} error={action.fields.language} onInput={(event) => setOther(event.currentTarget.value)} />
+      <LanguageSelect label={text.captionsLanguage} empty={text.captionsChoose} more={[OTHER, text.captionsAnother]} value={choice} error={choice === OTHER ? undefined : action.fields.language} onChange={setLanguage} />
+      {choice === OTHER && <Field label={text.captionsOther} value={other} autoCapitalize="none" spellcheck={false} error={action.fields.language} onInput={(event) => setOther(event.currentTarget.value)} />}
       <Field label={text.captionsLabel} value={label} maxLength={100} hint={text.captionsLabelHint} error={action.fields.label} onInput={(event) => setLabel(event.currentTarget.value)} />
       <div class="stack tight">
         <label class="button line file">
           <FileText aria-hidden />
-          <span class="clip">{file ? `${file.name} · ${bytes(file.size)}` : text.captionsFile}</span>
-          <input type="file" accept=".vtt,.srt,text/vtt,application/x-subrip" aria-label={text.captionsFile} onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+          <span class="clip">{file ? `${file.name} · ${bytes(file.size)}` : text.fileChoose}</span>
+          <input type="file" accept=".vtt,.srt,text/vtt,application/x-subrip" aria-label={text.captionsFile} onChange={(event) => {
+            const chosen = event.currentTarget.files?.[0]
+            event.currentTarget.value = '' // or the same file cannot be chosen again
+            if (chosen) setFile(chosen)
+          }} />
         </label>
         <span class="small soft">{text.captionsFileHint}</span>
       </div>

@@ -122,13 +122,14 @@ interface LanguageProps {
   label: string
   value: string
   empty: string
+  more?: readonly [value: string, label: string]
   error?: string | undefined
   onChange: (tag: string) => void
 }
 
-export function LanguageSelect({ label, value, empty, error, onChange }: LanguageProps) {
+export function LanguageSelect({ label, value, empty, more, error, onChange }: LanguageProps) {
   const id = useId()
-  const tags = value && !LANGUAGES.includes(value) ? [value, ...LANGUAGES] : LANGUAGES
+  const tags = value && value !== more?.[0] && !LANGUAGES.includes(value) ? [value, ...LANGUAGES] : LANGUAGES
   const sorted = tags.map((tag) => [tag, languageName(tag)] as const).sort((one, other) => one[1].localeCompare(other[1]))
   return (
     <div class="field">
@@ -136,6 +137,7 @@ export function LanguageSelect({ label, value, empty, error, onChange }: Languag
       <select id={id} value={value} onChange={(event) => onChange(event.currentTarget.value)} aria-invalid={error ? true : undefined}>
         <option value="">{empty}</option>
         {sorted.map(([tag, name]) => <option key={tag} value={tag}>{name}</option>)}
+        {more && <option value={more[0]}>{more[1]}</option>}
       </select>
       {error && <span class="wrong">{sentence(error)}</span>}
     </div>

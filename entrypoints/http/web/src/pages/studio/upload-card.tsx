@@ -7,7 +7,7 @@ import { common, upload } from '../../text'
 import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, Wrong, said } from '../../ui/page'
 import { to } from '../../ui/link'
-import { dismiss, give, reopen, type Phase, type Transfer } from '../../uploads'
+import { dismiss, give, reopen, transfers, type Phase, type Transfer } from '../../uploads'
 import { Details } from './details'
 import { Processing } from './progress'
 import { copyLink } from './share'
@@ -20,12 +20,13 @@ const ICONS: Readonly<Record<Phase, typeof Play>> = {
 export function UploadCard({ transfer }: { transfer: Transfer }) {
   const { phase, problem } = transfer.state.value
   const { kept } = transfer
+  const [newest] = useState(() => transfers.peek().at(-1) === transfer) // of several, one form is enough to begin with
   return (
     <article class="panel upload" aria-label={kept.name}>
       <Sending transfer={transfer} />
       {phase === 'failed' && <Wrong error={problem} />}
       {phase === 'choosing' && <Again transfer={transfer} />}
-      {kept.video && phase !== 'cancelled' && <About id={kept.video} sent={phase === 'sent'} replaces={kept.replaces !== undefined} />}
+      {kept.video && phase !== 'cancelled' && <About id={kept.video} sent={phase === 'sent'} replaces={kept.replaces !== undefined} open={newest} />}
     </article>
   )
 }
@@ -101,7 +102,7 @@ function Again({ transfer }: { transfer: Transfer }) {
   )
 }
 
-function About({ id, sent, replaces }: { id: string; sent: boolean; replaces: boolean }) {
+function About({ id, sent, replaces, open }: { id: string; sent: boolean; replaces: boolean; open: boolean }) {
   const { data: video, error, refetch } = useVideo(id, sent)
   if (error && !video) return <Failure error={error} retry={refetch} />
   if (!video) return <div class="bone upload-bone" role="status" aria-label={common.loading} />
@@ -110,7 +111,7 @@ function About({ id, sent, replaces }: { id: string; sent: boolean; replaces: bo
       {sent && <Processing video={video} />}
       {sent && video.processing.state === 'ready' && <Shared id={id} />}
       {!replaces && (
-        <details open>
+        <details open={open}>
           <summary>{upload.details}</summary>
           <Details video={video} brief />
           <p class="small"><a href={`/studio/videos/${id}`}>{upload.more}</a></p>

@@ -1,7 +1,7 @@
 /** Uploading: files are dropped or chosen, several at once, and shown on their way. */
 import { CloudUpload, FileVideo, X } from 'lucide-preact'
 import { useQuery } from '@tanstack/preact-query'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { api, ask, type Channel, type Schemas } from '../../api/client'
 import { at, bytes, common, upload, uploading } from '../../text'
 import { attempt, toast } from '../../ui/overlay'
@@ -29,6 +29,7 @@ export default function Upload() {
 }
 
 function Sender({ channels, channel }: { channels: readonly Channel[]; channel: Channel }) {
+  const id = useId()
   const meta = useQuery({ queryKey: ['meta'], queryFn: () => ask(api.GET('/v1/meta')), staleTime: Infinity })
   const [refused, setRefused] = useState<readonly string[]>([])
   const most = meta.data?.limits.max_file_bytes
@@ -58,19 +59,19 @@ function Sender({ channels, channel }: { channels: readonly Channel[]; channel: 
         </label>
         <div class="row wrap small soft">
           {channels.length > 1 ? (
-            <label class="row">
-              {upload.to}
-              <select class="input compact" value={channel.id} onChange={(event) => choose(event.currentTarget.value)}>
+            <>
+              <label for={id}>{upload.to}</label>
+              <select id={id} class="input compact" value={channel.id} onChange={(event) => choose(event.currentTarget.value)}>
                 {channels.map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
               </select>
-            </label>
+            </>
           ) : (
             <span>{upload.to} <strong class="person">{channel.name}</strong></span>
           )}
           <span class={most === undefined ? 'unseen' : ''}>· {upload.limit(most ?? 1)}</span>
         </div>
       </section>
-      <div role="alert">
+      <div role="alert" class="refused">
         {refused.map((each) => (
           <div key={each} class="notice wrong">
             <span class="grow">{each}</span>

@@ -91,7 +91,7 @@ function Steps({ server }: { server: string }) {
     <div class="ways">
       <section class="stack">
         <h3>{text.obs}</h3>
-        <ol class="steps">{text.obsSteps.map((each) => <li key={each}>{each}</li>)}</ol>
+        <ol class="todo">{text.obsSteps.map((each) => <li key={each}>{each}</li>)}</ol>
       </section>
       <section class="stack">
         <h3>{text.ffmpeg}</h3>

@@ -3,8 +3,8 @@ import { Activity, CircleCheck, TriangleAlert } from 'lucide-preact'
 import { useMemo } from 'preact/hooks'
 import type { SessionEvent } from '../../../api/streams'
 import { goLive } from '../../../text'
-import { Plot } from '../../../ui/plot'
 import type { Followed } from './follow'
+import { Plot } from './plot'
 
 const text = goLive.health
 const WELL = 'All is well.'
@@ -23,7 +23,7 @@ export function Health({ followed: { session, events } }: { followed: Followed }
         <dl class="figures">
           <div><dt>{text.bitrate}</dt><dd>{health.bitrate_bps === null ? unknown : text.mbit(health.bitrate_bps)}</dd></div>
           <div><dt>{text.picture}</dt><dd>{health.width && health.height ? `${health.width} × ${health.height}` : unknown}</dd></div>
-          <div><dt>{text.rate}</dt><dd>{health.fps === null ? unknown : text.perSecond(Math.round(health.fps * 10) / 10)}</dd></div>
+          <div><dt>{text.rate}</dt><dd>{health.fps === null ? unknown : Math.round(health.fps * 10) / 10}</dd></div>
           <div><dt>{text.keys}</dt><dd>{health.keyframe_interval_s === null ? unknown : text.every(health.keyframe_interval_s)}</dd></div>
         </dl>
       )}
@@ -41,10 +41,10 @@ export function Measured({ events, lately = false }: { events: readonly SessionE
     const number = (name: string) => found.map(({ detail }) => (typeof detail[name] === 'number' ? detail[name] : null))
     return [found.map((each) => Date.parse(each.at) / 1000), number('bitrate_bps').map((each) => (each === null ? null : each / 1e6)), number('viewers')] as const
   }, [events, lately])
-  if (times.length < 2) return null
+  if (times.length < 2) return lately ? <p class="plot none soft small">{text.soon}</p> : null
   return (
     <Plot label={text.plot} times={times} lines={[
-      { label: text.bitrate, values: bitrates, color: '--accent-ink', fill: true, write: (value) => text.mbit(value * 1e6) },
+      { label: text.mbits, values: bitrates, color: '--accent-ink', fill: true, write: (value) => value.toFixed(1) },
       { label: text.viewers, values: viewers, color: '--focus', other: true },
     ]} />
   )

@@ -1,8 +1,9 @@
 /** Lines over time, drawn by uPlot, which is loaded when there is something to draw. For who does not see them: a label. */
 import { useEffect, useRef } from 'preact/hooks'
 import type uPlot from 'uplot'
-import './plot.css'
-import { theme } from './theme'
+import 'uplot/dist/uPlot.min.css'
+import { clock } from '../../../text'
+import { theme } from '../../../ui/theme'
 
 export interface Line {
   label: string
@@ -80,12 +81,12 @@ function options(host: HTMLElement, lines: readonly Line[], height: number): uPl
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, 1e-6)] }, other: { range: (_, __, most) => [0, Math.max(most * 1.3, 4)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 80 },
-      { ...axis, values: written(first), size: 56, space: 36 },
+      { ...axis, grid: { show: false }, space: 80, values: (_, each) => each.map(clock) },
+      { ...axis, values: written(first), size: 44, space: 36 },
       ...(other ? [{ ...axis, scale: 'other', side: 1 as const, grid: { show: false }, values: written(other), size: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }] : []),
     ],
     series: [
-      { label: '' },
+      { label: '', value: (_, each) => (each === null ? '' : clock(each)) },
       ...lines.map((each) => ({
         label: each.label,
         scale: each.other ? 'other' : 'y',

@@ -59,7 +59,7 @@ function Numbers({ data }: { data: Analytics }) {
   const [from, to] = [day(data.from), day(data.to)]
   return (
     <>
-      <dl class="tiles" role="status">
+      <dl class="tiles" aria-live="polite">
         <div class="panel"><dt>{text.views}</dt><dd>{compact(views)}</dd></div>
         <div class="panel"><dt>{text.watched}</dt><dd>{text.hours(watched)}</dd></div>
         <div class="panel"><dt>{text.average}</dt><dd>{views ? duration(watched / views) : '–'}</dd></div>

@@ -39,6 +39,7 @@ export default defineConfig({
   ],
   build: {
     target: 'es2022',
+    chunkSizeWarningLimit: 700, // hls.js
     assetsInlineLimit: 0, // the pages' Content-Security-Policy knows no data: but for pictures
     modulePreload: { polyfill: false },
     rolldownOptions: {

@@ -178,7 +178,11 @@ class Core(DeclarativeContainer):
 
     # channels
     channel_cards = Singleton(
-        ChannelCards, videos=adapters.videos, subscriptions=adapters.subscriptions, media=adapters.media
+        ChannelCards,
+        videos=adapters.videos,
+        subscriptions=adapters.subscriptions,
+        media=adapters.media,
+        users=adapters.users,
     )
     open_channel = Singleton(
         OpenChannel,

@@ -51,6 +51,8 @@ export const goLive = {
   removeDo: 'Delete it',
   removed: 'The stream is deleted.',
   cancel: 'Cancel',
+  notYoursTitle: 'This is another channel’s',
+  notYours: 'Its control room is for the members of that channel.',
   viewers: 'Watching now',
   since: 'Live for',
   reconnects: 'Connections',

@@ -30,6 +30,5 @@ export const live = {
   copyLink: 'Copy the link',
   control: 'Control room',
   description: 'About this stream',
-  noDescription: 'Nothing is said of it.',
   note: 'Note of the channel',
 }

@@ -31,9 +31,11 @@ export function About({ stream }: { stream: Stream }) {
           <Share stream={stream} />
         </div>
       </div>
-      <section class="panel" aria-label={live.description}>
-        <p class={stream.description ? 'prose' : 'soft'}>{stream.description ? <Rich text={stream.description} /> : live.noDescription}</p>
-      </section>
+      {stream.description && (
+        <section class="panel" aria-label={live.description}>
+          <p class="prose"><Rich text={stream.description} /></p>
+        </section>
+      )}
     </div>
   )
 }

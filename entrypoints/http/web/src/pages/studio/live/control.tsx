@@ -1,16 +1,17 @@
 /** The control room of a stream: what goes out, how it is, the chat, and what to do. */
-import { ArrowLeft, EllipsisVertical, ExternalLink, Pencil, Power, PowerOff, Square, Trash2 } from 'lucide-preact'
+import { ArrowLeft, EllipsisVertical, ExternalLink, Lock, Pencil, Power, PowerOff, Square, Trash2 } from 'lucide-preact'
 import { useLocation } from 'preact-iso'
 import { useEffect, useState } from 'preact/hooks'
 import { useChannel } from '../../../api/channels'
 import { type Stream, api, ask } from '../../../api/client'
 import { queries } from '../../../api/queries'
+import { me } from '../../../api/session'
 import { type Session, look, show, useStream } from '../../../api/streams'
 import { Chat } from '../../../chat/panel'
 import { common, compact, duration, goLive } from '../../../text'
 import { to } from '../../../ui/link'
 import { Confirm, Dialog, Menu, attempt, toast } from '../../../ui/overlay'
-import { Failure, useTitle } from '../../../ui/page'
+import { Failure, State, useTitle } from '../../../ui/page'
 import { Connect } from './connect'
 import { type Followed, useBroadcast } from './follow'
 import { StreamForm } from './form'
@@ -35,14 +36,17 @@ export function Control({ id }: { id: string }) {
 function Room({ stream }: { stream: Stream }) {
   const followed = useBroadcast(stream.current_session_id)
   const { session, events } = followed
-  const role = useChannel(stream.channel.id).data?.viewer?.role
+  const channel = useChannel(stream.channel.id).data
+  const role = channel?.viewer?.role
   const edits = role === 'owner' || role === 'editor'
   const live = stream.status === 'live'
   useEffect(() => {
-    if (session?.status !== 'ended') return // its own connection hears of it first
-    void look(stream.id)
-    void queries.invalidateQueries({ queryKey: ['streams', 'sessions', stream.id] })
+    if (session?.status === 'ended') void look(stream.id) // its own connection hears of it first
   }, [session?.status])
+  useEffect(() => {
+    void queries.invalidateQueries({ queryKey: ['streams', 'sessions', stream.id] })
+  }, [stream.current_session_id])
+  if (channel && !role && !me.value?.roles.length) return <div class="page"><NotYours stream={stream} /></div>
   return (
     <div class="page control">
       <Head stream={stream} session={session} edits={edits} />
@@ -51,7 +55,7 @@ function Room({ stream }: { stream: Stream }) {
           <Preview stream={stream} session={session} />
           {live && <Figures stream={stream} followed={followed} />}
           {live && <Health followed={followed} />}
-          {stream.status === 'disabled' ? <p class="notice">{goLive.disabledNote}</p> : edits && <Connect stream={stream} open={!live} />}
+          {stream.status !== 'disabled' && edits && <Connect stream={stream} open={!live} />}
           {live && edits && <Note stream={stream} />}
           {!live && stream.status !== 'disabled' && <Schedule stream={stream} edits={edits} />}
           {live && <Timeline events={events} since={session?.started_at ?? null} />}
@@ -60,6 +64,15 @@ function Room({ stream }: { stream: Stream }) {
         <div class="control-chat"><Chat stream={stream} /></div>
       </div>
     </div>
+  )
+}
+
+function NotYours({ stream }: { stream: Stream }) {
+  return (
+    <State icon={<Lock aria-hidden />} title={goLive.notYoursTitle}>
+      <p>{goLive.notYours}</p>
+      <a class="button" href={to.live(stream)}>{goLive.page}</a>
+    </State>
   )
 }
 
@@ -93,21 +106,18 @@ function Head({ stream, session, edits }: { stream: Stream; session: Session | n
       <a class="small soft back" href="/studio/live"><ArrowLeft aria-hidden />{goLive.back}</a>
       <div class="row apart wrap">
         <div class="row grow">
-          <h1 class="clip person">{stream.title}</h1>
+          <h1 class="clip-2 person">{stream.title}</h1>
           <span class={status === 'live' ? 'tag live' : 'badge'} role="status">{goLive.statuses[status]}</span>
           {stream.visibility !== 'public' && <span class="badge">{common.visibility[stream.visibility]}</span>}
         </div>
         <div class="row">
           <a class="button" href={to.live(stream)}><ExternalLink aria-hidden />{goLive.page}</a>
           {stream.status === 'live' && <button class="button danger" type="button" onClick={() => setAsked('stop')}><Square aria-hidden />{goLive.stop}</button>}
+          {stream.status === 'disabled' && edits && <button class="button accent" type="button" onClick={() => void enable()}><Power aria-hidden />{goLive.enable}</button>}
           {edits && (
             <Menu label={goLive.more} class="button icon" icon={<EllipsisVertical aria-hidden />}>
               <button type="button" onClick={() => setAsked('edit')}><Pencil aria-hidden />{goLive.form.edit}</button>
-              {stream.status === 'disabled' ? (
-                <button type="button" onClick={() => void enable()}><Power aria-hidden />{goLive.enable}</button>
-              ) : (
-                <button type="button" onClick={() => setAsked('disable')}><PowerOff aria-hidden />{goLive.disable}</button>
-              )}
+              {stream.status !== 'disabled' && <button type="button" onClick={() => setAsked('disable')}><PowerOff aria-hidden />{goLive.disable}</button>}
               <hr />
               <button type="button" onClick={() => setAsked('remove')}><Trash2 aria-hidden />{goLive.remove}</button>
             </Menu>

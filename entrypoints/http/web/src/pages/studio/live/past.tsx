@@ -19,7 +19,7 @@ export function Past({ stream }: { stream: Stream }) {
   const sessions = useListing(['streams', 'sessions', stream.id], (cursor) =>
     ask(api.GET('/v1/streams/{stream_id}/sessions', { params: { path: { stream_id: stream.id }, query: { limit: 10, cursor } } })),
     true,
-    (items: readonly Session[]) => (items.some((each) => each.status === 'ended' && each.recording.status === 'processing') ? SOON_MS : false),
+    (items: readonly Session[]) => (items.some((each) => (each.status === 'ended' ? each.recording.status === 'processing' : each.id !== stream.current_session_id)) ? SOON_MS : false),
   )
   const [shown, setShown] = useState<Session | null>(null)
   const over = sessions.items.filter((each) => each.status === 'ended')

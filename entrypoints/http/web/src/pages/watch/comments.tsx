@@ -26,7 +26,7 @@ export function Comments({ video, jump }: { video: Video; jump: (seconds: number
       <h2>{video.counts.comments > 0 ? text.commentCount(video.counts.comments) : text.comments}</h2>
       {open ? <Write label={text.write} action={text.send} signIn={text.signInToWrite} send={(words, repeat) => say(video.id, words, repeat)} /> : <p class="notice">{text.commentsOff}</p>}
       {linked.length > 0 && (
-        <section class="panel stack" aria-label={text.linked}>
+        <section class="panel stack" aria-label={text.linked} ref={come}>
           <h3>{text.linked}</h3>
           <ol class="remarks">{linked.map((each) => <li key={each.id}><Remark comment={each} rights={rights} jump={jump} /></li>)}</ol>
         </section>
@@ -40,6 +40,11 @@ export function Comments({ video, jump }: { video: Video; jump: (seconds: number
       {list.hasNextPage && <div><button class="button" type="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{text.moreComments}</button></div>}
     </div>
   )
+}
+
+/** To what one came for, once it is there. */
+function come(section: HTMLElement | null): void {
+  section?.scrollIntoView({ block: 'center' })
 }
 
 function Held({ video, rights, jump }: { video: Video; rights: Rights; jump: (seconds: number) => void }) {

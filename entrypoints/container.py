@@ -44,6 +44,7 @@ from application.engagement import (
     RemoveComment,
     RuleComment,
     Seen,
+    ShowComment,
     ShowFeed,
     Subscribe,
     Unsubscribe,
@@ -367,6 +368,7 @@ class Core(DeclarativeContainer):
         now=adapters.now,
         new_id=adapters.new_id,
     )
+    show_comment = Singleton(ShowComment, seen=seen, cards=comment_cards)
     edit_comment = Singleton(EditComment, seen=seen, comments=adapters.comments, cards=comment_cards, now=adapters.now)
     remove_comment = Singleton(RemoveComment, seen=seen, comments=adapters.comments)
     rule_comment = Singleton(RuleComment, seen=seen, comments=adapters.comments, cards=comment_cards, now=adapters.now)

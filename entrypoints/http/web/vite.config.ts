@@ -39,6 +39,7 @@ export default defineConfig({
   ],
   build: {
     target: 'es2022',
+    chunkSizeWarningLimit: 700, // hls.js
     assetsInlineLimit: 0, // the pages' Content-Security-Policy knows no data: but for pictures
     modulePreload: { polyfill: false },
     rolldownOptions: {
@@ -53,8 +54,8 @@ export default defineConfig({
             { name: 'early', test: /src\/(early|pages|kept|api\/early|text\/early)\.ts$|preload-helper/, priority: 2 },
             { name: 'styles', test: /src\/styles\//, priority: 2 },
             { name: 'shared', test: /src\/(api|ui(?!\/rich))\/|src\/text\/(common|search|shell|subscribe|uploading)\.|src\/uploads\/state\.|node_modules\/(preact|preact-iso|@preact|@tanstack|openapi-fetch|lucide-preact)\//, minShareCount: 2, priority: 1 },
-            // With what vidstack would fetch once it knows what to play.
-            { name: 'player', test: /src\/player\/|vidstack\/prod\/providers\/vidstack-hls\.js/, includeDependenciesRecursively: true },
+            // With what vidstack would fetch once it knows what to play; without what plays other things.
+            { name: 'player', test: /src\/player\/|vidstack\/prod\/(?!providers\/vidstack-(?:youtube|vimeo|dash|google-cast|audio))/ },
           ],
         },
       },

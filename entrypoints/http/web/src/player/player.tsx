@@ -4,6 +4,7 @@ import type { ComponentChildren, Ref } from 'preact'
 import { useEffect, useImperativeHandle, useMemo, useRef, useState } from 'preact/hooks'
 import type Hls from 'hls.js'
 import type { HLSProvider } from 'vidstack'
+import { reachable, unanswered } from '../api/reach'
 import { player as text } from '../text'
 import { seek, told, togglePaused } from './actions'
 import { PlayerContext, useMedia, useParts, type Parts } from './context'
@@ -138,10 +139,9 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   }, [player, Boolean(grant)])
 
   useEffect(() => {
-    if (!failed || !player) return
-    const retry = () => again(player.currentTime)
-    addEventListener('online', retry)
-    return () => removeEventListener('online', retry)
+    if (!failed || !player || !stream?.lost) return
+    unanswered()
+    return reachable.subscribe((now) => now && again(player.currentTime))
   }, [failed])
 
   const parts = useMemo<Parts | null>(() => player && {

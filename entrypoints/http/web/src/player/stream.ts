@@ -8,6 +8,7 @@ import { remember, remembered } from './remembered'
 export const library = import('hls.js')
 
 const END_S = 0.25
+const SHARPEST = 2
 
 export interface Rendition {
   level: number
@@ -18,6 +19,8 @@ export class Stream {
   readonly renditions = signal<readonly Rendition[]>([])
   /** Pixels high of what is shown. */
   readonly shown = signal<number | null>(null)
+  /** Whether it ended because nothing answered any more. */
+  lost = false
   readonly #link: Link
   #hls: Hls | null = null
 
@@ -30,6 +33,7 @@ export class Stream {
       startPosition: startAt > 0 ? startAt : -1,
       enableWorker: false, // segments are fMP4: there is nothing to convert, and a worker costs time before the first picture
       capLevelToPlayerSize: true,
+      maxDevicePixelRatio: SHARPEST,
       testBandwidth: false,
       abrEwmaDefaultEstimate: remembered.value.line,
       maxBufferLength: 30,
@@ -91,6 +95,9 @@ export class Stream {
         if (media.duration - media.currentTime < END_S && hls.latestLevelDetails?.live === false) hls.trigger(Events.BUFFER_EOS, { type: null })
       })
     })
+    hls.on(Events.ERROR, (_, { fatal, type, response }) => {
+      if (fatal) this.lost = type === 'networkError' && !response?.code
+    })
     hls.on(Events.DESTROYING, () => {
       if (hls.bandwidthEstimate > 0) remember({ line: Math.round(hls.bandwidthEstimate) })
       this.#hls = null
@@ -109,7 +116,7 @@ export class Stream {
 
   /** The smallest that fills the box, or what the line allows: the first picture is there soon, and stays. */
   #fitting(hls: Hls): number {
-    const box = (hls.media?.clientHeight ?? 0) * devicePixelRatio
+    const box = (hls.media?.clientHeight ?? 0) * Math.min(devicePixelRatio, SHARPEST)
     const allowed = hls.levels.flatMap(({ height, bitrate }, level) => (bitrate < remembered.value.line ? [{ level, height }] : []))
     allowed.sort((a, b) => a.height - b.height)
     return (allowed.find((each) => each.height >= box) ?? allowed.at(-1))?.level ?? 0

@@ -59,11 +59,13 @@ function Numbers({ data }: { data: Analytics }) {
   const [from, to] = [day(data.from), day(data.to)]
   return (
     <>
-      <dl class="tiles" aria-live="polite">
-        <div class="panel"><dt>{text.views}</dt><dd>{compact(views)}</dd></div>
-        <div class="panel"><dt>{text.watched}</dt><dd>{text.hours(watched)}</dd></div>
-        <div class="panel"><dt>{text.average}</dt><dd>{views ? duration(watched / views) : '–'}</dd></div>
-      </dl>
+      <div role="status">
+        <dl class="tiles">
+          <div class="panel"><dt>{text.views}</dt><dd>{compact(views)}</dd></div>
+          <div class="panel"><dt>{text.watched}</dt><dd>{text.hours(watched)}</dd></div>
+          <div class="panel"><dt>{text.average}</dt><dd>{views ? duration(watched / views) : '–'}</dd></div>
+        </dl>
+      </div>
       {views || watched ? (
         <>
           <div class="panel"><Plot title={text.byDay.views} label={text.plotOf(text.byDay.views, from, to)} points={viewPoints} said={common.views} /></div>

@@ -56,6 +56,7 @@ export interface PlayerProps {
   handle?: Ref<PlayerHandle>
 }
 
+const SHOWN_MS = 3_500
 const NO_CHAPTERS: readonly Chapter[] = []
 const NO_CAPTIONS: readonly Caption[] = []
 
@@ -127,6 +128,10 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       const now = detail as { volume: number; muted: boolean }
       if (!now.muted && now.volume > 0) remember({ volume: now.volume })
       if (!now.muted) setSilenced(false)
+    })
+    // What a touch has shown goes by itself, too.
+    on('controls-change', (shown) => {
+      if (shown && player.state.pointer === 'coarse' && !player.paused) player.controls.hide(SHOWN_MS)
     })
     on('error', () => setFailed(!fresh.current.onFailure?.()))
     setStream(flow)

@@ -1,6 +1,6 @@
 """Channels: opening, editing, helpers, pictures, and what follows when one closes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from attrs import frozen
@@ -27,6 +27,7 @@ from domain.access import Actor
 from domain.channels import Channel, ChannelClosed, ChannelEdited, ChannelOpened, Hold, Member, Task
 from domain.engagement import Subscription
 from domain.errors import Conflict, Invalid, NotFound, Stale, TooLarge, Unauthenticated
+from domain.identity import User
 from domain.ids import CHANNEL, IMAGE, ChannelId, UserId
 from domain.media import superseded
 from domain.streams import StreamRemoved
@@ -49,7 +50,9 @@ class Picture(StrEnum):
 
 @frozen
 class ChannelCard:
-    """A channel as someone sees it; ``subscription`` and ``role`` are theirs."""
+    """A channel as someone sees it; ``subscription`` and ``role`` are theirs. ``helpers`` are the profiles of its
+    members, for one of them.
+    """
 
     channel: Channel
     subscribers: int
@@ -59,6 +62,7 @@ class ChannelCard:
     signed_in: bool
     subscription: Subscription | None
     role: Member | None
+    helpers: Mapping[UserId, User]
 
 
 @frozen
@@ -68,9 +72,11 @@ class ChannelCards:
     videos: Videos
     subscriptions: Subscriptions
     media: MediaStore
+    users: Users
 
     async def of(self, actor: Actor, channel: Channel) -> ChannelCard:
         mine = await self.subscriptions.get(actor.user, channel.id) if actor.user else None
+        role = channel.role(actor.user)
         return ChannelCard(
             channel,
             subscribers=await self.subscriptions.count(channel.id),
@@ -79,7 +85,8 @@ class ChannelCards:
             banner_url=self.media.open_url(channel.banner) if channel.banner else None,
             signed_in=actor.user is not None,
             subscription=mine,
-            role=channel.role(actor.user),
+            role=role,
+            helpers=await self.users.many(list(channel.members)) if role and channel.members else {},
         )
 
 
@@ -225,14 +232,16 @@ class EnrollMember:
     async def __call__(
         self, actor: Actor, channel: ChannelId, user: UserId, role: Member, version: int | None = None
     ) -> ChannelCard:
-        """Raises NotFound for an unknown user, Conflict (``owner_is_fixed``, ``too_many_members``)."""
+        """``user`` is an id, or a handle with its @. Raises NotFound for an unknown one, Conflict (``owner_is_fixed``,
+        ``too_many_members``).
+        """
 
         async def step() -> Channel:
             stored = await self.channels.get(channel)
             stored.require(actor, Task.MANAGE)
             expect("the channel", stored.version, version)
-            await self.users.get(user)
-            enrolled = stored.enroll(user, role)
+            known = await (self.users.by_handle(user[1:].lower()) if user.startswith("@") else self.users.get(user))
+            enrolled = stored.enroll(known.id, role)
             return stored if enrolled == stored else await self.channels.save(enrolled)
 
         return await self.cards.of(actor, await settled(step))

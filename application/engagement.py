@@ -154,6 +154,19 @@ class PostComment:
 
 
 @frozen
+class ShowComment:
+    """One comment by itself, which a notification or a link leads to."""
+
+    seen: Seen
+    cards: CommentCards
+
+    async def __call__(self, actor: Actor, comment: CommentId) -> CommentCard:
+        """Raises NotFound, also for whom it or its video is hidden from."""
+        stored, _ = await self.seen.comment(actor, comment)
+        return await self.cards.one(actor, stored)
+
+
+@frozen
 class EditComment:
     """New words by the author; the pin by the channel's members."""
 

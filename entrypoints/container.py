@@ -44,6 +44,7 @@ from application.engagement import (
     RemoveComment,
     RuleComment,
     Seen,
+    ShowComment,
     ShowFeed,
     Subscribe,
     Unsubscribe,
@@ -177,7 +178,11 @@ class Core(DeclarativeContainer):
 
     # channels
     channel_cards = Singleton(
-        ChannelCards, videos=adapters.videos, subscriptions=adapters.subscriptions, media=adapters.media
+        ChannelCards,
+        videos=adapters.videos,
+        subscriptions=adapters.subscriptions,
+        media=adapters.media,
+        users=adapters.users,
     )
     open_channel = Singleton(
         OpenChannel,
@@ -363,6 +368,7 @@ class Core(DeclarativeContainer):
         now=adapters.now,
         new_id=adapters.new_id,
     )
+    show_comment = Singleton(ShowComment, seen=seen, cards=comment_cards)
     edit_comment = Singleton(EditComment, seen=seen, comments=adapters.comments, cards=comment_cards, now=adapters.now)
     remove_comment = Singleton(RemoveComment, seen=seen, comments=adapters.comments)
     rule_comment = Singleton(RuleComment, seen=seen, comments=adapters.comments, cards=comment_cards, now=adapters.now)

@@ -208,7 +208,10 @@ class ChannelController(Controller):
         version: NamedDependency[int | None],
         enroll_member: NamedDependency[EnrollMember],
     ) -> Response[ChannelView]:
-        """Make someone an editor or moderator of a channel, or change which of the two they are."""
+        """Make someone an editor or moderator of a channel, or change which of the two they are.
+
+        They are named by their id, or by their handle with its @.
+        """
         card = await enroll_member(actor, channel_id, user_id, data.role, version)
         return versioned(ChannelView.of(card), card.channel.version)
 

@@ -18,6 +18,7 @@ from application.engagement import (
     React,
     RemoveComment,
     RuleComment,
+    ShowComment,
 )  # fmt: skip
 from domain.access import Actor
 from domain.engagement import Reaction, Ruling
@@ -179,6 +180,20 @@ class EngagementController(Controller):
         Replies have no replies: one to a reply stands beside it, under the same comment.
         """
         return _posted(await post_comment.reply(actor, comment_id, data.text))
+
+    @get("/comments/{comment_id:str}", operation_id="showComment", responses=problems(NotFound))
+    async def show_comment(
+        self,
+        comment_id: FromPath[CommentId],
+        actor: NamedDependency[Actor],
+        show_comment: NamedDependency[ShowComment],
+    ) -> Response[CommentView]:
+        """Show a comment.
+
+        As it stands under its video; one that waits for a ruling is shown to its author and to those who rule.
+        """
+        card = await show_comment(actor, comment_id)
+        return versioned(CommentView.of(card), card.comment.version, headers=NO_STORE)
 
     @patch(
         "/comments/{comment_id:str}",

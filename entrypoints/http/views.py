@@ -105,8 +105,16 @@ class CommentPolicyView(Struct, gc=False):
 
 
 class MemberView(Struct, gc=False):
+    """Someone who helps. Handle and name are null once their account is closed."""
+
     user_id: str
     role: Member
+    handle: str | None
+    display_name: str | None
+
+    @classmethod
+    def of(cls, id_: str, role: Member, user: User | None) -> "MemberView":
+        return cls(id_, role, user.handle if user else None, user.display_name if user else None)
 
 
 class ChannelView(Struct, gc=False):
@@ -142,7 +150,9 @@ class ChannelView(Struct, gc=False):
             _channel_viewer(card) if card.signed_in else None,
             channel.comments.enabled,
             CommentPolicyView.of(channel.comments) if card.role else None,
-            [MemberView(user, role) for user, role in channel.members.items()] if card.role else None,
+            [MemberView.of(id_, role, card.helpers.get(id_)) for id_, role in channel.members.items()]
+            if card.role
+            else None,
             channel.created_at,
             channel.version,
         )

@@ -260,8 +260,9 @@ async def test_members_come_and_go(world: World) -> None:
     card = await enroll(world.owner, world.channel, world.fan.require_user(), Member.EDITOR)
     again = await enroll(world.owner, world.channel, world.fan.require_user(), Member.EDITOR, card.channel.version)
     assert again.channel == card.channel
-    with pytest.raises(NotFound):
-        await enroll(world.owner, world.channel, UserId("usr_nobody"), Member.EDITOR)
+    for nobody in ("usr_nobody", "@nobody"):
+        with pytest.raises(NotFound):
+            await enroll(world.owner, world.channel, UserId(nobody), Member.EDITOR)
     for user, role in ((world.owner.require_user(), Member.EDITOR), (world.fan.require_user(), Member.OWNER)):
         with pytest.raises(Conflict) as refused:
             await enroll(world.owner, world.channel, user, role)

@@ -218,6 +218,23 @@ async def test_newcomers_wait_until_a_first_comment_was_let_through(stage: Stage
     assert (await stage.core.list_comments().of_channel(ann, channel, held_only=True)).items == []
 
 
+async def test_a_comment_is_shown_by_itself_to_whoever_sees_it_under_its_video(stage: Stage) -> None:
+    ann, ben, cho = await stage.person("ann"), await stage.person("ben"), await stage.person("cho")
+    channel = await stage.channel(ann, policy=CommentPolicy(hold=Hold.NEWCOMERS))
+    video = await stage.video(channel, ann)
+    waiting = (await stage.says(ben, video, "new here")).comment.id
+    for reader in (ann, ben):
+        assert (await stage.core.show_comment()(reader, waiting)).comment.text == "new here"
+    for reader in (cho, ANONYMOUS):
+        with pytest.raises(NotFound):
+            await stage.core.show_comment()(reader, waiting)
+    await stage.core.rule_comment()(ann, waiting, Ruling.APPROVE)
+    assert (await stage.core.show_comment()(ANONYMOUS, waiting)).comment.text == "new here"
+    await stage.core.remove_comment()(ben, waiting)
+    with pytest.raises(NotFound):
+        await stage.core.show_comment()(ben, waiting)
+
+
 async def test_a_channels_members_see_all_its_comments_but_the_removed(stage: Stage) -> None:
     ann, ben = await stage.person("ann"), await stage.person("ben")
     channel = await stage.channel(ann)

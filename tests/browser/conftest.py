@@ -62,7 +62,7 @@ def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The one with people and videos already there."""
     assert browser.is_connected()
     data = tmp_path_factory.mktemp("demo") / "data"
-    with Server(data, module="entrypoints.demo", word="The demo is ready").running() as running:
+    with Server(data, module="entrypoints.demo", word="The demo is").running() as running:
         yield running
 
 

@@ -111,10 +111,8 @@ def cast(demo: Server) -> Cast:
     videos = ada.get(f"/v1/channels/{channel}/videos")["data"]
     video = next(each["id"] for each in videos if "Mandelbrot" in each["title"])
     stream = ada.post("/v1/streams", {"channel_id": channel, "title": "Numbers, live"})["id"]
-    ada.post(
-        f"/v1/videos/{video}/views",
-        {"session_id": ada.post(f"/v1/videos/{video}/playback-sessions")["id"], "position_s": 7},
-    )
+    sitting = ada.post(f"/v1/videos/{video}/playback-sessions")["id"]
+    ada.post(f"/v1/videos/{video}/views", {"playback_session_id": sitting, "position_s": 7})
     people = {"ada": ada, "new": signed_in(demo, "new@example.org")}
     return Cast(people, {"channel": channel, "video": video, "stream": stream})
 

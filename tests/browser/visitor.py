@@ -27,8 +27,8 @@ _WATCH = "addEventListener('securitypolicyviolation', (event) => console.error('
 _STILL = """() => {
     const waits = document.querySelector('.bone, .spin, [aria-busy=true]')
     const seen = [...document.images].filter((image) => {
-        const { top, bottom, width } = image.getBoundingClientRect()
-        return width && bottom > 0 && top < innerHeight
+        const { top, bottom, left, right, width } = image.getBoundingClientRect()
+        return width && bottom > 0 && top < innerHeight && right > 0 && left < innerWidth
     })
     return !waits && document.fonts.status === 'loaded' && seen.every((image) => image.complete)
 }"""

@@ -185,6 +185,7 @@ ENGAGEMENT = [
     Row("PUT /v1/videos/{video_id}/reaction", INSIDERS, PRIVATE, body=LIKE),
     Row("DELETE /v1/videos/{video_id}/reaction", SIGNED_IN),
     Row("DELETE /v1/videos/{video_id}/reaction", INSIDERS, PRIVATE),
+    Row("GET /v1/comments/{comment_id}", ANYONE),
     Row("GET /v1/comments/{comment_id}/replies", ANYONE),
     Row("POST /v1/comments/{comment_id}/replies", SIGNED_IN, body=SAY),
     Row("PATCH /v1/comments/{comment_id}", AUTHOR, body={"text": "Other"}),
@@ -198,6 +199,7 @@ ENGAGEMENT = [
         row
         for comment in (HELD, IN_PRIVATE)
         for row in (
+            Row("GET /v1/comments/{comment_id}", INSIDERS, comment),
             Row("GET /v1/comments/{comment_id}/replies", INSIDERS, comment),
             Row("POST /v1/comments/{comment_id}/replies", INSIDERS, comment, body=SAY),
             Row("PATCH /v1/comments/{comment_id}", THEIR_AUTHOR, comment, body={"text": "Other"}),

@@ -165,6 +165,7 @@ async def test_members(scene: Scene) -> None:
     assert await enroll(scene, channel, bob.id, "owner", ada) == (409, "owner_is_fixed")
     assert await enroll(scene, channel, bob.id, "king", ada) == (422, "invalid")
     assert await enroll(scene, channel, "usr_none", "editor", ada) == (404, "not_found")
+    assert await enroll(scene, channel, "@none", "editor", ada) == (404, "not_found")
     assert await enroll(scene, "chn_none", bob.id, "editor", ada) == (404, "not_found")
     assert await enroll(scene, channel, bob.id, "editor", bob) == (403, "forbidden")
 
@@ -175,6 +176,16 @@ async def test_members(scene: Scene) -> None:
     assert (await scene.call("DELETE", member, by=bob)).status_code == 204
     assert problem(await scene.call("DELETE", member, by=ada)) == (404, "not_found")
     assert problem(await scene.call("DELETE", f"{path}/members/{ada.id}", by=ada)) == (409, "owner_is_fixed")
+
+
+async def test_members_are_named(scene: Scene) -> None:
+    """To the members, with what they are called; and whoever takes one on need not know their id."""
+    ada, bob = await scene.person("ada"), await scene.person("bob")
+    channel = await scene.channel(ada)
+    assert await enroll(scene, channel, "@Bob", "moderator", ada) == (200, "moderator")
+    of_bob = {"user_id": bob.id, "role": "moderator", "handle": "bob", "display_name": "Bob"}
+    for who in (ada, bob):
+        assert (await scene.call("GET", f"/v1/channels/{channel}", by=who)).json()["members"] == [of_bob]
 
 
 async def test_ones_own_channels(scene: Scene) -> None:

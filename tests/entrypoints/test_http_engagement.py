@@ -42,6 +42,16 @@ async def test_a_posted_comment_is_answered_whole(scene: Scene) -> None:
     }  # fmt: skip
 
 
+async def test_a_comment_is_where_its_answer_said_it_is(scene: Scene) -> None:
+    _, ben, _, video = await shown(scene)
+    posted = await scene.call("POST", f"/v1/videos/{video}/comments", {"text": "Nice one"}, by=ben)
+    found = await scene.call("GET", posted.headers["location"])
+    assert (found.status_code, found.json()) == (200, posted.json() | {"viewer": None})
+    assert (found.headers["etag"], found.headers["cache-control"]) == (posted.headers["etag"], "no-store")
+    await scene.call("DELETE", posted.headers["location"], by=ben)
+    assert problem(await scene.call("GET", posted.headers["location"], by=ben)) == (404, "not_found")
+
+
 async def test_a_comment_that_comes_twice_is_posted_once(scene: Scene) -> None:
     _, ben, _, video = await shown(scene)
     headers = {"Idempotency-Key": "k1"}

@@ -63,6 +63,7 @@ GET /v1/videos/{video_id}/comments
 POST /v1/videos/{video_id}/comments
 GET /v1/comments/{comment_id}/replies
 POST /v1/comments/{comment_id}/replies
+GET /v1/comments/{comment_id}
 PATCH /v1/comments/{comment_id}
 DELETE /v1/comments/{comment_id}
 POST /v1/comments/{comment_id}/moderation

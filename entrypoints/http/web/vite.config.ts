@@ -23,7 +23,7 @@ function together(): Plugin {
         for (const each of chunks.values()) if (each.name === wanted && each.isDynamicEntry) gather(each.fileName)
         const styles = new Set([...found].flatMap((each) => [...(chunks.get(each)?.viteMetadata?.importedCss ?? [])]))
         return [
-          ...[...found].filter((each) => !chunks.get(each)?.isEntry).map((each) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, href: `/${each}` }, injectTo: 'head' as const })),
+          ...[...found].filter((each) => chunks.get(each)?.name !== 'early').map((each) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, href: `/${each}` }, injectTo: 'head' as const })),
           ...[...styles].map((each) => ({ tag: 'link', attrs: { rel: 'stylesheet', crossorigin: true, href: `/${each}` }, injectTo: 'head' as const })),
         ]
       },
@@ -39,20 +39,23 @@ export default defineConfig({
   ],
   build: {
     target: 'es2022',
+    chunkSizeWarningLimit: 700, // hls.js
     assetsInlineLimit: 0, // the pages' Content-Security-Policy knows no data: but for pictures
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: ['index.html', 'embed.html'],
+      treeshake: { moduleSideEffects: [{ test: /src\/text\//, sideEffects: false }] }, // words that nobody says are left out
       output: {
         codeSplitting: {
           // Few files: what the first script needs, the looks, and what the client and its pages have in common. The rest is
-          // with the pages, and so are the players and what finds links in people's text.
+          // with the pages, and so are their words, the players and what finds links in people's text.
+          includeDependenciesRecursively: false,
           groups: [
             { name: 'early', test: /src\/(early|pages|kept|api\/early|text\/early)\.ts$|preload-helper/, priority: 2 },
             { name: 'styles', test: /src\/styles\//, priority: 2 },
-            { name: 'shared', test: /src\/(api|ui(?!\/rich)|text)\/|node_modules\/(preact|preact-iso|@preact|@tanstack|lucide-preact)\//, minShareCount: 2, priority: 1 },
-            // With what vidstack would fetch once it knows what to play.
-            { name: 'player', test: /src\/player\/|vidstack\/prod\/providers\/vidstack-hls\.js/ },
+            { name: 'shared', test: /src\/(api|ui(?!\/rich))\/|src\/text\/(common|search|shell|subscribe|uploading)\.|src\/uploads\/state\.|node_modules\/(preact|preact-iso|@preact|@tanstack|openapi-fetch|lucide-preact)\//, minShareCount: 2, priority: 1 },
+            // With what vidstack would fetch once it knows what to play; without what plays other things.
+            { name: 'player', test: /src\/player\/|vidstack\/prod\/(?!providers\/vidstack-(?:youtube|vimeo|dash|google-cast|audio))/ },
           ],
         },
       },

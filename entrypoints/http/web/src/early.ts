@@ -9,8 +9,8 @@ const theme = localStorage.getItem(KEPT.theme)
 if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
 
 function client(): Promise<unknown> {
-  if (location.pathname.startsWith('/embed/')) return import('./embed')
   begin(location.pathname)
+  if (location.pathname.startsWith('/embed/')) return import('./embed').then(({ show }) => show(document.getElementById('app') ?? document.body))
   fetchPage(location.pathname)
   return import('./main')
 }

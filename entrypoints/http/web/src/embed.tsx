@@ -13,14 +13,14 @@ import './styles/base.css'
 import './styles/ui.css'
 import './embed.css'
 
-const load = () => import('./player/embedded')
+const load = () => import('./embedded')
 const Embedded = lazy(load)
 
 function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
   const { data: video, isError } = useVideo(id)
   const [plays, setPlays] = useState(asked.get('autoplay') === '1')
   useTitle(video?.title)
-  if (isError) return <Away />
+  if (isError && !video) return <Away />
   const cover = (
     <main class="cover">
       {video?.poster_url && <img src={video.poster_url} alt="" />}
@@ -55,9 +55,9 @@ function Away() {
   )
 }
 
-const root = document.getElementById('app')
-document.documentElement.classList.add('embedded', 'on-picture')
-if (root) {
+/** Not as this is read: a part of it may be wanted by another page. */
+export function show(root: Element): void {
+  document.documentElement.classList.add('embedded', 'on-picture')
   const id = decodeURIComponent(location.pathname.split('/')[2] ?? '')
   render(<QueryClientProvider client={queries}><Embed id={id} asked={new URLSearchParams(location.search)} /></QueryClientProvider>, root)
 }

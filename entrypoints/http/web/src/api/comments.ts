@@ -22,6 +22,15 @@ export function useReplies(comment: string, enabled: boolean) {
   return useListing<Comment>(keys.replies(comment), (cursor) => ask(api.GET('/v1/comments/{comment_id}/replies', { params: { ...path(comment), query: { limit: 20, cursor } } })), enabled)
 }
 
+/** The comment that a link leads to, after the one that it replies to. */
+export function useLinked(comment: string | undefined) {
+  const show = (id: string) => ask(api.GET('/v1/comments/{comment_id}', { params: path(id) }))
+  return useListing<Comment>(['comments', 'linked', comment ?? ''], async () => {
+    const linked = await show(comment ?? '')
+    return { data: linked.parent_id ? [await show(linked.parent_id), linked] : [linked] }
+  }, Boolean(comment)).items
+}
+
 /** What waits for somebody of the channel, under all its videos. */
 export function useHeld(channel: string, enabled: boolean) {
   return useListing<Comment>(keys.held(channel), (cursor) => ask(api.GET('/v1/channels/{channel_id}/comments', { params: { path: { channel_id: channel }, query: { status: 'held', limit: 50, cursor } } })), enabled)

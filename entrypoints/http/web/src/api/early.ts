@@ -13,25 +13,43 @@ const PICTURES = 3
 const begun = new Map<string, Promise<Response>>()
 
 export function begin(path: string): void {
-  if (path !== '/' || localStorage.getItem(KEPT.signedIn)) return
+  if (localStorage.getItem(KEPT.signedIn)) return
+  const video = /^\/(?:watch|embed)\/([^/]+)$/.exec(path)?.[1]
+  if (video) void ask(new URL(`/v1/videos/${video}`, location.origin)).then(lookAt).catch(() => undefined)
+  if (path !== '/') return
   for (const [at, query] of [['/v1/streams', FIRST.live], ['/v1/videos', FIRST.latest]] as const) {
     const url = new URL(at, location.origin)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value))
-    const answer = fetch(url)
-    answer.catch(() => undefined) // whoever takes it is told
-    begun.set(url.href, answer)
+    const answer = ask(url)
     if (query === FIRST.latest) void answer.then(look).catch(() => undefined)
   }
 }
 
+function ask(url: URL): Promise<Response> {
+  const answer = fetch(url)
+  answer.catch(() => undefined) // whoever takes it is told
+  begun.set(url.href, answer)
+  return answer
+}
+
+interface Pictured {
+  poster_url?: string | null
+}
+
 /** Begins to fetch the pictures that are seen first. */
 async function look(answer: Response): Promise<void> {
-  const { data } = (await answer.clone().json()) as { data?: readonly { poster_url: string | null }[] }
-  for (const { poster_url } of data?.slice(0, PICTURES) ?? []) {
-    const picture = new Image()
-    picture.fetchPriority = 'high'
-    if (poster_url) picture.src = poster_url
-  }
+  const { data } = (await answer.clone().json()) as { data?: readonly Pictured[] }
+  data?.slice(0, PICTURES).forEach(fetchPicture)
+}
+
+async function lookAt(answer: Response): Promise<void> {
+  fetchPicture((await answer.clone().json()) as Pictured)
+}
+
+function fetchPicture({ poster_url }: Pictured): void {
+  const picture = new Image()
+  picture.fetchPriority = 'high'
+  if (poster_url) picture.src = poster_url
 }
 
 /** The answer that is on its way already, once. */

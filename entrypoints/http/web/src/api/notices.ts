@@ -9,13 +9,20 @@ function knownOf({ type, id }: Notice['subject']): string | undefined {
   return { video: `/watch/${id}`, stream: `/live/${id}` }[type]
 }
 
-/** The page that a notification is about. A channel has to be asked for its handle. */
+/** The page that a notification is about. A channel has to be asked for its handle, and a comment for its video. */
 export async function whereTo({ subject }: Pick<Notice, 'subject'>): Promise<string> {
   const { type, id } = subject
   const known = knownOf(subject)
   if (known) return known
-  if (type !== 'channel') return INBOX
   try {
+    if (type === 'comment') {
+      const comment = await queries.fetchQuery({
+        queryKey: ['comment', id],
+        queryFn: () => ask(api.GET('/v1/comments/{comment_id}', { params: { path: { comment_id: id } } })),
+      })
+      return `/watch/${comment.video_id}?comment=${id}`
+    }
+    if (type !== 'channel') return INBOX
     const channel = await queries.fetchQuery({
       queryKey: ['channels', id],
       queryFn: () => ask(api.GET('/v1/channels/{channel_id}', { params: { path: { channel_id: id } } })),

@@ -33,10 +33,11 @@ export function under({ processing }: Video): boolean {
 
 /** What a list that was read has of it. */
 function listed(id: string): Video | undefined {
-  for (const [, data] of queries.getQueriesData<InfiniteData<Listing<unknown>> | Listing<unknown> | undefined>({})) {
-    const pages = data && 'pages' in data ? data.pages : [data]
+  for (const [, data] of queries.getQueriesData<InfiniteData<Listing<unknown>> | Listing<unknown> | string | null | undefined>({})) {
+    if (typeof data !== 'object' || data === null) continue
+    const pages = 'pages' in data ? data.pages : [data]
     for (const page of pages) {
-      const found = Array.isArray(page?.data) ? page.data.find((each) => (each as Partial<Video> | null)?.id === id) : undefined
+      const found = Array.isArray(page.data) ? page.data.find((each) => (each as Partial<Video> | null)?.id === id) : undefined
       if (found && 'processing' in (found as Video)) return found as Video
     }
   }

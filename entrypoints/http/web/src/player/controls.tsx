@@ -31,7 +31,7 @@ export function Controls({ storyboard }: { storyboard: string | null | undefined
   // They stay for who is at them with the keyboard.
   const seen = (event: FocusEvent) => event.target instanceof Element && event.target.matches(':focus-visible') && player.controls.pause()
   return (
-    <div class="controls" onFocusIn={seen} onFocusOut={() => player.controls.resume()}>
+    <div class="controls" onFocusIn={seen} onFocusOut={() => player.controls.resume()} onMouseDown={keepFocus}>
       <Scrubber storyboard={storyboard} />
       <div class="buttons">
         <PlayButton />
@@ -45,6 +45,11 @@ export function Controls({ storyboard }: { storyboard: string | null | undefined
       </div>
     </div>
   )
+}
+
+/** A button that is clicked does not take the keys: the space bar stays that of the player. */
+function keepFocus(event: MouseEvent): void {
+  if (event.target instanceof Element && event.target.closest('button')) event.preventDefault()
 }
 
 function PlayButton() {

@@ -1,17 +1,18 @@
 /** The player, of the watch page, the live page and other people's pages: vidstack over hls.js, with controls of our own. */
-import { CircleAlert, LoaderCircle, Play, VolumeX } from 'lucide-preact'
 import type { ComponentChildren, Ref } from 'preact'
 import { useEffect, useImperativeHandle, useMemo, useRef, useState } from 'preact/hooks'
 import type Hls from 'hls.js'
 import type { HLSProvider } from 'vidstack'
+import { reachable, unanswered } from '../api/reach'
 import { player as text } from '../text'
-import { seek, told, togglePaused } from './actions'
-import { PlayerContext, useMedia, useParts, type Parts } from './context'
+import { seek } from './actions'
+import { PlayerContext, type Parts } from './context'
 import { Controls } from './controls'
 import { type MediaPlayerElement } from './elements'
 import { Help } from './help'
 import { press } from './keys'
 import { Link, type Grant } from './link'
+import { Busy, End, Failed, Gestures, Poster, Silenced, Told } from './over'
 import { remember, remembered } from './remembered'
 import { Stream, library } from './stream'
 import { Tracks, type Caption, type Chapter } from './tracks'
@@ -55,6 +56,7 @@ export interface PlayerProps {
   handle?: Ref<PlayerHandle>
 }
 
+const SHOWN_MS = 3_500
 const NO_CHAPTERS: readonly Chapter[] = []
 const NO_CAPTIONS: readonly Caption[] = []
 
@@ -67,11 +69,10 @@ export function Player(props: PlayerProps) {
 function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => void }) {
   const { title, grant, renew, poster, storyboard, live = false, behind = 3, startAt = 0, autoplay = true, theatre, onTheatre } = props
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
-  const [stream, setStream] = useState<Stream | null>(null)
   const [silenced, setSilenced] = useState(false)
   const [failed, setFailed] = useState(false)
   const [help, setHelp] = useState(false)
-  const tracks = useMemo(() => new Tracks(), [])
+  const [stream, tracks] = useMemo(() => [new Stream(), new Tracks()], [])
   const [captions, chapters] = [props.captions ?? NO_CAPTIONS, props.chapters ?? NO_CHAPTERS]
   const fresh = useRef(props)
   fresh.current = props
@@ -97,7 +98,6 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   useEffect(() => {
     if (!player || !grant) return
     const link = new Link(grant, renew && (() => fresh.current.renew?.() ?? Promise.reject(new Error('it cannot be renewed'))))
-    const flow = new Stream(link)
     const heard = new AbortController()
     const on = (type: string, act: (detail: unknown) => void) => {
       player.addEventListener(type as 'error', (event) => act(event.detail), { signal: heard.signal })
@@ -106,9 +106,9 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (!isHls(provider)) return
       player.canPlayQueue.enqueue('currentTime', () => undefined) // in the place of 0, which would undo where hls.js begins
       provider.library = () => library
-      provider.config = flow.config(startAt, live ? behind : null)
+      provider.config = stream.config(link, startAt, live ? behind : null)
       provider.onInstance((hls) => {
-        flow.attach(hls)
+        stream.attach(hls)
         if (live) seekable(player, hls)
       })
     })
@@ -129,8 +129,11 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (!now.muted) setSilenced(false)
     })
     if (live) player.addEventListener('media-seek-request', undone, { signal: heard.signal, capture: true })
+    // What a touch has shown goes by itself, too.
+    on('controls-change', (shown) => {
+      if (shown && player.state.pointer === 'coarse' && !player.paused) player.controls.hide(SHOWN_MS)
+    })
     on('error', () => setFailed(!fresh.current.onFailure?.()))
-    setStream(flow)
     player.src = { src: link.first, type: 'application/x-mpegurl' }
     player.startLoading()
     return () => {
@@ -140,21 +143,20 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   }, [player, Boolean(grant)])
 
   useEffect(() => {
-    if (!failed || !player) return
-    const retry = () => again(player.currentTime)
-    addEventListener('online', retry)
-    return () => removeEventListener('online', retry)
+    if (!failed || !player || !stream.lost) return
+    unanswered()
+    return reachable.subscribe((now) => now && again(player.currentTime))
   }, [failed])
 
   const parts = useMemo<Parts | null>(() => player && {
     player,
-    stream: stream ?? new Stream(new Link({ url: '' })),
+    stream,
     tracks,
     live,
     theatre,
     toggleTheatre: onTheatre && (() => fresh.current.onTheatre?.(!fresh.current.theatre)),
     help: () => setHelp(true),
-  }, [player, stream, theatre, Boolean(onTheatre)])
+  }, [player, theatre, Boolean(onTheatre)])
 
   useEffect(() => {
     if (!parts) return
@@ -240,73 +242,4 @@ function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; au
   player.muted = remembered.value.muted
   player.playbackRate = live ? 1 : remembered.value.speed
   return player
-}
-
-function Poster({ url, parts }: { url: string; parts: Parts | null }) {
-  const [seen, setSeen] = useState(false)
-  useEffect(() => parts?.player.subscribe(({ started }) => setSeen(started)), [parts?.player])
-  return seen ? null : <img class="poster" src={url} alt="" fetchpriority="high" />
-}
-
-/** Press: pause or play. Twice: full screen. On a touch screen: show the controls; twice at a side: jump. */
-function Gestures() {
-  return (
-    <>
-      <media-gesture class="gesture fine" event="pointerup" action="toggle:paused" />
-      <media-gesture class="gesture fine" event="dblpointerup" action="toggle:fullscreen" />
-      <media-gesture class="gesture coarse" event="pointerup" action="toggle:controls" />
-      <media-gesture class="gesture coarse left" event="dblpointerup" action="seek:-10" />
-      <media-gesture class="gesture coarse right" event="dblpointerup" action="seek:10" />
-    </>
-  )
-}
-
-/** In the middle: that it waits, or the way to begin. */
-function Busy({ waits, failed }: { waits: boolean; failed: boolean }) {
-  const parts = useParts()
-  const [ready, paused, started] = [useMedia((state) => state.canPlay), useMedia((state) => state.paused), useMedia((state) => state.started)]
-  const stalled = useMedia((state) => state.waiting || (!state.paused && !state.started))
-  if (failed) return null
-  if (ready && paused && !started) {
-    return <button type="button" class="big" aria-label={text.play} onClick={() => togglePaused(parts)}><Play aria-hidden /></button>
-  }
-  if (!waits && ready && !stalled) return null
-  return <div class="busy" role="status" aria-label={text.waiting}><LoaderCircle class="spin" aria-hidden /></div>
-}
-
-/** What a key did, for a moment. */
-function Told() {
-  const [words, setWords] = useState('')
-  const now = told.value
-  useEffect(() => {
-    if (!now) return
-    setWords(now.text)
-    const timer = setTimeout(() => setWords(''), 700)
-    return () => clearTimeout(timer)
-  }, [now])
-  return <div class="told" role="status">{words && <span>{words}</span>}</div>
-}
-
-function Silenced() {
-  const { player } = useParts()
-  return (
-    <button type="button" class="silenced" title={text.muted} onClick={() => { player.muted = false; remember({ muted: false }) }}>
-      <VolumeX aria-hidden />{text.unmute}
-    </button>
-  )
-}
-
-function End({ children }: { children: ComponentChildren }) {
-  return useMedia((state) => state.ended) ? <div class="end">{children}</div> : null
-}
-
-function Failed({ again }: { again: () => void }) {
-  return (
-    <div class="failed" role="alert">
-      <CircleAlert aria-hidden />
-      <p class="strong">{text.failedTitle}</p>
-      <p class="small">{text.failed}</p>
-      <button type="button" class="button" onClick={again}>{text.again}</button>
-    </div>
-  )
 }

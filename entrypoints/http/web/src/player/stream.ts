@@ -8,6 +8,7 @@ import { remember, remembered } from './remembered'
 export const library = import('hls.js')
 
 const END_S = 0.25
+const SHARPEST = 2
 
 export interface Rendition {
   level: number
@@ -18,18 +19,16 @@ export class Stream {
   readonly renditions = signal<readonly Rendition[]>([])
   /** Pixels high of what is shown. */
   readonly shown = signal<number | null>(null)
-  readonly #link: Link
+  /** Whether it ended because nothing answered any more. */
+  lost = false
   #hls: Hls | null = null
 
-  constructor(link: Link) {
-    this.#link = link
-  }
-
-  config(startAt: number, behind: number | null): Partial<HlsConfig> {
+  config(link: Link, startAt: number, behind: number | null): Partial<HlsConfig> {
     return {
       startPosition: startAt > 0 ? startAt : -1,
       enableWorker: false, // segments are fMP4: there is nothing to convert, and a worker costs time before the first picture
       capLevelToPlayerSize: true,
+      maxDevicePixelRatio: SHARPEST,
       testBandwidth: false,
       abrEwmaDefaultEstimate: remembered.value.line,
       maxBufferLength: 30,
@@ -40,13 +39,13 @@ export class Stream {
       enableIMSC1: false,
       enableCEA708Captions: false,
       xhrSetup: async (request, url) => {
-        const address = await this.#link.address(url)
+        const address = await link.address(url)
         request.open('GET', address, true)
         request.withCredentials = new URL(address, location.href).origin !== location.origin
       },
-      fragLoadPolicy: this.#policy(20_000, 120_000),
-      playlistLoadPolicy: this.#policy(10_000, 20_000),
-      manifestLoadPolicy: this.#policy(10_000, 20_000),
+      fragLoadPolicy: policy(link, 20_000, 120_000),
+      playlistLoadPolicy: policy(link, 10_000, 20_000),
+      manifestLoadPolicy: policy(link, 10_000, 20_000),
       ...(behind !== null && {
         liveSyncDuration: behind,
         liveDurationInfinity: true, // so that what is gone is known to be
@@ -54,20 +53,6 @@ export class Stream {
         maxLiveSyncPlaybackRate: 1.1,
         backBufferLength: 120,
       }),
-    }
-  }
-
-  /** Tries again what a line or a server did not carry; and what was refused, with another link. */
-  #policy(firstMs: number, allMs: number): LoadPolicy {
-    const retry = { maxNumRetry: 5, retryDelayMs: 500, maxRetryDelayMs: 8_000 }
-    const shouldRetry: RetryConfig['shouldRetry'] = (config, count, _timeout, response, again) => {
-      if (!config || count >= config.maxNumRetry) return false
-      if (response?.code !== 403) return again || response?.code === 0
-      void this.#link.renew()
-      return count < 3
-    }
-    return {
-      default: { maxTimeToFirstByteMs: firstMs, maxLoadTimeMs: allMs, timeoutRetry: { ...retry }, errorRetry: { ...retry, shouldRetry } },
     }
   }
 
@@ -91,6 +76,9 @@ export class Stream {
         if (media.duration - media.currentTime < END_S && hls.latestLevelDetails?.live === false) hls.trigger(Events.BUFFER_EOS, { type: null })
       })
     })
+    hls.on(Events.ERROR, (_, { fatal, type, response }) => {
+      if (fatal) this.lost = type === 'networkError' && !response?.code
+    })
     hls.on(Events.DESTROYING, () => {
       if (hls.bandwidthEstimate > 0) remember({ line: Math.round(hls.bandwidthEstimate) })
       this.#hls = null
@@ -109,7 +97,7 @@ export class Stream {
 
   /** The smallest that fills the box, or what the line allows: the first picture is there soon, and stays. */
   #fitting(hls: Hls): number {
-    const box = (hls.media?.clientHeight ?? 0) * devicePixelRatio
+    const box = (hls.media?.clientHeight ?? 0) * Math.min(devicePixelRatio, SHARPEST)
     const allowed = hls.levels.flatMap(({ height, bitrate }, level) => (bitrate < remembered.value.line ? [{ level, height }] : []))
     allowed.sort((a, b) => a.height - b.height)
     return (allowed.find((each) => each.height >= box) ?? allowed.at(-1))?.level ?? 0
@@ -119,5 +107,19 @@ export class Stream {
     const most = remembered.value.quality
     if (most === null) return undefined
     return this.renditions.value.find((each) => each.height <= most) ?? this.renditions.value.at(-1)
+  }
+}
+
+/** Tries again what a line or a server did not carry; and what was refused, with another link. */
+function policy(link: Link, firstMs: number, allMs: number): LoadPolicy {
+  const retry = { maxNumRetry: 5, retryDelayMs: 500, maxRetryDelayMs: 8_000 }
+  const shouldRetry: RetryConfig['shouldRetry'] = (config, count, _timeout, response, again) => {
+    if (!config || count >= config.maxNumRetry) return false
+    if (response?.code !== 403) return again || response?.code === 0
+    void link.renew()
+    return count < 3
+  }
+  return {
+    default: { maxTimeToFirstByteMs: firstMs, maxLoadTimeMs: allMs, timeoutRetry: { ...retry }, errorRetry: { ...retry, shouldRetry } },
   }
 }

@@ -17,7 +17,7 @@ export function Top() {
     <header class="top">
       <div class="starts">
         <button class="button bare icon opens" type="button" popovertarget={DRAWER} aria-label={shell.menu} title={shell.menu}><MenuIcon aria-hidden /></button>
-        <a class="brand" href="/" aria-label={common.product}><img src="/favicon.svg" alt="" width="28" height="28" /><span>{common.product}</span></a>
+        <a class="brand" href="/" aria-label={common.product}><Mark /><span>{common.product}</span></a>
       </div>
       <div class="find only-wide"><SearchBox /></div>
       <div class="ends">
@@ -30,6 +30,16 @@ export function Top() {
 }
 
 const GATES = ['/sign-in', '/sign-up', '/forgot']
+
+/** The same as the icon of the page, but here without asking for it. */
+function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+      <path class="hexagon" d="M16 1.5 28.6 8.75v14.5L16 30.5 3.4 23.25V8.75z" />
+      <path class="play" d="M12.6 10.2v11.6L22.4 16z" />
+    </svg>
+  )
+}
 
 function Strangers() {
   const { path } = useLocation()

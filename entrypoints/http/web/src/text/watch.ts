@@ -33,6 +33,7 @@ export const watch = {
   nextNow: 'Play now',
   again: 'Play again',
   noNext: 'There are no other videos yet.',
+  linked: 'The comment that you came for',
   comments: 'Comments',
   commentCount: (count: number) => (count === 1 ? '1 comment' : `${count.toLocaleString('en')} comments`),
   commentsOff: 'Comments are switched off for this channel.',

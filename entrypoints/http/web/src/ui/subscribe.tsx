@@ -44,7 +44,7 @@ export function Subscribe({ channel }: { channel: Pick<Channel, 'id' | 'name'> }
 function Followed({ name, notify, change }: { name: string; notify: Notify; change: (level: Notify | null) => Promise<void> }) {
   const Level = ICONS[notify]
   return (
-    <Menu label={subscribe.subscribedTo(name)} class="button" icon={<><Level aria-hidden />{subscribe.subscribed}<ChevronDown aria-hidden /></>}>
+    <Menu label={subscribe.subscribedTo(name)} class="button" icon={<><Level aria-hidden /><span class="word">{subscribe.subscribed}</span><ChevronDown aria-hidden /></>}>
       {LEVELS.map((level) => {
         const Icon = ICONS[level]
         return <button key={level} type="button" aria-pressed={level === notify} onClick={() => void change(level)}><Icon aria-hidden />{subscribe.levels[level]}</button>

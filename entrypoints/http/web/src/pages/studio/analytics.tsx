@@ -53,19 +53,23 @@ function Watched({ of, fetch }: { of: string; fetch: (id: string, days: number) 
 function Numbers({ data }: { data: Analytics }) {
   const { views, watch_time_s: watched } = data.totals
   const viewPoints = useMemo(() => data.data.map((each) => ({ day: each.day, value: each.views })), [data])
-  const hourPoints = useMemo(() => data.data.map((each) => ({ day: each.day, value: each.watch_time_s / 3600 })), [data])
+  const unit = Math.max(...data.data.map((each) => each.watch_time_s)) < 2 * 3600 ? 60 : 3600 // minutes say more of little
+  const watchedPoints = useMemo(() => data.data.map((each) => ({ day: each.day, value: each.watch_time_s / unit })), [data])
+  const watchedTitle = unit === 60 ? text.byDay.minutes : text.byDay.hours
   const [from, to] = [day(data.from), day(data.to)]
   return (
     <>
-      <dl class="tiles" role="status">
-        <div class="panel"><dt>{text.views}</dt><dd>{compact(views)}</dd></div>
-        <div class="panel"><dt>{text.watched}</dt><dd>{text.hours(watched)}</dd></div>
-        <div class="panel"><dt>{text.average}</dt><dd>{views ? duration(watched / views) : '–'}</dd></div>
-      </dl>
+      <div role="status">
+        <dl class="tiles">
+          <div class="panel"><dt>{text.views}</dt><dd>{compact(views)}</dd></div>
+          <div class="panel"><dt>{text.watched}</dt><dd>{text.hours(watched)}</dd></div>
+          <div class="panel"><dt>{text.average}</dt><dd>{views ? duration(watched / views) : '–'}</dd></div>
+        </dl>
+      </div>
       {views || watched ? (
         <>
           <div class="panel"><Plot title={text.byDay.views} label={text.plotOf(text.byDay.views, from, to)} points={viewPoints} said={common.views} /></div>
-          <div class="panel"><Plot title={text.byDay.watched} label={text.plotOf(text.byDay.watched, from, to)} points={hourPoints} said={(hours) => text.hours(hours * 3600)} /></div>
+          <div class="panel"><Plot title={watchedTitle} label={text.plotOf(watchedTitle, from, to)} points={watchedPoints} said={(value) => text.hours(value * unit)} /></div>
           <details class="panel">
             <summary>{text.table}</summary>
             <table class="numbers">

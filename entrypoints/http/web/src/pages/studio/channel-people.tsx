@@ -4,7 +4,6 @@ import { useQuery } from '@tanstack/preact-query'
 import { useId, useState } from 'preact/hooks'
 import { api, ask, type Channel, type Schemas } from '../../api/client'
 import { useListing } from '../../api/queries'
-import { me } from '../../api/session'
 import { ago, channelEdit as text, channels as listText, common } from '../../text'
 import { Avatar } from '../../ui/avatar'
 import { More } from '../../ui/cards'
@@ -26,11 +25,8 @@ async function enroll(channel: Channel, user: string, role: Role): Promise<void>
 export function Members({ channel }: { channel: Channel }) {
   const [leaving, setLeaving] = useState<string | null>(null)
   const followers = useQuery({ queryKey: [...followersKey(channel.id), 'first'], queryFn: () => fetchFollowers(channel.id) })
-  // The API names members by their ids only: those who also follow the channel have a name here.
-  const names = new Map(followers.data?.data.map(({ user }) => [user.id, user.display_name]))
-  const named = (id: string) => (id === me.value?.id ? text.you : (names.get(id) ?? id))
-  const members = channel.members ?? []
-  const helpers = members.filter((each) => each.user_id !== channel.owner_id)
+  const helpers = channel.members ?? []
+  const named = (id: string) => helpers.find((each) => each.user_id === id)?.display_name ?? text.gone
   return (
     <>
       <p class="soft small">{text.membersWhy}</p>
@@ -39,7 +35,10 @@ export function Members({ channel }: { channel: Channel }) {
           {helpers.map((each) => (
             <li key={each.user_id} class="row">
               <Avatar name={named(each.user_id)} />
-              <span class="grow clip person">{named(each.user_id)}</span>
+              <span class="grow">
+                <span class="clip strong small person block">{named(each.user_id)}</span>
+                {each.handle !== null && <span class="clip tiny soft block">@{each.handle}</span>}
+              </span>
               <select class="input compact" aria-label={text.roleOf(named(each.user_id))} value={each.role} onChange={(event) => void attempt(() => enroll(channel, each.user_id, event.currentTarget.value as Role))}>
                 {ROLES.map((role) => <option key={role} value={role}>{listText.roles[role]}</option>)}
               </select>
@@ -50,7 +49,7 @@ export function Members({ channel }: { channel: Channel }) {
       ) : (
         <p class="small">{text.nobody}</p>
       )}
-      <AddMember channel={channel} known={(followers.data?.data ?? []).map(({ user }) => user).filter(({ id }) => !members.some((each) => each.user_id === id))} />
+      <AddMember channel={channel} known={(followers.data?.data ?? []).map(({ user }) => user).filter(({ id }) => !helpers.some((each) => each.user_id === id))} />
       <Confirm open={leaving !== null} title={text.removeMemberTitle} action={common.remove} cancel={common.cancel} onClose={() => setLeaving(null)}
         onConfirm={() => leaving !== null && attempt(async () => {
           await ask(api.DELETE('/v1/channels/{channel_id}/members/{user_id}', { params: { path: { channel_id: channel.id, user_id: leaving } } }))
@@ -66,10 +65,8 @@ function AddMember({ channel, known }: { channel: Channel; known: readonly Schem
   const id = useId()
   const [person, setPerson] = useState('')
   const [role, setRole] = useState<Role>('moderator')
-  // A handle or a name is turned into the id that the API wants.
-  const found = known.find((each) => [each.id, each.handle, `@${each.handle}`, each.display_name].includes(person.trim()))
   const action = useAction(async () => {
-    await enroll(channel, found?.id ?? person.trim(), role)
+    await enroll(channel, `@${person.trim().replace(/^@/, '')}`, role)
     setPerson('')
   })
   return (
@@ -82,7 +79,7 @@ function AddMember({ channel, known }: { channel: Channel; known: readonly Schem
       <div class="row wrap end">
         <div class="field grow">
           <label for={id}>{text.person}</label>
-          <input id={id} value={person} required list={`${id}-known`} autoComplete="off" aria-describedby={`${id}-hint`} onInput={(event) => setPerson(event.currentTarget.value)} />
+          <input id={id} value={person} required list={`${id}-known`} autoComplete="off" autoCapitalize="none" spellcheck={false} aria-describedby={`${id}-hint`} onInput={(event) => setPerson(event.currentTarget.value)} />
           <datalist id={`${id}-known`}>{known.map((each) => <option key={each.id} value={`@${each.handle}`}>{each.display_name}</option>)}</datalist>
         </div>
         <div class="field">

@@ -126,9 +126,8 @@ function Close({ channel }: { channel: Channel }) {
   const action = useAction(async () => {
     await ask(api.DELETE('/v1/channels/{channel_id}', { params: { path: { channel_id: channel.id }, header: onlyIf(channel.version) } }))
     toast(text.closed(channel.name))
-    queries.removeQueries({ queryKey: key(channel.id) })
-    refresh()
     route('/studio/channels')
+    refresh(channel.id)
   })
   return (
     <>

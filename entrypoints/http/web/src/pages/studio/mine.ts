@@ -27,7 +27,7 @@ export function may(channel: Channel, task: 'manage' | 'edit' | 'moderate'): boo
   return role ? (TASKS[role] as readonly string[]).includes(task) : false
 }
 
-/** After a change anything that is shown may look different. */
-export function refresh(): void {
-  void queries.invalidateQueries()
+/** After a change anything that is shown may look different, but for what is gone and not to be asked for. */
+export function refresh(gone?: string): void {
+  void queries.invalidateQueries({ predicate: ({ queryKey }) => gone === undefined || !queryKey.includes(gone) })
 }

@@ -72,7 +72,7 @@ function options(UPlot: typeof uPlot, into: HTMLElement, height: number, said: (
     scales: { x: { range: (_, low, high) => [low - DAY_S / 2, high + DAY_S / 2] }, y: { range: (_, __, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 30, space: 56, incrs: [1, 2, 4, 7, 14, 28, 61, 91, 122, 183].map((days) => days * DAY_S), values: (_, stamps) => stamps.map((each) => monthDay(each)) },
-      { ...axis, grid: { stroke: line, width: 1 }, size: 52, incrs: [0.1, 0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1e3, 2.5e3, 5e3, 1e4, 2.5e4, 5e4, 1e5, 1e6, 1e7], values: (_, values) => values.map((each) => axisNumber(each)) },
+      { ...axis, grid: { stroke: line, width: 1 }, size: 52, incrs: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1e3, 2.5e3, 5e3, 1e4, 2.5e4, 5e4, 1e5, 1e6, 1e7], values: (_, values) => values.map((each) => axisNumber(each)) },
     ],
     series: [{}, { fill: accent, width: 0, points: { show: false }, ...(UPlot.paths.bars && { paths: UPlot.paths.bars({ size: [0.7, 40], radius: 0.15 }) }), value: (_, value) => said(value) }],
     hooks: { setCursor: [(plot) => hover(plot.cursor.left !== undefined && plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null)] },

@@ -130,7 +130,7 @@ export function RemoveVideo({ video, open, onClose, onGone }: { video: Video; op
         await ask(api.DELETE('/v1/videos/{video_id}', { params: { path: { video_id: video.id }, header: onlyIf(video.version) } }))
         toast(videoEdit.removed)
         onGone?.()
-        refresh()
+        refresh(video.id)
       })}>
       <p class="strong clip-2 person">{video.title}</p>
       <p>{videoEdit.removeWhy}</p>

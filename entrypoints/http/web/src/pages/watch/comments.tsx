@@ -1,6 +1,7 @@
 /** What is said under a video, and what waits for those who moderate it. */
 import { MessagesSquare } from 'lucide-preact'
-import { useHeld, useComments, say } from '../../api/comments'
+import { useLocation } from 'preact-iso'
+import { useComments, useHeld, useLinked, say } from '../../api/comments'
 import { useChannel } from '../../api/channels'
 import type { Video } from '../../api/client'
 import { me } from '../../api/session'
@@ -12,6 +13,8 @@ import { Write } from './write'
 export function Comments({ video, jump }: { video: Video; jump: (seconds: number) => void }) {
   const { data: channel } = useChannel(video.channel.id)
   const list = useComments(video.id)
+  const linked = useLinked(useLocation().query.comment).filter((each) => each.video_id === video.id)
+  const rest = list.items.filter((each) => each.id !== linked[0]?.id)
   const [open, role] = [channel?.comments_enabled ?? true, channel?.viewer?.role ?? null]
   const rights: Rights = {
     person: me.value?.id ?? null,
@@ -22,15 +25,26 @@ export function Comments({ video, jump }: { video: Video; jump: (seconds: number
     <div class="stack loose">
       <h2>{video.counts.comments > 0 ? text.commentCount(video.counts.comments) : text.comments}</h2>
       {open ? <Write label={text.write} action={text.send} signIn={text.signInToWrite} send={(words, repeat) => say(video.id, words, repeat)} /> : <p class="notice">{text.commentsOff}</p>}
+      {linked.length > 0 && (
+        <section class="panel stack" aria-label={text.linked} ref={come}>
+          <h3>{text.linked}</h3>
+          <ol class="remarks">{linked.map((each) => <li key={each.id}><Remark comment={each} rights={rights} jump={jump} /></li>)}</ol>
+        </section>
+      )}
       {rights.moderates && <Held video={video} rights={rights} jump={jump} />}
       {list.isPending ? <RemarkBones /> : list.isError && !list.items.length ? <Failure error={list.error} retry={list.refetch} /> : list.items.length ? (
-        <ol class="remarks">{list.items.map((each) => <li key={each.id}><Remark comment={each} rights={rights} jump={jump} /></li>)}</ol>
+        <ol class="remarks">{rest.map((each) => <li key={each.id}><Remark comment={each} rights={rights} jump={jump} /></li>)}</ol>
       ) : (
         open && <p class="row soft"><MessagesSquare aria-hidden />{text.noComments}</p>
       )}
       {list.hasNextPage && <div><button class="button" type="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{text.moreComments}</button></div>}
     </div>
   )
+}
+
+/** To what one came for, once it is there. */
+function come(section: HTMLElement | null): void {
+  section?.scrollIntoView({ block: 'center' })
 }
 
 function Held({ video, rights, jump }: { video: Video; rights: Rights; jump: (seconds: number) => void }) {

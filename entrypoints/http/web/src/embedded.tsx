@@ -1,10 +1,10 @@
 /** What plays in other people's pages, and what comes at its end. */
 import type { ComponentChildren } from 'preact'
-import type { Video } from '../api/client'
-import { useCaptions, useChapters } from '../api/videos'
-import { embed as text } from '../text'
-import { Player } from './player'
-import { follow, useSitting } from './sitting'
+import type { Video } from './api/client'
+import { useCaptions, useChapters } from './api/videos'
+import { embed as text } from './text'
+import { Player } from './player/player'
+import { follow, useSitting } from './player/sitting'
 
 export default function Embedded({ video, startAt, heading }: { video: Video; startAt: number; heading: ComponentChildren }) {
   const { first, now, renew, error, begin } = useSitting(video.id)

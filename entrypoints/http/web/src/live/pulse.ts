@@ -58,10 +58,10 @@ export function useInterrupted(hls: Hls | null): boolean {
  * Keeps to what happens now whoever did not leave it: after a slow start or a stall hls.js goes on where it was. Who
  * pauses or goes back is left there.
  */
-export function useEdge(player: MediaPlayerElement | null, hls: Hls | null): void {
+export function useEdge(hls: Hls | null): void {
   useEffect(() => {
     const media = hls?.media
-    if (!player || !hls || !media) return
+    if (!hls || !media) return
     const heard = new AbortController()
     const late = () => hls.latency - (hls.targetLatency ?? 0)
     let following = true
@@ -79,7 +79,6 @@ export function useEdge(player: MediaPlayerElement | null, hls: Hls | null): voi
     })
     on('pause', () => {
       following = false
-      player.$state.userBehindLiveEdge.set(true) // else vidstack leaves out what was missed
     })
     on('playing', () => {
       if (late() < NEAR_S || !from) following = true
@@ -95,7 +94,7 @@ export function useEdge(player: MediaPlayerElement | null, hls: Hls | null): voi
       heard.abort()
       clearInterval(timer)
     }
-  }, [player, hls])
+  }, [hls])
 }
 
 /** What the channel said to the players at the point that is shown, for some seconds. */

@@ -11,7 +11,7 @@ import { useEdge, useHls, useInterrupted, useNote } from './pulse'
 import { granted, useSitting } from './sitting'
 import './stage.css'
 
-const BEHIND_S = { low: 3, normal: 8 }
+const BEHIND_S = { low: 2.5, normal: 8 }
 const LOOK_MS = 2_000
 const LAST_MS = 8_000 // what was sent before the end is shown to its end
 
@@ -35,7 +35,7 @@ export function Stage({ stream, children }: StageProps) {
 function Picture({ stream, grant, again }: { stream: Stream; grant: Parameters<typeof Player>[0]['grant']; again: () => void }) {
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
   const hls = useHls(player)
-  useEdge(player, hls)
+  useEdge(hls)
   const interrupted = useInterrupted(hls)
   const note = useNote(hls)
   useEffect(() => {

@@ -27,7 +27,6 @@ export function seek({ player }: Pick<Parts, 'player'>, to: number): void {
 
 /** To what happens now, as far as it can be had. */
 export function toLive({ player }: Pick<Parts, 'player'>): void {
-  player.$state.userBehindLiveEdge.set(false)
   player.currentTime = player.state.liveSyncPosition ?? player.state.seekableEnd
   if (player.paused) player.remoteControl.play()
 }

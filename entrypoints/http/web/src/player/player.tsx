@@ -104,6 +104,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
     }
     on('provider-change', (provider) => {
       if (!isHls(provider)) return
+      player.canPlayQueue.enqueue('currentTime', () => undefined) // in the place of 0, which would undo where hls.js begins
       provider.library = () => library
       provider.config = stream.config(link, startAt, live ? behind : null)
       provider.onInstance((hls) => {
@@ -127,6 +128,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (!now.muted && now.volume > 0) remember({ volume: now.volume })
       if (!now.muted) setSilenced(false)
     })
+    if (live) player.addEventListener('media-seek-request', undone, { signal: heard.signal, capture: true })
     // What a touch has shown goes by itself, too.
     on('controls-change', (shown) => {
       if (shown && player.state.pointer === 'coarse' && !player.paused) player.controls.hide(SHOWN_MS)
@@ -207,12 +209,21 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   )
 }
 
-/** What is listed can be seen; vidstack would have all of it lie before the point where one watches. It listens first. */
+/**
+ * What is listed can be seen; vidstack, which listens first, would have all of it lie before the point where one watches.
+ * And it does not go elsewhere by itself whenever playing begins: hls.js knows where to.
+ */
 function seekable(player: MediaPlayerElement, hls: Hls): void {
+  player.$state.userBehindLiveEdge.set(true)
   const { Events } = hls.constructor as typeof Hls
   hls.once(Events.MANIFEST_LOADING, () => {
     hls.on(Events.LEVEL_UPDATED, () => player.$state.inferredLiveDVRWindow.set(0))
   })
+}
+
+/** Where play begins at the newest vidstack takes that for the end, and would begin at the start. */
+function undone(event: Event): void {
+  if (!(event as Event & { trigger?: Event }).trigger) event.stopImmediatePropagation()
 }
 
 function isHls(provider: unknown): provider is HLSProvider {

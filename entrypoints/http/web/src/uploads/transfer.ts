@@ -103,12 +103,13 @@ export class Transfer {
   async #run(file: File, stop: AbortSignal): Promise<void> {
     try {
       await remember(this.kept)
-      let view = await this.#patiently(stop, () => this.#view())
-      while (view.status === 'waiting' || view.status === 'uploading') {
+      let view = await this.#patiently(stop, () => this.#view(stop))
+      while (!stop.aborted && (view.status === 'waiting' || view.status === 'uploading')) {
         if (!view.parts.length && (await this.#complete(stop))) break
         await this.#send(file, view, stop)
-        view = await this.#patiently(stop, () => this.#view())
+        view = await this.#patiently(stop, () => this.#view(stop))
       }
+      if (stop.aborted) return // what it is now was said by whoever stopped it
       if (['cancelled', 'expired', 'failed'].includes(view.status)) throw new Problem('upload_closed', view.error ?? uploading.over, 409)
       this.state.value = { phase: 'sent', sent: file.size, rate: 0, problem: null }
       this.#end()
@@ -121,7 +122,7 @@ export class Transfer {
   }
 
   /** The upload as the server has it; announced first, if it does not know of it. */
-  async #view(): Promise<View> {
+  async #view(stop: AbortSignal): Promise<View> {
     const { kept } = this
     if (kept.upload) return ask(api.GET('/v1/uploads/{upload_id}', { params: { path: { upload_id: kept.upload } } }))
     const view = await ask(
@@ -133,7 +134,7 @@ export class Transfer {
     kept.upload = view.id
     kept.video = view.video_id
     await remember(kept)
-    this.#become('sending')
+    if (!stop.aborted) this.#become('sending')
     return view
   }
 

@@ -21,6 +21,7 @@ export class Link {
   #running: Promise<void> | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
   #renewedAt = 0
+  #closed = false
 
   constructor(grant: Grant, renewal?: () => Promise<Grant>) {
     this.first = this.#latest = grant.url
@@ -51,7 +52,9 @@ export class Link {
     return this.#running
   }
 
+  /** Nothing is asked for any more, not even after a renewal that is under way. */
   close(): void {
+    this.#closed = true
     clearTimeout(this.#timer)
   }
 
@@ -65,7 +68,7 @@ export class Link {
 
   #schedule(grant?: Grant): void {
     clearTimeout(this.#timer)
-    if (!this.#renewal || (grant && !grant.until)) return
+    if (this.#closed || !this.#renewal || (grant && !grant.until)) return
     const left = grant?.until ? new Date(grant.until).getTime() - Date.now() : 0
     this.#timer = setTimeout(() => void this.renew(), Math.max(LEAST_MS, left * SHARE))
   }

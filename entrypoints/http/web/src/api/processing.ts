@@ -51,6 +51,7 @@ const AGAIN_MS = 3_000
 const followed = new Map<string, number>()
 let source: EventSource | null = null
 let timer: ReturnType<typeof setTimeout> | undefined
+let turn = 0
 
 /** Opens the connection for what is wanted now. */
 function again(after = SETTLE_MS): void {
@@ -59,11 +60,13 @@ function again(after = SETTLE_MS): void {
 }
 
 async function connect(): Promise<void> {
+  const mine = ++turn
   source?.close()
   source = null
   const wanted = [...followed.keys()].slice(-MOST)
   if (!wanted.length) return
   const token = await session.token().catch(() => null)
+  if (mine !== turn) return // another one is being opened
   if (!token) return void (session.signedIn && again(AGAIN_MS))
   const query = new URLSearchParams([...wanted.map((id) => ['video', id]), ['access_token', token]])
   const opened = (source = new EventSource(`/v1/processing/stream?${query}`))

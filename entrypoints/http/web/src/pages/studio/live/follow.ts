@@ -46,7 +46,7 @@ function follow(id: string, show: (followed: Followed) => void): () => void {
     try {
       token = await signed.token()
     } catch {
-      later() // the server cannot be reached
+      if (turn === wanted) later() // the server cannot be reached
       return
     }
     if (turn !== wanted || token === null) return

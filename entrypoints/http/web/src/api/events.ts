@@ -45,9 +45,10 @@ function follow(url: string, stop: AbortSignal): Promise<void> {
     const source = new EventSource(url)
     const end = () => {
       source.close()
+      stop.removeEventListener('abort', end)
       resolve()
     }
-    stop.addEventListener('abort', end, { once: true })
+    stop.addEventListener('abort', end)
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) end()
     }

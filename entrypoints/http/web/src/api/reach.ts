@@ -29,8 +29,13 @@ async function look(): Promise<void> {
   looking = true
   for (let wait = FIRST_MS; !reachable.value; wait = Math.min(wait * 2, MOST_MS)) {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, wait)
-      addEventListener('online', () => { clearTimeout(timer); resolve() }, { once: true })
+      const timer = setTimeout(end, wait)
+      addEventListener('online', end)
+      function end(): void {
+        clearTimeout(timer)
+        removeEventListener('online', end)
+        resolve()
+      }
     })
     if (reachable.value) break
     await fetch('/healthz', { cache: 'no-store' }).then(answered, () => undefined)

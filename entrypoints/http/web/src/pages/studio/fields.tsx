@@ -1,6 +1,6 @@
 /** Fields of their own that several forms of the studio have. */
 import { ImageUp, LoaderCircle, X } from 'lucide-preact'
-import { useId, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { Schemas } from '../../api/client'
 import { videoEdit } from '../../text'
 import { sentence } from '../../ui/page'
@@ -171,14 +171,11 @@ export function PictureInput({ label, button, hint, busy, onChoose }: PicturePro
   )
 }
 
-/** A picture that was chosen, shown before the server has it. The address is freed with the page. */
+/** A picture that was chosen, shown before the server has it. Its address is freed as another is chosen, and with the field. */
 export function usePreview(): [string | null, (file: Blob | null) => void] {
   const [url, setUrl] = useState<string | null>(null)
-  function show(file: Blob | null): void {
-    setUrl((before) => {
-      if (before) URL.revokeObjectURL(before)
-      return file ? URL.createObjectURL(file) : null
-    })
-  }
-  return [url, show]
+  useEffect(() => () => {
+    if (url) URL.revokeObjectURL(url)
+  }, [url])
+  return [url, (file) => setUrl(file ? URL.createObjectURL(file) : null)]
 }

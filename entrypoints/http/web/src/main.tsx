@@ -6,6 +6,7 @@ import { LocationProvider } from 'preact-iso'
 import { lookAhead } from './ahead'
 import { listen } from './api/events'
 import { queries } from './api/queries'
+import { unanswered, whenBack } from './api/reach'
 import { me, session } from './api/session'
 import { Pages } from './routes'
 import { Shell } from './shell'
@@ -19,7 +20,12 @@ import { hint } from './uploads/state'
 
 travel()
 lookAhead()
-void session.load().catch(() => undefined) // without a server pages say so by themselves
+/** Who is there; asked again once a server that did not answer does. */
+function know(): void {
+  session.load().catch((error: unknown) => error instanceof TypeError && unanswered())
+}
+know()
+whenBack(() => me.peek() === undefined && know())
 
 /** Pages, not what the API answers. */
 const OURS = /^(?!\/(v1|media|schema)(\/|$))/

@@ -15,5 +15,5 @@ export function here(): string {
 /** Where to go after signing in: a page of ours, or home. */
 export function next(search: string): string {
   const wanted = new URLSearchParams(search).get('next') ?? '/'
-  return wanted.startsWith('/') && !wanted.startsWith('//') && !wanted.includes('\\') ? wanted : '/'
+  return wanted.startsWith('/') && URL.canParse(wanted, location.origin) && new URL(wanted, location.origin).origin === location.origin ? wanted : '/'
 }

@@ -48,9 +48,7 @@ _ASSETS = "/assets/"
 _FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 _ASK = (b"cache-control", b"no-cache")
 _CODED = (b"vary", b"accept-encoding")
-_PLAIN = frozenset(
-    {"", "search", "subscriptions", "history", "notifications", "sign-in", "sign-up", "confirm", "forgot"}
-)
+_PLAIN = frozenset({"", "search", "subscriptions", "history", "notifications", "sign-in", "sign-up", "forgot"})
 _API = re.compile(r"/(?:v1|media|schema|healthz|readyz|metrics|\.well-known)(?:/|$)")
 """Where nobody finds a page, not even one that says so."""
 _TITLE = re.compile(rb"<title>[^<]*</title>")

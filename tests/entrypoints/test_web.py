@@ -24,7 +24,7 @@ SCRIPT = b"console.log('hexcast');" * 100
 NAVIGATION = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PAGES = (
     "/", "/search", "/subscriptions", "/history", "/notifications", "/studio", "/studio/videos/vid_1/edit", "/sign-in",
-    "/sign-up", "/confirm", "/forgot", "/account", "/account/password", "/search/",
+    "/sign-up", "/forgot", "/account", "/account/password", "/search/",
 )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 /** What is typed over what is stored. Saved only over the version that was seen, unless nobody else touched the same. */
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { Problem } from '../../api/client'
 
 interface Versioned {
@@ -23,6 +23,8 @@ export function useDraft<S extends Versioned, F extends object>(stored: S, { fie
   const [theirs, setTheirs] = useState<S | null>(null)
   const changes = differing(typed, fields(base))
   const dirty = Object.keys(changes).length > 0
+  const latest = useRef(typed)
+  latest.current = typed
 
   useEffect(() => {
     if (!dirty && stored.version > base.version) take(stored)
@@ -38,8 +40,10 @@ export function useDraft<S extends Versioned, F extends object>(stored: S, { fie
   async function send(over: S, wanted: Partial<F>, rebases = 0): Promise<boolean> {
     setBusy(true)
     setError(null)
+    const sent = latest.current
     try {
-      take(await save(wanted, over.version))
+      const now = await save(wanted, over.version)
+      take(now, differing(latest.current, sent)) // what was typed meanwhile stays
       return true
     } catch (problem) {
       if (!(problem instanceof Problem) || problem.status !== 412) setError(problem)
@@ -56,7 +60,7 @@ export function useDraft<S extends Versioned, F extends object>(stored: S, { fie
     if (!now) return false
     const moved = differing(fields(now), fields(over))
     if (rebases < REBASES_MOST && !Object.keys(wanted).some((key) => key in moved)) {
-      take(now, wanted)
+      take(now, { ...wanted, ...differing(latest.current, fields(over)) })
       return send(now, wanted, rebases + 1)
     }
     setTheirs(now)

@@ -55,7 +55,7 @@ export function Write({ label, action, signIn, words: first = '', onDone, send }
     <form class="write" onSubmit={(event) => { event.preventDefault(); void submit() }}>
       <Avatar name={me.value.display_name} />
       <div class="stack">
-        <textarea ref={area} class="input" rows={1} aria-label={label} placeholder={label} value={words} maxLength={MOST}
+        <textarea ref={area} class="input" rows={1} aria-label={label} placeholder={label} value={words} maxLength={MOST} readOnly={busy}
           onFocus={() => setActive(true)} onInput={(event) => change(event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

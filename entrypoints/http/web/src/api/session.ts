@@ -96,7 +96,8 @@ export const session = {
   },
 
   async signOut(): Promise<void> {
-    await alone(() => post('/v1/auth/sign-out', {}))
+    const answer = await alone(() => post('/v1/auth/sign-out', {}))
+    if (answer.status === 429 || answer.status >= 500) throw new Error('the session is not over') // its cookie is still there
     drop()
     tabs.postMessage('out')
   },

@@ -1,4 +1,5 @@
 /** Going from page to page: the code of a page comes as one points at its link, and going back leads to where one was. */
+import { unique } from './api/apart'
 import { fetchPage } from './pages'
 
 const KEPT = 'hexcast.places' // for this tab
@@ -19,7 +20,7 @@ let stop: () => void = () => undefined
 function enter(): string {
   const state = history.state as { place?: string } | null
   if (state?.place) return state.place
-  const place = crypto.randomUUID()
+  const place = unique()
   history.replaceState({ ...state, place }, '')
   return place
 }

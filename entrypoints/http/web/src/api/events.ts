@@ -1,4 +1,5 @@
 /** Notifications as they come. One tab holds the connection (browsers allow six a host), the others hear it from there. */
+import { alone } from './apart'
 import { queries } from './queries'
 import { session } from './session'
 
@@ -23,11 +24,9 @@ export function hear(listener: Listener): () => void {
 
 /** Listens while somebody is signed in. */
 export function listen(stop: AbortSignal): void {
-  void navigator.locks
-    .request('hexcast.events', { signal: stop }, () => hold(stop))
-    .catch((error: unknown) => {
-      if (!stop.aborted) throw error
-    })
+  alone('hexcast.events', () => hold(stop), stop).catch((error: unknown) => {
+    if (!stop.aborted) throw error
+  })
 }
 
 async function hold(stop: AbortSignal): Promise<void> {

@@ -1,9 +1,12 @@
 /** Who is signed in. The refresh token lives in a cookie that no script can read, the access token in memory only. */
 import { signal } from '@preact/signals'
 import { KEPT } from '../kept'
+import { alone } from './apart'
 import type { Me } from './client'
 
 const EARLY_MS = 30_000
+/** Held by the tab that changes the cookie: an answer that comes late must not undo a newer one. */
+const LOCK = 'hexcast.session'
 
 interface Token {
   value: string
@@ -45,14 +48,9 @@ function drop(): void {
   localStorage.removeItem(KEPT.signedIn)
 }
 
-/** One tab at a time does what changes the cookie: an answer that comes late must not undo a newer one. */
-function alone<T>(act: () => Promise<T>): Promise<T> {
-  return navigator.locks.request('hexcast.session', act) as Promise<T>
-}
-
 /** Asks for a new access token: what another tab got meanwhile will do. */
 async function refresh(bad: string | null): Promise<void> {
-  await alone(async () => {
+  await alone(LOCK, async () => {
     if (token && token.value !== bad && token.until - EARLY_MS > Date.now()) return
     const answer = await post('/v1/auth/refresh', {})
     if (answer.ok) keep(await answer.json())
@@ -82,7 +80,7 @@ export const session = {
 
   /** Answers with the problem's body where it is refused. */
   async signIn(email: string, password: string): Promise<Response> {
-    const answer = await alone(async () => {
+    const answer = await alone(LOCK, async () => {
       const given = await post('/v1/auth/sign-in', { email, password, session: 'cookie' })
       if (given.ok) keep(await given.clone().json())
       return given
@@ -96,7 +94,7 @@ export const session = {
   },
 
   async signOut(): Promise<void> {
-    const answer = await alone(() => post('/v1/auth/sign-out', {}))
+    const answer = await alone(LOCK, () => post('/v1/auth/sign-out', {}))
     if (answer.status === 429 || answer.status >= 500) throw new Error('the session is not over') // its cookie is still there
     drop()
     tabs.postMessage('out')

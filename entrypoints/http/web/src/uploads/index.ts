@@ -1,5 +1,6 @@
 /** All uploads of whoever is signed in. They live here, outside of any page, and go on while people walk about. */
 import { effect } from '@preact/signals'
+import { alone, unique } from '../api/apart'
 import { api, ask, type Schemas } from '../api/client'
 import { queries } from '../api/queries'
 import { me } from '../api/session'
@@ -20,7 +21,7 @@ export interface Chosen {
 /** Begins to send a file to a channel, as a new video or in the place of one's source. */
 export function begin({ file, handle }: Chosen, channel: string, replaces?: string): Transfer {
   const kept: Kept = {
-    key: crypto.randomUUID(), nonce: crypto.randomUUID(), person: me.value?.id ?? '', channel,
+    key: unique(), nonce: unique(), person: me.value?.id ?? '', channel,
     name: file.name, type: kind(file), title: titled(file.name), size: file.size, lastModified: file.lastModified,
     ...(handle ? { handle } : {}), ...(replaces ? { replaces } : {}),
   }
@@ -30,7 +31,7 @@ export function begin({ file, handle }: Chosen, channel: string, replaces?: stri
 /** Goes on with an upload that this browser does not know of, with the file as somebody chose it again. */
 export function adopt(view: View, file: File): Transfer {
   const kept: Kept = {
-    key: crypto.randomUUID(), nonce: crypto.randomUUID(), person: me.value?.id ?? '', channel: view.channel_id,
+    key: unique(), nonce: unique(), person: me.value?.id ?? '', channel: view.channel_id,
     name: view.filename, type: view.content_type, title: titled(view.filename), size: view.size_bytes, lastModified: null,
     upload: view.id, video: view.video_id,
   }
@@ -39,7 +40,7 @@ export function adopt(view: View, file: File): Transfer {
 
 function run(kept: Kept, file: File): Transfer {
   const transfer = new Transfer(kept, file)
-  void navigator.locks.request(lock(kept.key), () => follow(transfer))
+  void alone(lock(kept.key), () => follow(transfer))
   transfer.start()
   if (!kept.handle) void copy(kept.key, file).catch(() => undefined) // without room for it the file is asked for again
   return transfer
@@ -49,7 +50,7 @@ function run(kept: Kept, file: File): Transfer {
 export async function restore(person: string): Promise<void> {
   for (const { key } of await all(person)) {
     if (transfers.value.some((each) => each.kept.key === key)) continue
-    void navigator.locks.request(lock(key), async () => {
+    void alone(lock(key), async () => {
       const kept = await recall(key)
       if (!kept || me.value?.id !== person) return
       const transfer = new Transfer(kept, await fileOf(kept))

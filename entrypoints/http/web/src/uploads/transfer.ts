@@ -1,5 +1,6 @@
 /** One file on its way, from its announcement to its last byte: in parts, several at once, again where one failed. */
 import { signal } from '@preact/signals'
+import { unique } from '../api/apart'
 import { api, ask, Problem, type Schemas } from '../api/client'
 import { uploading } from '../text'
 import { type Kept, remember } from './records'
@@ -56,7 +57,7 @@ export class Transfer {
     const { problem } = this.state.value
     if (problem instanceof Problem && OVER.has(problem.code)) {
       delete this.kept.upload // that one is no more: the file begins again as another
-      this.kept.nonce = crypto.randomUUID()
+      this.kept.nonce = unique()
     }
     this.kept.paused = false
     const stop = (this.#stop = new AbortController()).signal

@@ -1,5 +1,6 @@
 /** Where one says something: grows with it, and keeps it until it was said. */
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { unique } from '../../api/apart'
 import { me } from '../../api/session'
 import { common, watch as text } from '../../text'
 import { Avatar } from '../../ui/avatar'
@@ -24,7 +25,7 @@ interface WriteProps {
 export function Write({ label, action, signIn, words: first = '', onDone, send }: WriteProps) {
   const [words, setWords] = useState(first)
   const [active, setActive] = useState(Boolean(onDone))
-  const repeat = useRef(crypto.randomUUID())
+  const repeat = useRef(unique())
   const area = useRef<HTMLTextAreaElement>(null)
   const { run, busy, error, clear } = useAction(send)
   useEffect(() => {
@@ -36,7 +37,7 @@ export function Write({ label, action, signIn, words: first = '', onDone, send }
   if (!me.value) return <div class="write" />
   function change(now: string): void {
     setWords(now)
-    repeat.current = crypto.randomUUID() // other words are something else to say
+    repeat.current = unique() // other words are something else to say
   }
   async function submit(): Promise<void> {
     if (!words.trim() || busy || !(await run(words, repeat.current))) return

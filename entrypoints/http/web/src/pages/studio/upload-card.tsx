@@ -4,13 +4,13 @@ import { useState } from 'preact/hooks'
 import { Problem } from '../../api/client'
 import { useVideo } from '../../api/processing'
 import { common, upload } from '../../text'
+import { copy } from '../../ui/copy'
 import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, Wrong, said } from '../../ui/page'
 import { to } from '../../ui/link'
 import { dismiss, give, reopen, transfers, type Phase, type Transfer } from '../../uploads'
 import { Details } from './details'
 import { Processing } from './progress'
-import { copyLink } from './share'
 
 const ICONS: Readonly<Record<Phase, typeof Play>> = {
   choosing: FileVideo, announcing: LoaderCircle, sending: LoaderCircle, waiting: WifiOff, paused: CirclePause,
@@ -125,7 +125,7 @@ function Shared({ id }: { id: string }) {
   return (
     <div class="row wrap">
       <a class="button accent" href={to.watch({ id })}><Play aria-hidden />{upload.watch}</a>
-      <button class="button" type="button" onClick={() => copyLink(id)}>{upload.copy}</button>
+      <button class="button" type="button" onClick={() => void copy(location.origin + to.watch({ id }))}>{upload.copy}</button>
     </div>
   )
 }

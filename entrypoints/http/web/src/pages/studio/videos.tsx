@@ -6,12 +6,12 @@ import { useProcessing } from '../../api/processing'
 import { useListing } from '../../api/queries'
 import { ago, common, compact, content as text, duration, shell, upload, videoEdit } from '../../text'
 import { More } from '../../ui/cards'
+import { copy } from '../../ui/copy'
 import { to } from '../../ui/link'
 import { Confirm, Menu, attempt, toast } from '../../ui/overlay'
 import { Failure, State, useTitle } from '../../ui/page'
 import { may, refresh, useMine } from './mine'
 import { NoChannel } from './none'
-import { copyLink } from './share'
 
 const FILTERS = ['all', 'public', 'unlisted', 'private', 'scheduled', 'working', 'failed'] as const
 type Filter = (typeof FILTERS)[number]
@@ -113,7 +113,7 @@ function Row({ video, editable }: { video: Video; editable: boolean }) {
           {editable && <a href={edit}><Pencil aria-hidden />{text.menu.edit}</a>}
           <a href={`${edit}/analytics`}><ChartColumn aria-hidden />{text.menu.analytics}</a>
           <a href={to.watch(video)}><Play aria-hidden />{text.menu.watch}</a>
-          <button type="button" onClick={() => copyLink(video.id)}><Link aria-hidden />{text.menu.copy}</button>
+          <button type="button" onClick={() => void copy(location.origin + to.watch(video))}><Link aria-hidden />{text.menu.copy}</button>
           {editable && <button type="button" onClick={() => setAsking(true)}><Trash2 aria-hidden />{text.menu.remove}</button>}
         </Menu>
         <RemoveVideo video={video} open={asking} onClose={() => setAsking(false)} />

@@ -21,24 +21,23 @@ export function Guard({ dirty }: { dirty: boolean }) {
       if (!open.current || !link || link.origin !== location.origin || link.target || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return
       if (link.getAttribute('href')?.startsWith('#') || link.pathname + link.search === own) return
       event.preventDefault()
-      event.stopPropagation()
+      event.stopImmediatePropagation() // of several forms on a page one asks
       setWanted(link.pathname + link.search)
     }
-    leaving.own = own
-    leaving.ask = setWanted
+    leaving.set(setWanted, own)
     addEventListener('beforeunload', closing)
     document.addEventListener('click', clicked, true)
     return () => {
       removeEventListener('beforeunload', closing)
       document.removeEventListener('click', clicked, true)
-      leaving.ask = null
+      leaving.delete(setWanted)
     }
   }, [dirty])
   return (
     <Confirm open={wanted !== null} title={common.leave.title} action={common.leave.leave} cancel={common.leave.stay} onClose={() => setWanted(null)}
       onConfirm={() => {
         open.current = false
-        leaving.ask = null
+        leaving.clear()
         if (wanted !== null) route(wanted)
       }}>
       <p>{common.leave.why}</p>

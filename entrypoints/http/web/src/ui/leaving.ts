@@ -1,10 +1,13 @@
-/** Who is asked before the page is left by going back or forth. Heard before the router does: main imports it first. */
-export const leaving: { ask: ((wanted: string) => void) | null; own: string } = { ask: null, own: '' }
+/** Who is asked before the page is left by going back or forth, and the address of each. Heard before the router does: main
+ * imports it first. */
+export const leaving = new Map<(wanted: string) => void, string>()
 
 addEventListener('popstate', (event) => {
-  if (!leaving.ask) return
+  const [first] = leaving
+  if (!first) return
+  const [ask, own] = first
   event.stopImmediatePropagation()
   const wanted = location.pathname + location.search
-  history.pushState(null, '', leaving.own) // the address has changed by now
-  leaving.ask(wanted)
+  history.pushState(null, '', own) // the address has changed by now
+  ask(wanted)
 })

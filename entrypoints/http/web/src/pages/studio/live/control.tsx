@@ -110,7 +110,7 @@ function Head({ stream, session, edits }: { stream: Stream; session: Session | n
           <span class={status === 'live' ? 'tag live' : 'badge'} role="status">{goLive.statuses[status]}</span>
           {stream.visibility !== 'public' && <span class="badge">{common.visibility[stream.visibility]}</span>}
         </div>
-        <div class="row">
+        <div class="row wrap">
           <a class="button" href={to.live(stream)}><ExternalLink aria-hidden />{goLive.page}</a>
           {stream.status === 'live' && <button class="button danger" type="button" onClick={() => setAsked('stop')}><Square aria-hidden />{goLive.stop}</button>}
           {stream.status === 'disabled' && edits && <button class="button accent" type="button" onClick={() => void enable()}><Power aria-hidden />{goLive.enable}</button>}

@@ -38,9 +38,9 @@ def _lacking() -> str | None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """HEXCAST_BROWSER=required makes a failure of what would be skipped otherwise."""
+    """BROWSER_TESTS=required makes a failure of what would be skipped otherwise."""
     if reason := _lacking():
-        if os.environ.get("HEXCAST_BROWSER") == "required":
+        if os.environ.get("BROWSER_TESTS") == "required":
             pytest.fail(reason)
         pytest.skip(reason)
     shutil.rmtree(KEPT, ignore_errors=True)

@@ -7,7 +7,7 @@ import { Player } from './player/player'
 import { follow, useSitting } from './player/sitting'
 
 export default function Embedded({ video, startAt, heading }: { video: Video; startAt: number; heading: ComponentChildren }) {
-  const { first, now, renew, error, begin } = useSitting(video.id)
+  const { grant, resumeAt, now, renew, error, begin } = useSitting(video.id)
   const captions = useCaptions(video.id, video.caption_languages.length > 0).data
   const chapters = useChapters(video.id, true).data
   if (error) {
@@ -21,13 +21,13 @@ export default function Embedded({ video, startAt, heading }: { video: Video; st
   return (
     <Player
       title={video.title}
-      grant={first && { url: first.manifest_url, until: first.expires_at }}
+      grant={grant}
       renew={renew}
       poster={video.poster_url}
       storyboard={video.storyboard_url}
       captions={captions}
       chapters={chapters}
-      startAt={startAt >= 0 ? startAt : first?.resume_at_s}
+      startAt={startAt >= 0 ? startAt : resumeAt}
       onPlayer={(player) => follow(player, video.id, now, renew)}
       end={<a class="button accent" href={`/watch/${video.id}`} target="_blank" rel="noopener">{text.more}</a>}
     >

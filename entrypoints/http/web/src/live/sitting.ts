@@ -8,7 +8,7 @@ const AGAIN_MS = 2_000
 
 export async function granted(stream: string): Promise<Grant> {
   const found = await ask(api.POST('/v1/streams/{stream_id}/playback-sessions', { params: { path: { stream_id: stream } } }))
-  return { url: found.manifest_url, until: found.expires_at }
+  return { url: found.manifest_url, until: found.expires_at, cookies: found.mode === 'cookie' }
 }
 
 interface Sitting {

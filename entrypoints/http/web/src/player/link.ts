@@ -4,6 +4,8 @@ export interface Grant {
   url: string
   /** When it runs out; none where it does not. */
   until?: string | undefined
+  /** Whether a cookie gives leave, which goes to another origin only where that is asked for. */
+  cookies?: boolean | undefined
 }
 
 const LEAST_MS = 30_000
@@ -11,6 +13,7 @@ const SHARE = 0.85
 
 export class Link {
   readonly first: string
+  readonly cookies: boolean
   #latest: string
   /** How addresses below an earlier link become such below the next. */
   readonly #moves: [from: string, to: string][] = []
@@ -21,6 +24,7 @@ export class Link {
 
   constructor(grant: Grant, renewal?: () => Promise<Grant>) {
     this.first = this.#latest = grant.url
+    this.cookies = grant.cookies ?? false
     this.#renewal = renewal
     this.#schedule(grant)
   }

@@ -134,6 +134,8 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (shown && player.state.pointer === 'coarse' && !player.paused) player.controls.hide(SHOWN_MS)
     })
     on('error', () => setFailed(!fresh.current.onFailure?.()))
+    const foreign = new URL(link.first, location.href).origin !== location.origin
+    player.crossOrigin = foreign ? (link.cookies ? 'use-credentials' : 'anonymous') : null
     player.src = { src: link.first, type: 'application/x-mpegurl' }
     player.startLoading()
     return () => {

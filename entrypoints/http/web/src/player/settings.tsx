@@ -126,7 +126,7 @@ export function Settings() {
         onBeforeToggle={(event) => event.newState === 'open' && place()} onToggle={(event) => toggled(event.newState === 'open')}>
         {open && (group ? (
           <>
-            <button type="button" role="menuitem" class="heading" aria-label={text.back} onClick={() => setAt(null)}><ChevronLeft aria-hidden />{group.label}</button>
+            <button type="button" role="menuitem" class="heading" aria-label={text.back(group.label)} onClick={() => setAt(null)}><ChevronLeft aria-hidden />{group.label}</button>
             {group.choices.map((each) => (
               <button key={each.label} type="button" role="menuitemradio" aria-checked={each.chosen} onClick={() => { each.choose(); list.current?.hidePopover() }}>
                 <Check aria-hidden class={each.chosen ? '' : 'blank'} /><span class="person">{each.label}</span>

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { type Sitting, beat, open } from '../api/sittings'
 import type { MediaPlayerElement } from './elements'
+import type { Grant } from './link'
 
 const EVERY_MS = 10_000
 
@@ -10,16 +11,20 @@ export function useSitting(id: string) {
   const [first, setFirst] = useState<Sitting>()
   const [error, setError] = useState<unknown>(null)
   const now = useRef<Sitting>()
-  async function renew() {
+  async function renew(): Promise<Grant> {
     now.current = await open(id)
-    return { url: now.current.manifest_url, until: now.current.expires_at }
+    return grantOf(now.current)
   }
   function begin(): void {
     setError(null)
     renew().then(() => setFirst(now.current), setError)
   }
   useEffect(begin, [id])
-  return { first, now, renew, begin, error }
+  return { grant: first && grantOf(first), resumeAt: first?.resume_at_s, now, renew, begin, error }
+}
+
+function grantOf({ manifest_url: url, expires_at: until, mode }: Sitting): Grant {
+  return { url, until, cookies: mode === 'cookie' }
 }
 
 /** Tells where one is, every ten seconds while it plays, as it stops, and as the page goes away. */

@@ -41,7 +41,7 @@ export class Stream {
       xhrSetup: async (request, url) => {
         const address = await link.address(url)
         request.open('GET', address, true)
-        request.withCredentials = new URL(address, location.href).origin !== location.origin
+        request.withCredentials = link.cookies
       },
       fragLoadPolicy: policy(link, 20_000, 120_000),
       playlistLoadPolicy: policy(link, 10_000, 20_000),

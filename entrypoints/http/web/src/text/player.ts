@@ -12,7 +12,7 @@ export const player = {
   captionsOn: 'Turn captions on',
   captionsOff: 'Turn captions off',
   settings: 'Settings',
-  back: 'Back to the settings',
+  back: (from: string) => `${from}: back to the settings`,
   quality: 'Quality',
   auto: 'Auto',
   autoNow: (height: number) => `Auto (${height}p)`,

@@ -3,6 +3,7 @@ import { CircleAlert, SearchX, WifiOff } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { Problem } from '../api/client'
+import { me } from '../api/session'
 import { common } from '../text'
 import { here } from './link'
 
@@ -51,7 +52,10 @@ export function Failure({ error, retry, page = false }: { error: unknown; retry?
     return (
       <State page={page} icon={<SearchX aria-hidden />} title={common.wrong.missingTitle}>
         <p>{common.wrong.missing}</p>
-        <a class="button" href="/">{common.wrong.home}</a>
+        <div class="row">
+          {me.value === null && <a class="button accent" href={`/sign-in?next=${encodeURIComponent(here())}`}>{common.signIn}</a>}
+          <a class="button" href="/">{common.wrong.home}</a>
+        </div>
       </State>
     )
   }

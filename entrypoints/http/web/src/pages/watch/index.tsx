@@ -27,7 +27,7 @@ export default function Watch() {
 function Watching({ id }: { id: string }) {
   const { data: video, isError, error, refetch } = useVideo(id)
   useTitle(video?.title)
-  if (isError && !video) return <Failure error={error} retry={refetch} />
+  if (isError && !video) return <Failure error={error} retry={refetch} page />
   return <Page id={id} video={video} />
 }
 

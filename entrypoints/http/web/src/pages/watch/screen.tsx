@@ -22,7 +22,7 @@ interface ScreenProps {
 
 export function Screen({ id, video, chapters, next, handle, onPlayer }: ScreenProps) {
   const { query, route } = useLocation()
-  const { first, now, renew, begin, error } = useSitting(id)
+  const { grant, resumeAt, now, renew, begin, error } = useSitting(id)
   const captions = useCaptions(id, Boolean(video?.caption_languages.length)).data
   const early = error instanceof Problem && error.code === 'not_playable' && !video // the page says so once it knows more
   if (error && !early) return <div class="box"><Failure error={error} retry={begin} /></div>
@@ -30,13 +30,13 @@ export function Screen({ id, video, chapters, next, handle, onPlayer }: ScreenPr
   return (
     <Player
       title={video?.title ?? ''}
-      grant={first && { url: first.manifest_url, until: first.expires_at }}
+      grant={grant}
       renew={renew}
       poster={video?.poster_url}
       storyboard={video?.storyboard_url}
       captions={captions}
       chapters={chapters}
-      startAt={asked >= 0 ? asked : first?.resume_at_s}
+      startAt={asked >= 0 ? asked : resumeAt}
       theatre={remembered.value.theatre}
       onTheatre={(theatre) => remember({ theatre })}
       onPlayer={(player) => {

@@ -12,7 +12,7 @@ export function State({ video }: { video: Video }) {
         <CircleAlert aria-hidden />
         <h2>{text.failedTitle}</h2>
         {error && <p>{sentence(error.detail)}</p>}
-        <a class="button" href={`/studio/videos/${video.id}`}>{text.toStudio}</a>
+        <a class="button line" href={`/studio/videos/${video.id}`}>{text.toStudio}</a>
       </div>
     )
   }

@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { useChannel } from '../../../api/channels'
 import { type Stream, api, ask } from '../../../api/client'
 import { queries } from '../../../api/queries'
-import { me } from '../../../api/session'
+import { keepsOrder } from '../../../api/session'
 import { type Session, look, show, useStream } from '../../../api/streams'
 import { Chat } from '../../../chat/panel'
 import { common, compact, duration, goLive } from '../../../text'
@@ -46,7 +46,7 @@ function Room({ stream }: { stream: Stream }) {
   useEffect(() => {
     void queries.invalidateQueries({ queryKey: ['streams', 'sessions', stream.id] })
   }, [stream.current_session_id])
-  if (channel && !role && !me.value?.roles.length) return <div class="page"><NotYours stream={stream} /></div>
+  if (channel && !role && !keepsOrder()) return <div class="page"><NotYours stream={stream} /></div>
   return (
     <div class="page control">
       <Head stream={stream} session={session} edits={edits} />

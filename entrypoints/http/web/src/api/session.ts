@@ -16,6 +16,11 @@ interface Token {
 /** Undefined until it is known, null for nobody. */
 export const me = signal<Me | null | undefined>(localStorage.getItem(KEPT.signedIn) ? undefined : null)
 
+/** Whether they keep order on the whole platform. */
+export function keepsOrder(): boolean {
+  return me.value?.roles.some((each) => each === 'moderator' || each === 'admin') ?? false
+}
+
 let token: Token | null = null
 let renewing: Promise<void> | null = null
 const tabs = new BroadcastChannel('hexcast.session')

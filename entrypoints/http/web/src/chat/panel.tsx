@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useQuery } from '@tanstack/preact-query'
 import { useChannel } from '../api/channels'
 import { type Stream, api, ask } from '../api/client'
-import { me } from '../api/session'
+import { keepsOrder, me } from '../api/session'
 import { chat } from '../text'
 import { here } from '../ui/link'
 import { Subscribe } from '../ui/subscribe'
@@ -44,7 +44,7 @@ export function Chat({ stream }: { stream: Stream }) {
 /** Where the chat is off nobody's connection may do anything: who moderates is known by the channel then. */
 function RulesButton({ stream, onOpen }: { stream: Stream; onOpen: () => void }) {
   const { data } = useChannel(stream.channel.id)
-  if (!data?.viewer?.role && !me.value?.roles.length) return null
+  if (!data?.viewer?.role && !keepsOrder()) return null
   return <button class="button bare icon small" type="button" aria-label={chat.rules.open} title={chat.rules.open} onClick={onOpen}><Settings2 aria-hidden /></button>
 }
 

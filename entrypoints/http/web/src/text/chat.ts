@@ -11,7 +11,6 @@ export const chat = {
   standings: { owner: 'Owner', editor: 'Editor', moderator: 'Moderator', viewer: '' },
   you: 'You',
   fresh: (count: number) => (count === 1 ? '1 new message' : `${count} new messages`),
-  toNewest: 'To the newest',
   field: 'Message',
   placeholder: 'Say something',
   send: 'Send',

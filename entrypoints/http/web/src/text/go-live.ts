@@ -99,7 +99,6 @@ export const goLive = {
     save: 'Announce',
     saved: 'The next broadcast is announced.',
     cleared: 'The announcement is taken back.',
-    soon: 'Any moment now',
   },
   health: {
     title: 'Health',
@@ -167,6 +166,5 @@ export const goLive = {
     details: 'Details',
     detailsOf: (when: string) => `Details of the broadcast of ${when}`,
     recordings: { none: 'None', processing: 'Being made', ready: 'Watch it', failed: 'Failed' },
-    edit: 'Edit the video',
   },
 }

@@ -11,6 +11,8 @@ import { Dialog } from '../../ui/overlay'
 import { Rich } from '../../ui/rich'
 import { Subscribe } from '../../ui/subscribe'
 
+const SHORT = 200
+
 export function About({ stream }: { stream: Stream }) {
   const { data: channel } = useChannel(stream.channel.id)
   return (
@@ -31,12 +33,19 @@ export function About({ stream }: { stream: Stream }) {
           <Share stream={stream} />
         </div>
       </div>
-      {stream.description && (
-        <section class="panel" aria-label={live.description}>
-          <p class="prose"><Rich text={stream.description} /></p>
-        </section>
-      )}
+      {stream.description && <Description text={stream.description} />}
     </div>
+  )
+}
+
+function Description({ text }: { text: string }) {
+  const [whole, setWhole] = useState(false)
+  const long = text.length > SHORT || text.split('\n').length > 3
+  return (
+    <section class="panel stack" aria-label={live.description}>
+      <p class={whole || !long ? 'prose' : 'prose short'}><Rich text={text} /></p>
+      {long && <button type="button" class="link" aria-expanded={whole} onClick={() => setWhole(!whole)}>{whole ? live.less : live.whole}</button>}
+    </section>
   )
 }
 

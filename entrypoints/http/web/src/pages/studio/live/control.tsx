@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { useChannel } from '../../../api/channels'
 import { type Stream, api, ask } from '../../../api/client'
 import { queries } from '../../../api/queries'
-import { me } from '../../../api/session'
+import { keepsOrder } from '../../../api/session'
 import { type Session, look, show, useStream } from '../../../api/streams'
 import { Chat } from '../../../chat/panel'
 import { common, compact, duration, goLive } from '../../../text'
@@ -46,7 +46,7 @@ function Room({ stream }: { stream: Stream }) {
   useEffect(() => {
     void queries.invalidateQueries({ queryKey: ['streams', 'sessions', stream.id] })
   }, [stream.current_session_id])
-  if (channel && !role && !me.value?.roles.length) return <div class="page"><NotYours stream={stream} /></div>
+  if (channel && !role && !keepsOrder()) return <div class="page"><NotYours stream={stream} /></div>
   return (
     <div class="page control">
       <Head stream={stream} session={session} edits={edits} />
@@ -110,7 +110,7 @@ function Head({ stream, session, edits }: { stream: Stream; session: Session | n
           <span class={status === 'live' ? 'tag live' : 'badge'} role="status">{goLive.statuses[status]}</span>
           {stream.visibility !== 'public' && <span class="badge">{common.visibility[stream.visibility]}</span>}
         </div>
-        <div class="row">
+        <div class="row wrap">
           <a class="button" href={to.live(stream)}><ExternalLink aria-hidden />{goLive.page}</a>
           {stream.status === 'live' && <button class="button danger" type="button" onClick={() => setAsked('stop')}><Square aria-hidden />{goLive.stop}</button>}
           {stream.status === 'disabled' && edits && <button class="button accent" type="button" onClick={() => void enable()}><Power aria-hidden />{goLive.enable}</button>}

@@ -120,7 +120,7 @@ def _talk(ada: Visitor, bob: Visitor) -> None:
     expect(page.get_by_role("article").filter(has_text="Where is the seventh side?")).to_be_visible()
     expect(_bell(ada.page)).to_have_accessible_name("Notifications, 1 unread")
     _bell(ada.page).click()
-    ada.page.get_by_role("main").get_by_role("link").filter(has_text="Bob the Builder").first.click()
+    ada.page.get_by_role("main").get_by_role("link").filter(has_text="Bob the Builder commented").click()
     remark = ada.page.get_by_role("article").filter(has_text="Where is the seventh side?")
     remark.get_by_role("button", name="Reply to Bob the Builder").click()
     ada.page.get_by_label("Write a reply").fill("On the inside.")

@@ -70,6 +70,7 @@ export class Room {
   /** Joins anew: with a new token, which may allow something else. */
   renew(): void {
     this.#drop()
+    this.link.value = 'connecting'
     void this.#connect()
   }
 
@@ -79,14 +80,27 @@ export class Room {
   }
 
   /** Resolves once everyone is shown it. Rejects with what the room has against it. */
-  say(text: string): Promise<void> {
+  async say(text: string): Promise<void> {
+    await this.#joined()
     const socket = this.#socket
-    if (socket?.readyState !== WebSocket.OPEN) return Promise.reject(new Problem('chat_away', chat.notSent, 0))
+    if (socket?.readyState !== WebSocket.OPEN) throw new Problem('chat_away', chat.notSent, 0)
     const request = `${Math.random().toString(36).slice(2)}-${++this.#asked}`
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#answer(request, new Problem('chat_silent', chat.noAnswer, 0)), ANSWER_MS)
       this.#answers.set(request, { resolve, reject, timer })
       socket.send(JSON.stringify({ Action: 'SEND_MESSAGE', RequestId: request, Content: text }))
+    })
+  }
+
+  /** Who writes while the room is being joined need not write again. */
+  #joined(): Promise<void> {
+    if (this.link.value !== 'connecting') return Promise.resolve()
+    return new Promise((resolve) => {
+      const end = this.link.subscribe((link) => {
+        if (link === 'connecting') return // which is said at once
+        end()
+        resolve()
+      })
     })
   }
 

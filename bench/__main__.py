@@ -18,6 +18,7 @@ from bench.start import start
 from bench.streams import streams
 from bench.transcode import transcode
 from bench.uploads import uploads
+from bench.web import web
 from bench.writes import durable, fanout, writes
 
 ALL: Mapping[str, Callable[..., Iterator[Row]]] = {
@@ -32,6 +33,7 @@ ALL: Mapping[str, Callable[..., Iterator[Row]]] = {
     "uploads": uploads,
     "transcode": transcode,
     "streams": streams,
+    "web": web,
     "start": start,
     "cloud": cloud,
 }

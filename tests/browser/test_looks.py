@@ -5,7 +5,6 @@ The pictures are kept in build/screenshots, to be looked at.
 
 from io import BytesIO
 
-import httpx
 import pytest
 from attrs import frozen
 from PIL import Image
@@ -14,7 +13,8 @@ from playwright.sync_api import Page
 from entrypoints.demo import PASSWORD
 from tests.browser.axe import violations
 from tests.browser.conftest import Visit
-from tests.journey.server import ROOT, Json, Person, Server
+from tests.browser.people import signed_in
+from tests.journey.server import ROOT, Person, Server
 
 PICTURES = ROOT / "build" / "screenshots"
 WIDTHS = {"phone": 360, "desktop": 1280}
@@ -90,14 +90,6 @@ class Cast:
 
     people: dict[str, Person]
     places: dict[str, str]
-
-
-def signed_in(server: Server, email: str) -> Person:
-    http = httpx.Client(base_url=server.url, timeout=30)
-    server.clients.append(http)
-    tokens: Json = http.post("/v1/auth/sign-in", json={"email": email, "password": PASSWORD}).raise_for_status().json()
-    http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-    return Person(http.get("/v1/me").raise_for_status().json()["id"], email, http)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,277 @@
+"""The web client in a browser: what it loads, how soon it shows, and how fast it sends."""
+
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import imageio_ffmpeg
+from attrs import define, field
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+
+from bench.rows import Row, least, most, say
+from tests.browser.conftest import CHROMIUM, FLAGS, lacking
+from tests.browser.visitor import Visitor
+from tests.journey.server import Person, Server, sign_up
+
+MIB = 1024 * 1024
+AT_ONCE = 3
+"""Parts that the client has on the way at the same time."""
+CPU_SLOWER = 4
+HOME_BYTES, HOME_REQUESTS, WATCH_SCRIPT = 150_000, 12, 350_000
+PAINT_S, SHIFT, FRAME_MS = 1.5, 0.02, 700
+FILMS = 12
+PLAYER = ("vidstack", "hls", "player")
+"""What files with the player's code are called after."""
+
+_OBSERVE = """
+    window.seen = { paint: 0, shift: 0 }
+    new PerformanceObserver((list) => { for (const { startTime } of list.getEntries()) seen.paint = startTime })
+        .observe({ type: 'largest-contentful-paint', buffered: true })
+    new PerformanceObserver((list) => { for (const { value, hadRecentInput } of list.getEntries()) seen.shift += hadRecentInput ? 0 : value })
+        .observe({ type: 'layout-shift', buffered: true })
+"""
+_FRAME = """
+    addEventListener('click', () => { window.clicked = performance.now() }, { capture: true })
+    new MutationObserver(() => {
+        const video = document.querySelector('.player video')
+        if (!video || video.watched) return
+        video.watched = true
+        video.requestVideoFrameCallback(() => { window.shown = performance.now() - window.clicked })
+    }).observe(document, { childList: true, subtree: true })
+"""
+
+
+def web(folder: Path, *, quick: bool) -> Iterator[Row]:
+    if reason := lacking():
+        raise SystemExit(f"the benchmark of the web client: {reason}")
+    folder.mkdir(parents=True)
+    with Server(folder / "data").running() as server, sync_playwright() as playwright:
+        ada = sign_up(server, "ada")
+        channel = ada.channel("ada_tv")
+        videos = _filled(ada, channel, folder)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield from _loaded(browser, server, videos[0])
+        yield from _painted(browser, server, videos[0], rounds=3 if quick else 9)
+        yield from _framed(browser, server, rounds=5 if quick else 21)
+        yield from _sent(browser, server, ada, channel, folder, mib=128 if quick else 512, rounds=1 if quick else 3)
+        browser.close()
+
+
+def _filled(ada: Person, channel: str, folder: Path) -> Sequence[str]:
+    """Videos of 720p with posters, as many as a first page shows."""
+    film = folder / "film.mp4"
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25",
+        "-f", "lavfi", "-i", "sine=frequency=330", "-t", "8", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+        str(film),
+    ]  # fmt: skip
+    subprocess.run(command, check=True)
+    with ada.told() as notices:
+        videos = [ada.upload(channel, film, title=f"Film {number}") for number in range(FILMS)]
+        ada.wait_processed(notices, set(videos))
+    return videos
+
+
+# --- what is loaded -------------------------------------------------------------------------------
+
+
+@define
+class Traffic:
+    """What a page fetched, but for media: how many bytes came for each request, headers included."""
+
+    line: CDPSession
+    urls: dict[str, tuple[str, str]] = field(factory=dict)
+    bytes: dict[str, float] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.line.on("Network.requestWillBeSent", self._asked)
+        self.line.on("Network.loadingFinished", self._came)
+        self.line.send("Network.enable")
+
+    def _asked(self, event: dict[str, Any]) -> None:
+        path = urlsplit(event["request"]["url"]).path
+        if event["request"]["url"].startswith("http") and not path.startswith("/media/"):
+            self.urls[event["requestId"]] = (path, event.get("type", ""))
+
+    def _came(self, event: dict[str, Any]) -> None:
+        self.bytes[event["requestId"]] = event["encodedDataLength"]
+
+    def total(self, kind: str | None = None) -> float:
+        return sum(self.bytes.get(each, 0) for each, (_, what) in self.urls.items() if kind in {None, what})
+
+    def scripts(self) -> list[str]:
+        return [path for path, what in self.urls.values() if what == "Script"]
+
+
+@contextlib.contextmanager
+def _visiting(browser: Browser, server: Server) -> Iterator[Visitor]:
+    """For the first time: nothing of the client is there yet."""
+    visitor = Visitor(server, browser.new_context(viewport={"width": 1280, "height": 800}))
+    try:
+        yield visitor
+        visitor.assert_well()
+    finally:
+        visitor.context.close()
+
+
+def _loaded(browser: Browser, server: Server, video: str) -> Iterator[Row]:
+    with _visiting(browser, server) as visitor:
+        home = Traffic(visitor.context.new_cdp_session(visitor.page))
+        visitor.open("/")
+        visitor.settle()
+        visitor.page.wait_for_timeout(1000)  # what it fetches ahead
+    early = [path for path in home.scripts() if any(word in path for word in PLAYER)]
+    assert not early, f"the home page loads the player: {early}"
+    count = len(home.urls)
+    what = "home, first load, without media"
+    yield Row(f"{what}: bytes", f"{home.total() / 1000:.1f} kB", "150 kB", home.total() / HOME_BYTES, most(1))
+    yield Row(f"{what}: requests", f"{count}", "12", count / HOME_REQUESTS, most(1))
+    with _visiting(browser, server) as visitor:
+        watch = Traffic(visitor.context.new_cdp_session(visitor.page))
+        visitor.open(f"/watch/{video}")
+        visitor.page.wait_for_function("() => document.querySelector('.player video')?.currentTime > 0.5")
+    script = watch.total("Script")
+    assert any(word in path for path in watch.scripts() for word in PLAYER)
+    yield Row("watch page: all its script", f"{script / 1000:.1f} kB", "350 kB", script / WATCH_SCRIPT, most(1))
+
+
+# --- how soon it shows ----------------------------------------------------------------------------
+
+
+def _painted(browser: Browser, server: Server, video: str, *, rounds: int) -> Iterator[Row]:
+    for name, path in (("home", "/"), ("watch page", f"/watch/{video}")):
+        seen = [_look(browser, server, path) for _ in range(rounds)]
+        paint = statistics.median(each["paint"] for each in seen) / 1000
+        shift = max(each["shift"] for each in seen)
+        what = f"{name}, processor {CPU_SLOWER} times slower"
+        yield Row(f"{what}: largest paint", f"{paint:.2f} s p50", f"{PAINT_S:g} s", paint / PAINT_S, most(1))
+        yield Row(f"{what}: layout shift", f"{shift:.4f} at most", f"{SHIFT:g}", shift / SHIFT, most(1))
+
+
+def _look(browser: Browser, server: Server, path: str) -> dict[str, float]:
+    with _visiting(browser, server) as visitor:
+        visitor.context.add_init_script(_OBSERVE)
+        line = visitor.context.new_cdp_session(visitor.page)
+        line.send("Emulation.setCPUThrottlingRate", {"rate": CPU_SLOWER})
+        page = visitor.open(path)
+        visitor.settle()
+        page.wait_for_timeout(1500)
+        seen: dict[str, float] = page.evaluate("() => window.seen")
+    assert seen["paint"] > 0, "no paint was seen"
+    return seen
+
+
+def _framed(browser: Browser, server: Server, *, rounds: int) -> Iterator[Row]:
+    took = sorted(_clicked(browser, server) for _ in range(rounds))
+    p50, p95 = took[len(took) // 2], took[int(len(took) * 0.95)]
+    say(f"  first frame after {', '.join(f'{each:.0f}' for each in took)} ms")
+    figure = f"{p50:.0f} ms p50, {p95:.0f} ms p95"
+    yield Row("click on a card to the first frame", figure, f"{FRAME_MS} ms", p50 / FRAME_MS, most(1))
+
+
+def _clicked(browser: Browser, server: Server) -> float:
+    with _visiting(browser, server) as visitor:
+        visitor.context.add_init_script(_FRAME)
+        page = visitor.open("/")
+        visitor.settle()
+        page.get_by_role("main").get_by_role("link", name="Film 5", exact=True).click()
+        page.wait_for_function("() => window.shown > 0")
+        shown: float = page.evaluate("() => window.shown")
+    return shown
+
+
+# --- how fast it sends ----------------------------------------------------------------------------
+
+
+def _sent(
+    browser: Browser, server: Server, ada: Person, channel: str, folder: Path, *, mib: int, rounds: int
+) -> Iterator[Row]:
+    """The same file by the page and by curl, in turn, as many parts at once: from the first byte until it is complete."""
+    if shutil.which("curl") is None:
+        raise SystemExit("the benchmark of the web client needs curl (Debian's package of that name)")
+    film = folder / "large.mp4"
+    with film.open("wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(MIB))
+    runs: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        theirs = mib / _curled(ada, channel, film, folder)
+        runs.append((mib / _uploaded(browser, server, ada, film), theirs))
+        say(f"  {runs[-1][0]:,.0f} MiB/s, curl {runs[-1][1]:,.0f} MiB/s")
+    ours, theirs = (statistics.median(run[column] for run in runs) for column in (0, 1))
+    ratio = statistics.median(ours / theirs for ours, theirs in runs)
+    yield Row(f"upload {mib:,} MiB by the page", f"{ours:,.0f} MiB/s", f"curl {theirs:,.0f} MiB/s", ratio, least(0.9))
+
+
+def _curled(ada: Person, channel: str, film: Path, folder: Path) -> float:
+    """Seconds."""
+    upload = ada.announce(channel, film)
+    numbers = list(range(1, upload["part_count"] + 1))
+    links: list[str] = []
+    for start in range(0, len(numbers), 100):
+        signed = ada.post(f"/v1/uploads/{upload['id']}/parts", {"numbers": numbers[start : start + 100]})
+        links += [each["url"] for each in signed["parts"]]
+    config = []
+    with film.open("rb") as source:
+        for number, link in enumerate(links):
+            part = folder / f"part{number}"
+            part.write_bytes(source.read(upload["part_size_bytes"]))
+            config.append(f'upload-file = "{part}"\nurl = "{link}"\noutput = "/dev/null"\n')
+    (folder / "curl").write_text("\n".join(config))
+    headers = ["-H", "Expect:", "-H", "Content-Type:"]
+    command = ["curl", "-sS", "-f", "-Z", "--parallel-max", str(AT_ONCE), *headers, "-K", str(folder / "curl")]
+    begun = time.perf_counter()
+    subprocess.run(command, check=True)
+    ada.complete(upload)
+    took = time.perf_counter() - begun
+    ada.answer(ada.http.delete(f"/v1/videos/{upload['video_id']}"))
+    for part in folder.glob("part*"):
+        part.unlink()
+    return took
+
+
+def _uploaded(browser: Browser, server: Server, ada: Person, film: Path) -> float:
+    """Seconds, by the browser's own clock."""
+    begun: list[float] = []
+    asked: dict[str, str] = {}
+    ended: list[float] = []
+
+    def sends(event: dict[str, Any]) -> None:
+        if event["request"]["method"] == "PUT":
+            begun.append(event["timestamp"])
+        asked[event["requestId"]] = event["request"]["url"]
+
+    def answered(event: dict[str, Any]) -> None:
+        if asked.get(event["requestId"], "").endswith("/complete"):
+            ended.append(event["timestamp"])
+
+    with _visiting(browser, server) as visitor:
+        visitor.sign_in(ada)
+        page = visitor.open("/studio/upload")
+        line = visitor.context.new_cdp_session(page)
+        line.on("Network.requestWillBeSent", sends)
+        line.on("Network.responseReceived", answered)
+        line.send("Network.enable")
+        page.get_by_label("Choose files").set_input_files(film)
+        _until(page, ended)
+        for video in ada.get(f"/v1/channels/{ada.get('/v1/me/channels')['data'][0]['id']}/videos")["data"]:
+            if video["title"] == film.stem:
+                ada.answer(ada.http.delete(f"/v1/videos/{video['id']}"))
+        visitor.allow("answer: .* 404", "answer: .* 409")  # it is gone under the page's hands
+        visitor.wrong.clear()
+    return ended[0] - begun[0]
+
+
+def _until(page: Page, ended: Sequence[float]) -> None:
+    for _ in range(6000):
+        if ended:
+            return
+        page.wait_for_timeout(50)
+    raise SystemExit("the upload did not come to its end")

@@ -104,6 +104,10 @@ def test_a_broadcast_from_the_key_to_the_video(
         with capsys.disabled():
             sys.stdout.write(f"\nlive in the browser: {behind:.2f} s behind (at most {GOAL_S:g})\n")
         assert behind <= GOAL_S
+        framed = visit().open(f"/embed/{stream}")
+        framed.get_by_role("button", name="Play: Live from the machine room").click()
+        Screen(framed).plays()
+        framed.close()
 
         say(show, "Hello from the audience")
         expect(control.get_by_role("log")).to_contain_text("Hello from the audience")

@@ -5,6 +5,7 @@ import { render } from 'preact'
 import { Suspense, lazy } from 'preact/compat'
 import { useState } from 'preact/hooks'
 import { queries } from './api/queries'
+import { useStream } from './api/streams'
 import { useVideo } from './api/videos'
 import { common, duration, embed as text } from './text'
 import { useTitle } from './ui/page'
@@ -15,6 +16,11 @@ import './embed.css'
 
 const load = () => import('./embedded')
 const Embedded = lazy(load)
+const loadStage = () => import('./live/stage').then(({ Stage }) => ({ default: Stage }))
+const Stage = lazy(loadStage)
+
+const LIVE_MS = 10_000
+const IDLE_MS = 5_000
 
 function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
   const { data: video, isError } = useVideo(id)
@@ -24,7 +30,7 @@ function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
   const cover = (
     <main class="cover">
       {video?.poster_url && <img src={video.poster_url} alt="" />}
-      <Heading id={id} title={video?.title} />
+      <Heading href={`/watch/${id}`} title={video?.title} />
       {video && video.renditions.length > 0 && (
         <button type="button" class="big" aria-label={text.play(video.title)} onPointerEnter={() => void load()} onFocus={() => void load()} onClick={() => setPlays(true)}><Play aria-hidden /></button>
       )}
@@ -33,13 +39,39 @@ function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
     </main>
   )
   if (!plays || !video || video.renditions.length === 0) return cover
-  return <Suspense fallback={cover}><Embedded video={video} startAt={Number.parseFloat(asked.get('t') ?? '')} heading={<Heading id={id} title={video.title} />} /></Suspense>
+  return <Suspense fallback={cover}><Embedded video={video} startAt={Number.parseFloat(asked.get('t') ?? '')} heading={<Heading href={`/watch/${id}`} title={video.title} />} /></Suspense>
 }
 
-function Heading({ id, title }: { id: string; title: string | undefined }) {
+function EmbedStream({ id, asked }: { id: string; asked: URLSearchParams }) {
+  const { data: stream, isError } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
+  const [plays, setPlays] = useState(asked.get('autoplay') === '1')
+  useTitle(stream?.title)
+  if (isError && !stream) return <Away />
+  const live = stream?.status === 'live'
+  const heading = <Heading href={`/live/${id}`} title={stream?.title} />
+  const cover = (
+    <main class="cover">
+      {heading}
+      {stream && live && !plays && (
+        <button type="button" class="big" aria-label={text.play(stream.title)} onPointerEnter={() => void loadStage()} onFocus={() => void loadStage()} onClick={() => setPlays(true)}><Play aria-hidden /></button>
+      )}
+      {live && <span class="tag live">{common.live}</span>}
+      {stream && !live && <p class="notice">{text.notLive}</p>}
+    </main>
+  )
+  if (!plays || !stream) return cover
+  return (
+    <Suspense fallback={cover}>
+      {live && <h1 class="hush">{stream.title}</h1>}
+      <Stage stream={stream}>{live ? <main class="cover" /> : cover}</Stage>
+    </Suspense>
+  )
+}
+
+function Heading({ href, title }: { href: string; title: string | undefined }) {
   return (
     <header class="over-title">
-      <h1 class="clip person">{title && <a href={`/watch/${id}`} target="_blank" rel="noopener" title={text.open}>{title}</a>}</h1>
+      <h1 class="clip person">{title && <a href={href} target="_blank" rel="noopener" title={text.open}>{title}</a>}</h1>
       <a class="brand" href="/" target="_blank" rel="noopener"><img src="/favicon.svg" alt={common.product} width="28" height="28" /></a>
     </header>
   )
@@ -59,5 +91,6 @@ function Away() {
 export function show(root: Element): void {
   document.documentElement.classList.add('embedded', 'on-picture')
   const id = decodeURIComponent(location.pathname.split('/')[2] ?? '')
-  render(<QueryClientProvider client={queries}><Embed id={id} asked={new URLSearchParams(location.search)} /></QueryClientProvider>, root)
+  const Shown = id.startsWith('str_') ? EmbedStream : Embed
+  render(<QueryClientProvider client={queries}><Shown id={id} asked={new URLSearchParams(location.search)} /></QueryClientProvider>, root)
 }

@@ -14,7 +14,7 @@ const begun = new Map<string, Promise<Response>>()
 
 export function begin(path: string): void {
   if (localStorage.getItem(KEPT.signedIn)) return
-  const video = /^\/(?:watch|embed)\/([^/]+)$/.exec(path)?.[1]
+  const video = /^\/(?:watch|embed)\/(vid_[^/]+)$/.exec(path)?.[1]
   if (video) void ask(new URL(`/v1/videos/${video}`, location.origin)).then(lookAt).catch(() => undefined)
   if (path !== '/') return
   for (const [at, query] of [['/v1/streams', FIRST.live], ['/v1/videos', FIRST.latest]] as const) {

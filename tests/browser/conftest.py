@@ -26,7 +26,7 @@ Visit = Callable[..., Visitor]
 _outcome = pytest.StashKey[list[pytest.TestReport]]()
 
 
-def _lacking() -> str | None:
+def lacking() -> str | None:
     if not CHROMIUM.exists():
         return f"no {CHROMIUM}: these tests drive Debian's Chromium"
     if not (WEB / "dist" / "index.html").exists():
@@ -39,7 +39,7 @@ def _lacking() -> str | None:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """BROWSER_TESTS=required makes a failure of what would be skipped otherwise."""
-    if reason := _lacking():
+    if reason := lacking():
         if os.environ.get("BROWSER_TESTS") == "required":
             pytest.fail(reason)
         pytest.skip(reason)

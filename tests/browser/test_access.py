@@ -115,8 +115,8 @@ def _removing(page: Page) -> None:
 
 
 def _commenting(page: Page) -> None:
-    page.get_by_role("button", name="Reply to Bob_K").click()
-    page.get_by_role("button", name="More for the comment by Bob_K").click()
+    page.get_by_role("button", name="Reply to Bob_K").first.click()
+    page.get_by_role("button", name="More for the comment by Bob_K").first.click()
 
 
 OPENINGS: dict[str, tuple[str, Opening]] = {

@@ -82,7 +82,7 @@ def _filled(ada: Person, channel: str, folder: Path) -> Sequence[str]:
 # --- what is loaded -------------------------------------------------------------------------------
 
 
-@define
+@define(slots=False)  # Playwright hangs something on the owner of each listener
 class Traffic:
     """What a page fetched, but for media: how many bytes came for each request, headers included."""
 

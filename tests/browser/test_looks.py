@@ -122,6 +122,7 @@ def test_a_page_is_whole(visit: Visit, demo: Server, cast: Cast, place: Place, w
     found: dict[str, list[str]] = {}
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
+        visitor.settle()  # colours go over into each other
         PICTURES.mkdir(parents=True, exist_ok=True)
         assert_drawn(page.screenshot(path=PICTURES / f"{place.name}-{width}-{theme}.png", full_page=True))
         assert_within_its_width(page)

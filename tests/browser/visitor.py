@@ -30,7 +30,9 @@ _STILL = """() => {
         const { top, bottom, left, right, width } = image.getBoundingClientRect()
         return width && bottom > 0 && top < innerHeight && right > 0 && left < innerWidth
     })
-    return !waits && document.fonts.status === 'loaded' && seen.every((image) => image.complete)
+    const moves = document.getAnimations().some(({ playState, effect }) =>
+        playState === 'running' && effect.getComputedTiming().endTime < Infinity)
+    return !waits && !moves && document.fonts.status === 'loaded' && seen.every((image) => image.complete)
 }"""
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from application.moving import arriving, names, renamed
 from application.ports import Pepper, Record
 from domain.broadcasts import EndReason, Happening, Session, SessionEvent, SessionStatus, Timeline
-from domain.channels import Channel, ChannelEdited
+from domain.channels import Channel, ChannelEdited, Member
 from domain.engagement import Comment
 from domain.ids import BroadcastId, JobId, StreamId, StreamSessionId, UserId, VideoId
 from domain.processing import Processing, ProcessingMoved, State, TranscodeRequested
@@ -152,3 +152,12 @@ def test_records_of_different_kinds_never_share_a_name(one: Record, other: Recor
 def test_secrets_do_not_show() -> None:
     """Not even where a record is logged."""
     assert "spicy" not in repr(Pepper(b"spicy"))
+
+
+@given(channels())
+def test_so_are_the_people_of_a_channel(channel: Channel) -> None:
+    """Most channels that are drawn have none."""
+    ann, ben = USER_IDS[:2]
+    peopled = evolve(channel, owner=ann, members={ben: Member.EDITOR})
+    moved = renamed(peopled, {ben: UserId("sub-of-ben")})
+    assert moved == evolve(peopled, members={UserId("sub-of-ben"): Member.EDITOR})

@@ -148,6 +148,7 @@ def test_what_is_opened_over_a_page_is_open_to_everyone(visit: Visit, world: Wor
     found: dict[str, list[str]] = {}
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
+        visitor.settle()  # colours go over into each other
         found[theme] = violations(page)
     assert found == {"light": [], "dark": []}
     page.keyboard.press("Escape")

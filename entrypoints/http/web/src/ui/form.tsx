@@ -55,3 +55,8 @@ export function useAction<A extends readonly unknown[]>(act: (...given: A) => Pr
   const fields: Readonly<Record<string, string>> = error instanceof Problem ? error.fields : {}
   return { run, busy, error, fields, clear: () => setError(null) }
 }
+
+/** As a field for local times has it. */
+export function localTime(when: Date): string {
+  return new Date(when.getTime() - when.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+}

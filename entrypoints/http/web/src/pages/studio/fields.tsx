@@ -3,6 +3,7 @@ import { ImageUp, LoaderCircle, X } from 'lucide-preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { Schemas } from '../../api/client'
 import { videoEdit } from '../../text'
+import { localTime } from '../../ui/form'
 import { sentence } from '../../ui/page'
 
 export type Visibility = Schemas['Visibility']
@@ -83,7 +84,7 @@ export function VisibilityChoice({ value, publishAt, error, published, onChange 
       {value === 'scheduled' && (
         <>
           <label class="label" for={`${id}-at`}>{videoEdit.publishAt}</label>
-          <input id={`${id}-at`} type="datetime-local" required value={local(publishAt)} min={local(new Date().toISOString())} aria-describedby={`${id}-hint`}
+          <input id={`${id}-at`} type="datetime-local" required value={publishAt ? localTime(new Date(publishAt)) : ''} min={localTime(new Date())} aria-describedby={`${id}-hint`}
             onInput={(event) => event.currentTarget.value && onChange({ visibility: value, publish_at: new Date(event.currentTarget.value).toISOString() })} />
           <span class="hint" id={`${id}-hint`}>{videoEdit.publishAtHint(Intl.DateTimeFormat().resolvedOptions().timeZone)}</span>
         </>
@@ -98,13 +99,6 @@ function soon(): string {
   const when = new Date(Date.now() + 86_400_000)
   when.setMinutes(0, 0, 0)
   return when.toISOString()
-}
-
-/** As a datetime-local field wants it, in the time of this machine. */
-function local(when: string | null): string {
-  if (!when) return ''
-  const moment = new Date(when)
-  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }
 
 const LANGUAGES = ['ar', 'bg', 'bn', 'ca', 'cs', 'da', 'de', 'el', 'en', 'es', 'et', 'fa', 'fi', 'fr', 'he', 'hi', 'hr', 'hu', 'id', 'it', 'ja', 'ko', 'lt', 'lv', 'ms', 'nl', 'no', 'pl', 'pt', 'pt-BR', 'ro', 'ru', 'sk', 'sl', 'sr', 'sv', 'ta', 'th', 'tr', 'uk', 'ur', 'vi', 'zh-Hans', 'zh-Hant']

@@ -3,13 +3,13 @@ import { signal } from '@preact/signals'
 import { useQuery } from '@tanstack/preact-query'
 import { api, ask, type Channel } from '../../api/client'
 import { queries } from '../../api/queries'
+import { KEPT } from '../../kept'
 
-const KEY = 'hexcast.channel'
-const chosen = signal(localStorage.getItem(KEY))
+const chosen = signal(localStorage.getItem(KEPT.channel))
 
 export function choose(id: string): void {
   chosen.value = id
-  localStorage.setItem(KEY, id)
+  localStorage.setItem(KEPT.channel, id)
 }
 
 export const mineKey = ['studio', 'mine'] as const

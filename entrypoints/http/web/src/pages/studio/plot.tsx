@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type uPlot from 'uplot'
 import { utcDay as day } from '../../text'
+import { colour } from '../../ui/canvas'
 import { theme } from '../../ui/theme'
 import 'uplot/dist/uPlot.min.css'
 
@@ -84,14 +85,6 @@ const axisNumber = (value: number): string => axisFormat.format(value)
 
 const dayFormat = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', timeZone: 'UTC' })
 const monthDay = (stamp: number): string => dayFormat.format(new Date(stamp * 1000))
-
-/** A canvas knows no custom properties: what one comes to, here and now. */
-function colour(into: HTMLElement, name: string): string {
-  into.style.color = `var(${name})`
-  const { color } = getComputedStyle(into)
-  into.style.removeProperty('color')
-  return color
-}
 
 /** Changes when the colours do. */
 function useScheme(): string {

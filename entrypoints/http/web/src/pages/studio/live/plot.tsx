@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import type uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { clock } from '../../../text'
+import { colour } from '../../../ui/canvas'
 import { theme } from '../../../ui/theme'
 
 export interface Line {
@@ -68,7 +69,7 @@ export function Plot({ label, times, lines, height = 160 }: PlotProps) {
 }
 
 function options(host: HTMLElement, lines: readonly Line[], height: number): uPlot.Options {
-  const color = colors(host)
+  const color = (token: string) => colour(host, token)
   const [ink, grid] = [color('--ink-soft'), color('--line')]
   const font = `12px ${getComputedStyle(host).fontFamily}`
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } }
@@ -97,19 +98,6 @@ function options(host: HTMLElement, lines: readonly Line[], height: number): uPl
         ...(each.fill && { fill: faint(color(each.color)) }),
       })),
     ],
-  }
-}
-
-/** What a token is now, as a canvas takes it. */
-function colors(host: HTMLElement): (token: string) => string {
-  return (token) => {
-    const probe = document.createElement('span')
-    probe.hidden = true
-    probe.style.color = `var(${token})`
-    host.append(probe)
-    const found = getComputedStyle(probe).color
-    probe.remove()
-    return found
   }
 }
 

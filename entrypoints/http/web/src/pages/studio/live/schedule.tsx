@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { type Stream, api, ask } from '../../../api/client'
 import { look } from '../../../api/streams'
 import { ago, at, goLive } from '../../../text'
-import { Field, Submit, useAction } from '../../../ui/form'
+import { Field, Submit, localTime, useAction } from '../../../ui/form'
 import { Dialog, attempt, toast } from '../../../ui/overlay'
 import { Wrong } from '../../../ui/page'
 
@@ -41,7 +41,7 @@ export function Schedule({ stream, edits }: { stream: Stream; edits: boolean }) 
 }
 
 function ScheduleForm({ stream, onDone }: { stream: Stream; onDone: () => void }) {
-  const [when, setWhen] = useState(written(stream.starts_at ? new Date(stream.starts_at) : new Date(Date.now() + 3_600_000)))
+  const [when, setWhen] = useState(localTime(stream.starts_at ? new Date(stream.starts_at) : new Date(Date.now() + 3_600_000)))
   const { run, busy, error, fields } = useAction(async () => {
     const body = { starts_at: new Date(when).toISOString() }
     await ask(api.POST('/v1/streams/{stream_id}/schedule', { params: { path: { stream_id: stream.id } }, body }))
@@ -55,15 +55,9 @@ function ScheduleForm({ stream, onDone }: { stream: Stream; onDone: () => void }
   }
   return (
     <form class="form" onSubmit={save}>
-      <Field label={text.field} hint={text.hint} error={fields.starts_at} type="datetime-local" required value={when} min={written(new Date())} onInput={(event) => setWhen(event.currentTarget.value)} />
+      <Field label={text.field} hint={text.hint} error={fields.starts_at} type="datetime-local" required value={when} min={localTime(new Date())} onInput={(event) => setWhen(event.currentTarget.value)} />
       <Wrong error={fields.starts_at ? null : error} />
       <div class="row"><Submit busy={busy}>{text.save}</Submit></div>
     </form>
   )
-}
-
-/** As a field for local times has it. */
-function written(when: Date): string {
-  const local = new Date(when.getTime() - when.getTimezoneOffset() * 60_000)
-  return local.toISOString().slice(0, 16)
 }

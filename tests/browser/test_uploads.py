@@ -185,3 +185,34 @@ def test_what_is_no_video_is_refused_at_once(desk: Desk, tmp_path: Path) -> None
     expect(desk.page.get_by_role("alert")).to_contain_text("letter.txt")
     expect(desk.card(letter)).to_have_count(0)
     assert desk.person.get("/v1/uploads", status="open")["data"] == []
+
+
+TYPED_AS_IT_IS_DRAWN = """() => {
+    const heading = document.querySelector('h1'), field = document.querySelector('main textarea')
+    new MutationObserver(() => {
+        if (field.value) return
+        Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, 'Mine')
+        field.dispatchEvent(new Event('input', { bubbles: true }))
+    }).observe(heading, { characterData: true, childList: true, subtree: true })
+}"""
+
+
+def test_what_is_typed_as_a_newer_version_is_drawn_stays(visit: Visit, ada: Person, films_folder: Path) -> None:
+    """And is saved beside what changed elsewhere. Keys come, too, between a drawing and what is done after it."""
+    [channel] = ada.get("/v1/me/channels")["data"]
+    video = ada.upload(channel["id"], films.film(films_folder, "other", size="320x180", seconds=2), title="Before")
+    visitor = visit(ada)
+    visitor.page.clock.install()
+    page = visitor.open(f"/studio/videos/{video}")
+    visitor.settle()
+    page.evaluate(TYPED_AS_IT_IS_DRAWN)
+    ada.answer(ada.http.patch(f"/v1/videos/{video}", json={"title": "Elsewhere"}))
+    page.clock.fast_forward(60_000)
+    page.evaluate("() => dispatchEvent(new Event('visibilitychange'))")  # somebody looks at it again
+    expect(page.get_by_role("heading", level=1)).to_have_text("Elsewhere")
+    expect(page.get_by_label("Description")).to_have_value("Mine")
+    visitor.allow("answer: PATCH /v1/videos/.* 412")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    stored = ada.get(f"/v1/videos/{video}")
+    assert (stored["title"], stored["description"]) == ("Elsewhere", "Mine")

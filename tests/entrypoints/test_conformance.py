@@ -55,7 +55,9 @@ class Stand:
         changes = self.cast.scene.core.adapters.changes()
         before = changes()
         kwargs = case.as_transport_kwargs(base_url=PUBLIC_URL, headers=dict(self.cast.headers(who)))
-        sent = {key: kwargs[key] for key in ("method", "url", "params", "headers") if key in kwargs}
+        sent = {key: kwargs[key] for key in ("method", "url", "params") if key in kwargs}
+        # As bytes, since a header of a case may have any letter of Latin-1, and httpx sends ASCII only.
+        sent["headers"] = [(name.encode(), value.encode("latin-1")) for name, value in kwargs["headers"].items()]
         if "json" in kwargs:
             sent["json"] = kwargs["json"]
         elif kwargs.get("data") is not None:

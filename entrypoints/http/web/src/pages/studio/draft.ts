@@ -23,16 +23,21 @@ export function useDraft<S extends Versioned, F extends object>(stored: S, { fie
   const [theirs, setTheirs] = useState<S | null>(null)
   const changes = differing(typed, fields(base))
   const dirty = Object.keys(changes).length > 0
-  const latest = useRef(typed)
-  latest.current = typed
+  const latest = useRef(typed) // effects and answers come between a key and the render that shows it
 
   useEffect(() => {
-    if (!dirty && stored.version > base.version) take(stored)
+    const untouched = equal(latest.current, fields(base))
+    if (untouched && stored.version > base.version) take(stored)
   }, [stored, dirty])
+
+  function write(next: F): void {
+    latest.current = next
+    setTyped(next)
+  }
 
   function take(now: S, kept: Partial<F> = {}): void {
     setBase(now)
-    setTyped({ ...fields(now), ...kept })
+    write({ ...fields(now), ...kept })
     setTheirs(null)
     setError(null)
   }
@@ -70,7 +75,7 @@ export function useDraft<S extends Versioned, F extends object>(stored: S, { fie
   return {
     typed, changes, dirty, busy, error, theirs,
     wrong: error instanceof Problem ? error.fields : {},
-    set: (wanted: Partial<F>) => setTyped((before) => ({ ...before, ...wanted })),
+    set: (wanted: Partial<F>) => write({ ...latest.current, ...wanted }),
     submit: () => send(base, changes),
     /** Save mine over theirs, or give mine up for theirs. */
     insist: () => (theirs ? send(theirs, changes) : Promise.resolve(false)),

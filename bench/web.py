@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import imageio_ffmpeg
-from attrs import define, field
+from attrs import define, field, frozen
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
+from bench.line import GIGABIT, Line
 from bench.rows import Row, least, most, say
 from tests.browser.conftest import CHROMIUM, FLAGS, lacking
 from tests.browser.visitor import Visitor
-from tests.journey.server import Json, Person, Server, sign_up
+from tests.journey.server import Json, Person, Server, free_port, sign_up
 
 MIB = 1024 * 1024
 AT_ONCE = 3
@@ -72,7 +73,7 @@ def web(folder: Path, *, quick: bool) -> Iterator[Row]:
         yield from _loaded(browser, server, videos[0])
         yield from _painted(browser, server, videos[0], rounds=3 if quick else 9)
         yield from _framed(browser, server, rounds=5 if quick else 21)
-        yield from _sent(browser, server, ada, channel, folder, mib=128 if quick else 512, rounds=1 if quick else 3)
+        yield from _sent(browser, folder, mib=128 if quick else 512, rounds=1 if quick else 3)
         browser.close()
 
 
@@ -202,26 +203,72 @@ def _clicked(browser: Browser, server: Server) -> float:
 # --- how fast it sends ----------------------------------------------------------------------------
 
 
-def _sent(
-    browser: Browser, server: Server, ada: Person, channel: str, folder: Path, *, mib: int, rounds: int
-) -> Iterator[Row]:
-    """The same file by the page and by curl, in turn, as many parts at once: from the first byte until it is complete."""
+def _sent(browser: Browser, folder: Path, *, mib: int, rounds: int) -> Iterator[Row]:
+    """The same file by the page and by curl, in turn, as many parts at once: from the first byte until it is complete.
+
+    Over a line of a gigabit a second, and with nothing between, where the browser itself is what holds it up: there
+    the page is held against a script in the same browser that does nothing but send.
+    """
     if shutil.which("curl") is None:
         raise SystemExit("the benchmark of the web client needs curl (Debian's package of that name)")
     film = folder / "large.mp4"
     with film.open("wb") as file:
         for _ in range(mib):
             file.write(os.urandom(MIB))
-    runs: list[tuple[float, float, float]] = []
+    what = f"upload {mib:,} MiB by the page"
+    with _far(folder / "far", GIGABIT) as sender:
+        ours, theirs, of_curl, *_ = _turns(sender, browser, film, rounds)
+    yield Row(f"{what}, over 1 Gbit/s", f"{ours:,.0f} MiB/s", f"curl {theirs:,.0f} MiB/s", of_curl, least(0.9))
+    with _far(folder / "near") as sender:
+        ours, theirs, of_curl, bare, of_bare = _turns(sender, browser, film, rounds)
+    yield Row(f"{what}, within the machine", f"{ours:,.0f} MiB/s", f"bare fetch {bare:,.0f} MiB/s", of_bare, least(0.9))
+    yield Row(f"{what}, the same", f"{ours:,.0f} MiB/s", f"curl {theirs:,.0f} MiB/s", of_curl)
+
+
+@frozen
+class Sender:
+    """Who sends the files, and where to."""
+
+    server: Server
+    ada: Person
+    channel: str
+
+
+@define
+class FarServer(Server):
+    """One that people reach, once it is there, at another port than its own."""
+
+    reached: str = field(init=False, default="")
+
+    @property
+    def url(self) -> str:
+        return self.reached or f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def _far(folder: Path, rate: float | None = None) -> Iterator[Sender]:
+    """A server of its own, at the other end of such a line."""
+    folder.mkdir()
+    port = free_port()
+    with contextlib.ExitStack() as open_:
+        url = f"http://127.0.0.1:{port}" if rate is None else open_.enter_context(Line(port, rate).open()).url
+        server = FarServer(folder / "data", {"HEXCAST_PUBLIC_URL": url}, port)
+        open_.enter_context(server.running())
+        server.reached = url
+        ada = sign_up(server, "ada")
+        yield Sender(server, ada, ada.channel("ada_tv"))
+
+
+def _turns(sender: Sender, browser: Browser, film: Path, rounds: int) -> tuple[float, float, float, float, float]:
+    """Medians: MiB/s of the page, those of curl, and how much of them that is; those of a bare fetch, and so on."""
+    mib, runs = film.stat().st_size / MIB, list[tuple[float, float, float]]()
     for _ in range(rounds):
-        theirs, bare = mib / _curled(ada, channel, film, folder), mib / _fetched(browser, server, ada, channel, film)
-        runs.append((mib / _uploaded(browser, server, ada, film), theirs, bare))
+        theirs, bare = mib / _curled(sender, film), mib / _fetched(browser, sender, film)
+        runs.append((mib / _uploaded(browser, sender, film), theirs, bare))
         say(f"  {runs[-1][0]:,.0f} MiB/s, curl {runs[-1][1]:,.0f} MiB/s, bare fetch {runs[-1][2]:,.0f} MiB/s")
     ours, theirs, bare = (statistics.median(run[column] for run in runs) for column in range(3))
-    what, figure = f"upload {mib:,} MiB by the page", f"{ours:,.0f} MiB/s"
     of_curl, of_bare = (statistics.median(run[0] / run[column] for run in runs) for column in (1, 2))
-    yield Row(what, figure, f"curl {theirs:,.0f} MiB/s", of_curl, least(0.9))
-    yield Row(f"{what}, of what the browser can", figure, f"bare fetch {bare:,.0f} MiB/s", of_bare)
+    return ours, theirs, of_curl, bare, of_bare
 
 
 def _links(ada: Person, upload: Json) -> list[str]:
@@ -233,10 +280,11 @@ def _links(ada: Person, upload: Json) -> list[str]:
     return links
 
 
-def _fetched(browser: Browser, server: Server, ada: Person, channel: str, film: Path) -> float:
+def _fetched(browser: Browser, sender: Sender, film: Path) -> float:
     """Seconds that the browser takes by itself: a script that does nothing but send the parts."""
-    upload = ada.announce(channel, film)
-    with _visiting(browser, server) as visitor:
+    ada = sender.ada
+    upload = ada.announce(sender.channel, film)
+    with _visiting(browser, sender.server) as visitor:
         page = visitor.open("/sign-in")
         page.evaluate(
             "() => { const field = document.createElement('input'); field.type = 'file'; field.id = 'bare'; document.body.append(field) }"
@@ -251,9 +299,10 @@ def _fetched(browser: Browser, server: Server, ada: Person, channel: str, film: 
     return took
 
 
-def _curled(ada: Person, channel: str, film: Path, folder: Path) -> float:
+def _curled(sender: Sender, film: Path) -> float:
     """Seconds."""
-    upload = ada.announce(channel, film)
+    ada, folder = sender.ada, film.parent
+    upload = ada.announce(sender.channel, film)
     links, config = _links(ada, upload), list[str]()
     with film.open("rb") as source:
         for number, link in enumerate(links):
@@ -262,17 +311,8 @@ def _curled(ada: Person, channel: str, film: Path, folder: Path) -> float:
             config.append(f'upload-file = "{part}"\nurl = "{link}"\noutput = "/dev/null"\n')
     (folder / "curl").write_text("\n".join(config))
     headers = ["-H", "Expect:", "-H", "Content-Type:"]
-    command = [
-        "curl",
-        "--no-progress-meter",
-        "-f",
-        "-Z",
-        "--parallel-max",
-        str(AT_ONCE),
-        *headers,
-        "-K",
-        str(folder / "curl"),
-    ]
+    at_once = ["-Z", "--parallel-max", str(AT_ONCE)]
+    command = ["curl", "--no-progress-meter", "-f", *at_once, *headers, "-K", str(folder / "curl")]
     begun = time.perf_counter()
     subprocess.run(command, check=True)
     ada.complete(upload)
@@ -283,8 +323,9 @@ def _curled(ada: Person, channel: str, film: Path, folder: Path) -> float:
     return took
 
 
-def _uploaded(browser: Browser, server: Server, ada: Person, film: Path) -> float:
+def _uploaded(browser: Browser, sender: Sender, film: Path) -> float:
     """Seconds, by the browser's own clock."""
+    ada = sender.ada
     begun: list[float] = []
     asked: dict[str, str] = {}
     ended: list[float] = []
@@ -298,7 +339,7 @@ def _uploaded(browser: Browser, server: Server, ada: Person, film: Path) -> floa
         if asked.get(event["requestId"], "").endswith("/complete"):
             ended.append(event["timestamp"])
 
-    with _visiting(browser, server) as visitor:
+    with _visiting(browser, sender.server) as visitor:
         visitor.sign_in(ada)
         page = visitor.open("/studio/upload")
         line = visitor.context.new_cdp_session(page)
@@ -307,7 +348,7 @@ def _uploaded(browser: Browser, server: Server, ada: Person, film: Path) -> floa
         line.send("Network.enable")
         page.get_by_label("Choose files").set_input_files(film)
         _until(page, ended)
-        for video in ada.get(f"/v1/channels/{ada.get('/v1/me/channels')['data'][0]['id']}/videos")["data"]:
+        for video in ada.get(f"/v1/channels/{sender.channel}/videos")["data"]:
             if video["title"] == film.stem:
                 ada.answer(ada.http.delete(f"/v1/videos/{video['id']}"))
         visitor.allow("answer: .* 404", "answer: .* 409")  # it is gone under the page's hands

@@ -14,6 +14,7 @@ from adapters.rows import event_of, kind_of, read_once, text_of
 from application.ports import Account, Box, Pepper, Reacted, Record, Views, Waiting
 from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
+from domain.chat import Ban, Message
 from domain.engagement import Comment, Subscription
 from domain.errors import Invalid
 from domain.identity import User
@@ -48,6 +49,8 @@ KINDS: Mapping[str, type[Record]] = {
     "timeline": Timeline,
     "broadcast": Session,
     "happening": SessionEvent,
+    "message": Message,
+    "ban": Ban,
 }
 """Every kind of record by the name that lines have for it."""
 _NAMES = {kind: name for name, kind in KINDS.items()}

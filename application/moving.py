@@ -10,6 +10,7 @@ from attrs import evolve, has
 from application.ports import Account, Box, Event, Pepper, Reacted, Record, Views, Waiting
 from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel, ChannelEdited
+from domain.chat import Ban, Message
 from domain.engagement import Comment, Subscription
 from domain.identity import User
 from domain.ids import UserId
@@ -90,6 +91,8 @@ _NAMES: Mapping[type[Any], Sequence[tuple[str, ...]]] = {
     Timeline: [("stream",)],
     Session: [("id",)],
     SessionEvent: [("stream", "at", "id")],
+    Message: [("stream", "id")],
+    Ban: [("stream", "user")],
 }
 
 

@@ -1236,6 +1236,7 @@ class Waiting:
 Record = (
     Pepper | User | Account | Channel | Video | Upload | Processing | Comment | Reacted | Subscription
     | PlaybackSession | Watched | Views | Viewing | Box | Notification | Waiting | Stream | Timeline | Session | SessionEvent
+    | Message | Ban
 )  # fmt: skip
 """One thing that is kept, as it is stored: with its version, and a notification with whether it was read."""
 

@@ -17,6 +17,7 @@ from zlib import crc32
 from attrs import frozen
 
 from adapters.aws.channels import DynamoChannels
+from adapters.aws.chat import DynamoChatLog
 from adapters.aws.cognito import CognitoAccounts
 from adapters.aws.comments import DynamoComments
 from adapters.aws.dynamo import NEW, Item, Key, Refused, Tables, put
@@ -35,6 +36,7 @@ from application.moving import arriving, renamed
 from application.ports import Account, Box, Event, Now, Pepper, Reacted, Record, Views, Waiting
 from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
+from domain.chat import Ban, Message
 from domain.engagement import Comment, Subscription
 from domain.errors import Conflict, Invalid, Stale, Taken
 from domain.identity import User
@@ -87,6 +89,7 @@ class DynamoArchive:
     outbox: DynamoOutbox
     streams: DynamoStreams
     broadcasts: DynamoBroadcasts
+    chat_log: DynamoChatLog
     now: Now
 
     async def dump(self) -> AsyncIterator[Record]:
@@ -132,6 +135,7 @@ class DynamoArchive:
     def _places(self) -> Sequence[tuple[Table, Sequence[_Repository]]]:
         social = (
             self.comments, self.reactions, self.subscriptions, self.sessions, self.history, self.viewings, self.broadcasts,
+            self.chat_log,
         )  # fmt: skip
         core = (self.users, self.channels, self.videos, self.processings, self.streams, self.broadcasts)
         return [(CORE, core), (SOCIAL, social), (OPS, (self.uploads,))]  # fmt: skip
@@ -221,6 +225,8 @@ class DynamoArchive:
                 await self.streams.admit(record)
             case Timeline() | Session() | SessionEvent():
                 await self.broadcasts.admit(record)
+            case Message() | Ban():
+                await self.chat_log.admit(record)
             case Watched():
                 await self.history.admit(record)
             case Viewing():

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from adapters.aws.dynamo import (
     NEW,
     THERE,
+    Item,
     Key,
     Refused,
     Tables,
@@ -32,6 +33,7 @@ from domain.chat import SLOW_MOST_S, Ban, Message, too_fast
 from domain.errors import NotFound
 from domain.ids import MessageId, StreamId, UserId
 
+_CHAT_OF = "CHAT#"
 _MESSAGE = "CHAT#<stream>", "MSG#<message>"
 _BANNED = "CHAT#<stream>", "BAN#<user>"
 _SAY = pattern("keep a message of a chat", Operation.WRITE, SOCIAL, *_MESSAGE, indices=(G1,), item_bytes=500)
@@ -73,10 +75,7 @@ class DynamoChatLog:
         self._tables = tables
 
     async def add(self, message: Message, pause: timedelta) -> None:
-        at = _message(message.stream, message.id)
-        item = {
-            DOC: text(text_of(message)), **entry(G1, _chat(message.stream), place(message.at, message.id))
-        }  # fmt: skip
+        at, item = _message(message.stream, message.id), _item(message)
         if not pause:
             with suppress(Refused):
                 await self._tables.write(put(_SAY, at, item, NEW))
@@ -135,14 +134,32 @@ class DynamoChatLog:
         items = await self._tables.query(_BANS, _chat(stream), above=max(after, "BAN#"), below="BAN$", limit=limit + 1)
         return page(items, limit, lambda item: value_of(item[DOC]["S"], Ban), SK)
 
+    def kept(self, item: Item) -> Message | Ban | None:
+        key = key_of(item)
+        if not key.pk.startswith(_CHAT_OF) or DOC not in item:  # when somebody spoke is of the moment
+            return None
+        doc = item[DOC]["S"]
+        return value_of(doc, Ban) if key.sk.startswith("BAN#") else value_of(doc, Message)
+
+    async def admit(self, record: Message | Ban) -> None:
+        """One from an archive. Raises Refused."""
+        if isinstance(record, Ban):
+            await self._tables.write(put(_BAN, _ban(record.stream, record.user), {DOC: text(text_of(record))}, NEW))
+        else:
+            await self._tables.write(put(_SAY, _message(record.stream, record.id), _item(record), NEW))
+
     async def forget(self, stream: StreamId, limit: int = 500) -> int:
         items = await self._tables.query(_ALL, _chat(stream), limit=limit)
         await self._tables.write_many([delete(_FORGET, key_of(item)) for item in items])
         return len(items)
 
 
+def _item(message: Message) -> Item:
+    return {DOC: text(text_of(message)), **entry(G1, _chat(message.stream), place(message.at, message.id))}
+
+
 def _chat(stream: StreamId) -> str:
-    return f"CHAT#{stream}"
+    return f"{_CHAT_OF}{stream}"
 
 
 def _message(stream: StreamId, message: MessageId) -> Key:

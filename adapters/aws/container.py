@@ -214,7 +214,8 @@ class Aws(DeclarativeContainer):
         _archive, tables=tables, store=s3, bucket=settings.provided.raw_bucket, accounts=accounts, users=users,
         channels=channels, videos=videos, uploads=uploads, processings=processings, comments=comments,
         reactions=reactions, subscriptions=subscriptions, sessions=sessions, history=history,
-        viewings=viewings, inbox=inbox, streams=streams, broadcasts=broadcasts, outbox=outbox, now=now,
+        viewings=viewings, inbox=inbox, streams=streams, broadcasts=broadcasts, chat_log=chat_log,
+        outbox=outbox, now=now,
     )  # fmt: skip
 
     door = Singleton(Links, key, public_url, now)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 from adapters.inmemory.channels import InMemoryChannels
+from adapters.inmemory.chat import InMemoryChatLog
 from adapters.inmemory.engagement import InMemoryComments, InMemoryReactions, InMemorySubscriptions
 from adapters.inmemory.identity import InMemoryAccounts
 from adapters.inmemory.notifications import InMemoryInbox
@@ -17,6 +18,7 @@ from application.moving import arriving, names
 from application.ports import Account, Box, Now, Pepper, Reacted, Record, Views, Waiting
 from domain.broadcasts import Session, SessionEvent, Timeline
 from domain.channels import Channel
+from domain.chat import Ban, Message
 from domain.engagement import Comment, Subscription
 from domain.errors import Conflict
 from domain.identity import User
@@ -36,12 +38,12 @@ class InMemoryArchive:
         uploads: InMemoryUploads, processings: InMemoryProcessings, comments: InMemoryComments,
         reactions: InMemoryReactions, subscriptions: InMemorySubscriptions, sessions: InMemorySessions,
         history: InMemoryHistory, viewings: InMemoryViewings, inbox: InMemoryInbox, outbox: InMemoryOutbox,
-        streams: InMemoryStreams, broadcasts: InMemoryBroadcasts, now: Now,
+        streams: InMemoryStreams, broadcasts: InMemoryBroadcasts, chat_log: InMemoryChatLog, now: Now,
     ) -> None:  # fmt: skip
         self._accounts, self._users, self._channels, self._videos = accounts, users, channels, videos
         self._uploads, self._processings, self._comments, self._reactions = uploads, processings, comments, reactions
         self._subscriptions, self._sessions, self._history = subscriptions, sessions, history
-        self._viewings = viewings
+        self._viewings, self._chat_log = viewings, chat_log
         self._inbox, self._outbox, self._streams, self._broadcasts, self._now = inbox, outbox, streams, broadcasts, now
 
     async def dump(self) -> AsyncIterator[Record]:
@@ -69,7 +71,7 @@ class InMemoryArchive:
         for repository in (
             self._users, self._channels, self._videos, self._uploads, self._processings, self._comments,
             self._reactions, self._subscriptions, self._sessions, self._history, self._viewings, self._inbox,
-            self._outbox, self._streams, self._broadcasts,
+            self._outbox, self._streams, self._broadcasts, self._chat_log,
         ):  # fmt: skip
             yield from repository.kept()
 
@@ -107,3 +109,5 @@ class InMemoryArchive:
                 self._streams.admit(record)
             case Timeline() | Session() | SessionEvent():
                 self._broadcasts.admit(record)
+            case Message() | Ban():
+                self._chat_log.admit(record)

@@ -1,6 +1,6 @@
 """What was said in chats, and who may not write, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -70,6 +70,19 @@ class InMemoryChatLog:
 
     async def bans(self, stream: StreamId, *, cursor: str | None = None, limit: int = 20) -> Page[Ban]:
         return page(self._bans, self._bans.__getitem__, within=(stream,), cursor=cursor, limit=limit)
+
+    def kept(self) -> Iterator[Message | Ban]:
+        yield from self._messages.values()
+        yield from self._bans.values()
+
+    def admit(self, record: Message | Ban) -> None:
+        """One from an archive."""
+        if isinstance(record, Ban):
+            self._bans[record.stream, record.user] = record
+        else:
+            self._at[record.stream, record.id] = record.at
+            self._messages[record.stream, record.at, record.id] = record
+        self._changes.note()
 
     async def forget(self, stream: StreamId, limit: int = 500) -> int:
         within = (stream,), (stream, BEYOND)

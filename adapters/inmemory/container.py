@@ -162,6 +162,7 @@ class Memory(DeclarativeContainer):
         outbox=outbox,
         streams=streams,
         broadcasts=broadcasts,
+        chat_log=chat_log,
         now=now,
     )
 

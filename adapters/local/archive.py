@@ -19,6 +19,7 @@ from adapters.rows import event_of, kind_of, read_once, text_of
 from application.moving import arriving
 from application.ports import Account, Box, Now, Pepper, Reacted, Record, Views, Waiting
 from domain.channels import Channel
+from domain.chat import Ban, Message
 from domain.engagement import Comment, Notify, Reaction, Subscription
 from domain.errors import Conflict, Invalid
 from domain.ids import ChannelId, EventId, UserId, VideoId
@@ -85,6 +86,8 @@ _READINGS = (
         " FROM notification LEFT JOIN inbox ON inbox.user = notification.user",
         lambda row: evolve(read_once(row[0], Notification), read=bool(row[1])),
     ),
+    _Reading("SELECT doc FROM chat_message", lambda row: read_once(row[0], Message)),
+    _Reading("SELECT doc FROM chat_ban", lambda row: read_once(row[0], Ban)),
     _Reading("SELECT id, kind, doc, attempts, held_until, reason FROM event ORDER BY n", _event),
 )  # fmt: skip
 _FULL = tuple(
@@ -92,7 +95,7 @@ _FULL = tuple(
     for table in (
         "account", "user", "channel", "video", "upload", "processing", "comment", "reaction", "subscription",
         "session", "view_count", "viewing", "watched", "inbox", "notification", "event", "stream", "timeline", "stream_session",
-        "happening",
+        "happening", "chat_message", "chat_ban",
     )
 )  # fmt: skip
 
@@ -193,7 +196,7 @@ def _row(record: Record) -> Sequence[Any]:
     return (*TABLES[type(record)].place(record), text_of(record))
 
 
-def _insert_line(transaction: Transaction, record: Record) -> None:
+def _insert_line(transaction: Transaction, record: Record) -> None:  # noqa: C901  (one case a kind)
     """What is no document, but a line of plain columns."""
     match record:
         case Pepper():
@@ -221,6 +224,12 @@ def _insert_line(transaction: Transaction, record: Record) -> None:
             settings = None if record.settings is None else text_of(record.settings)
             statement = "INSERT INTO inbox (user, mark, settings) VALUES (?, ?, ?)"
             transaction.run(statement, (record.user, record.mark, settings))
+        case Message():
+            statement = "INSERT INTO chat_message (stream, at, id, doc) VALUES (?, ?, ?, ?)"
+            transaction.run(statement, (record.stream, micros(record.at), record.id, text_of(record)))
+        case Ban():
+            statement = "INSERT INTO chat_ban (stream, user, doc) VALUES (?, ?, ?)"
+            transaction.run(statement, (record.stream, record.user, text_of(record)))
         case Waiting():
             held = None if record.again_at is None or record.reason else micros(record.again_at)
             row = (record.id, kind_of(record.event), text_of(record.event), record.attempts, held, record.reason)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from adapters.archives import KINDS, line_of, read, written
 from adapters.aws.archive import DynamoArchive
 from adapters.aws.channels import DynamoChannels
+from adapters.aws.chat import DynamoChatLog
 from adapters.aws.cognito import CognitoAccounts
 from adapters.aws.comments import DynamoComments
 from adapters.aws.dynamo import Key, Tables
@@ -223,7 +224,8 @@ def archive_of(clock: FakeClock, dynamodb: Any, store: Any, bucket: str, people:
         processings=DynamoProcessings(tables, outbox), comments=DynamoComments(tables, outbox),
         reactions=DynamoReactions(tables, outbox), subscriptions=DynamoSubscriptions(tables, outbox),
         sessions=DynamoSessions(tables, now), history=DynamoHistory(tables), viewings=DynamoViewings(tables),
-        inbox=DynamoInbox(tables, now), streams=DynamoStreams(tables, outbox), broadcasts=DynamoBroadcasts(tables, outbox), outbox=outbox, now=now,
+        inbox=DynamoInbox(tables, now), streams=DynamoStreams(tables, outbox), broadcasts=DynamoBroadcasts(tables, outbox),
+        chat_log=DynamoChatLog(tables), outbox=outbox, now=now,
     )  # fmt: skip
 
 
@@ -353,6 +355,8 @@ def records() -> st.SearchStrategy[Record]:
         _stored(some.timelines()),
         some.stream_sessions(),
         some.session_events(),
+        some.messages(),
+        some.bans(),
     )
 
 

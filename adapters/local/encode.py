@@ -16,6 +16,7 @@ No playlist ends in a sliver. ffmpeg measures segments of sound from its first p
 lies before 0 s; so sound of 6, 12 or 18 s had one packet more than fits. Pictures of 6.04 s have one, too. hls.js
 reads no edit list and thinks what it plays to be later than it is, by that packet or two pictures: a segment no longer
 than that it never finds among what is buffered, and it waits for it at the end. No option of ffmpeg's prevents that.
+MediaConvert makes MPEG-TS, without edit lists, as live streams are: there a sliver does no harm.
 """
 
 import math

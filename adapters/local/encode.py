@@ -15,8 +15,9 @@ the last one where it ends later.
 No playlist ends in a sliver. ffmpeg measures segments of sound from its first packet, which primes the decoder and
 lies before 0 s; so sound of 6, 12 or 18 s had one packet more than fits. Pictures of 6.04 s have one, too. hls.js
 reads no edit list and thinks what it plays to be later than it is, by that packet or two pictures: a segment no longer
-than that it never finds among what is buffered, and it waits for it at the end. No option of ffmpeg's prevents that.
-MediaConvert makes MPEG-TS, without edit lists, as live streams are: there a sliver does no harm.
+than that it never finds among what is buffered, and it waits for it at the end. Of ffmpeg's options only a longer
+``hls_time`` helps, and moves the cuts of sound away from those of pictures with every segment. MediaConvert makes
+MPEG-TS, without edit lists, as live streams are: there a sliver does no harm.
 """
 
 import math

@@ -11,9 +11,17 @@ one of a ladder begins at the same times: key frames lie where the clock passes 
 authoring rules ask for one every 2 s, players seek to them), nowhere else, and no group of pictures refers to
 another. Pictures come at a constant rate from 0 s on, the first one repeated where the sound begins earlier,
 the last one where it ends later.
+
+No playlist ends in a sliver. ffmpeg measures segments of sound from its first packet, which primes the decoder and
+lies before 0 s; so sound of 6, 12 or 18 s had one packet more than fits. Pictures of 6.04 s have one, too. hls.js
+reads no edit list and thinks what it plays to be later than it is, by that packet or two pictures: a segment no longer
+than that it never finds among what is buffered, and it waits for it at the end. Of ffmpeg's options only a longer
+``hls_time`` helps, and moves the cuts of sound away from those of pictures with every segment. MediaConvert makes
+MPEG-TS, without edit lists, as live streams are: there a sliver does no harm.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,11 +33,15 @@ from domain.media import AUDIO_BITRATE_BPS, Output
 
 SEGMENT_S = 6
 KEY_S = 2
+LAST_S = 0.4
+"""A last segment that is shorter belongs to the one before: more than two pictures at 10 a second, and so little that
+all renditions keep one target duration."""
 PRESET = "veryfast"
 SHEET = "storyboard-{}.jpg"
 _DECODE_WEIGHT = 0.45
 """What a pixel costs to decode, as a share of what it costs to encode (from the figures above)."""
 _TILE = 160
+_LAST_TWO = re.compile(r"#EXTINF:([\d.]+),\n(.+)\n#EXTINF:([\d.]+),\n(.+)\n(?=#EXT-X-ENDLIST)")
 
 
 def _crf(quality: int) -> int:
@@ -146,6 +158,21 @@ def _hls(folder: Path) -> list[str]:
 def sheets(folder: Path) -> Sequence[Path]:
     """The sheets of the storyboard that the first run left, in order."""
     return sorted(folder.glob(SHEET.format("*")))
+
+
+def join_last(folder: Path) -> None:
+    """Make a sliver at the end of what ffmpeg made part of the segment before it, if it made anything."""
+    index = folder / "index.m3u8"
+    text = index.read_text() if index.exists() else ""
+    found = _LAST_TWO.search(text)
+    if found is None or float(found[3]) >= LAST_S:
+        return
+    sliver = folder / found[4]
+    with (folder / found[2]).open("ab") as before:
+        before.write(sliver.read_bytes())
+    sliver.unlink()
+    joined = f"#EXTINF:{float(found[1]) + float(found[3]):.6f},\n{found[2]}\n"
+    index.write_text(text[: found.start()] + joined + text[found.end() :])
 
 
 @frozen

@@ -335,6 +335,8 @@ class FfmpegTranscoder:
             (scratch / name).mkdir()
         command = encode.rungs(self._ffmpeg, probed, work.source, scratch, [output], first=True)
         await self._ffmpeg_run(command, self._progress(job, work, FIRST))
+        for name in names:
+            encode.join_last(scratch / name)
         if probed.audio is not None:
             job.audio = encode.measured(scratch / "audio").stream
         self._measure(job, scratch, output)
@@ -347,6 +349,8 @@ class FfmpegTranscoder:
             (work.scratch / output.name).mkdir()
         command = encode.rungs(self._ffmpeg, work.probed, work.source, work.scratch, outputs, first=False)
         await self._ffmpeg_run(command, self._progress(job, work, REST), NICEST)
+        for output in outputs:
+            encode.join_last(work.scratch / output.name)
 
     async def _pictures(self, job: _Job, work: _Work) -> None:
         """The storyboard that the first run left, and the poster by what is to be seen in it."""

@@ -293,6 +293,46 @@ async def test_renditions_are_cut_at_the_same_times(store: Path, tmp_path: Path)
         assert [float(cut) for cut in cuts[0]] == pytest.approx([6, 6, 1], abs=1 / 29)
 
 
+def lengths(playlist: Path) -> list[float]:
+    return [float(found) for found in re.findall(r"#EXTINF:([\d.]+)", playlist.read_text())]
+
+
+@pytest.mark.parametrize(
+    ("pictures_s", "sound_s", "hertz"),
+    [
+        (6, 6, 44_100), (6, 6, 48_000), (12, 12, 44_100), (12, 12, 48_000), (18, 18, 44_100), (18, 18, 48_000),
+        (6, 5, 48_000), (6, 5.99, 44_100), (6, 6.03, 48_000), (6, 7, 44_100), (6.04, 6.04, 48_000), (6.04, 6, 48_000),
+        (6.2, 6.2, 44_100),
+    ],
+)  # fmt: skip
+async def test_no_rendition_ends_in_a_sliver(
+    store: Path, tmp_path: Path, pictures_s: float, sound_s: float, hertz: int
+) -> None:
+    """hls.js would wait for it. All of it is there, up to the end of what lasts longer."""
+    frame, packet = 1 / 25, 1024 / 48_000
+    name = f"{pictures_s}-{sound_s}-{hertz}.mp4"
+    inputs = [*films.picture("160x120", pictures_s), *films.tone(sound_s)]
+    film = films.film(store, name, inputs, "-c:a", "aac", "-ar", str(hertz))
+    async with studio(tmp_path) as local:
+        local.take(film)
+        media = (await local.told())[-1].media
+        assert media is not None
+        playlists = {name: local.path(f"hls/{name}/index.m3u8") for name in (media.renditions[0].name, "audio")}
+        pictures, sound = map(lengths, playlists.values())
+        for playlist in playlists.values():
+            *_, last = lengths(playlist)
+            assert last > 0.3
+            assert "#EXT-X-TARGETDURATION:6\n" in playlist.read_text()
+            listed = [line for line in playlist.read_text().splitlines() if line.endswith(".m4s")]
+            assert sorted(listed) == sorted(path.name for path in playlist.parent.glob("*.m4s"))
+        # One packet comes before 0 s, and the last is filled up.
+        assert sum(sound) - sum(pictures) == pytest.approx(packet, abs=frame)
+        seen, heard = map(times, playlists.values())
+        check_pictures(seen, max(pictures_s, sound_s), frame + 0.001)
+        assert heard[-1][1] == pytest.approx(max(pictures_s, sound_s), abs=frame)
+        assert all(later[0] == pytest.approx(sooner[1], abs=1e-3) for sooner, later in pairwise(heard))
+
+
 # --- what it refuses ---------------------------------------------------------------------------------
 
 

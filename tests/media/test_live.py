@@ -221,6 +221,7 @@ async def test_sound_alone_is_shown(here: Machine, films: Path) -> None:
     async with Sender.publishing(await here.ingest.point(stream)) as sender:
         await sender.send(sound(films))
         await until("three segments", here.listed(stream, 3))
+    await until("the end", partial(here.over, stream))
     even(sounds(shown(here, stream)), here.playlist(stream).end_s)
 
 

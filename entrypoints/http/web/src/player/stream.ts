@@ -70,7 +70,8 @@ export class Stream {
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
       this.shown.value = hls.levels[level]?.height ?? null
     })
-    // Sound that is longer than the pictures by less than a frame is never counted as all there, and so waited for.
+    // Films that this machine made before it joined slivers (adapters/local/encode.py) may end in a segment that hls.js
+    // never counts as all there, and so waits for. New ones do not, nor does MPEG-TS: of MediaConvert, of what is live.
     hls.on(Events.MEDIA_ATTACHED, (_, { media }) => {
       media.addEventListener('waiting', () => {
         if (media.duration - media.currentTime < END_S && hls.latestLevelDetails?.live === false) hls.trigger(Events.BUFFER_EOS, { type: null })

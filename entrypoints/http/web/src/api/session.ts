@@ -3,6 +3,7 @@ import { signal } from '@preact/signals'
 import { KEPT } from '../kept'
 import { alone } from './apart'
 import type { Me } from './client'
+import { pause, unanswered, whenBack } from './reach'
 
 const EARLY_MS = 30_000
 /** Held by the tab that changes the cookie: an answer that comes late must not undo a newer one. */
@@ -16,6 +17,9 @@ interface Token {
 /** Undefined until it is known, null for nobody. */
 export const me = signal<Me | null | undefined>(localStorage.getItem(KEPT.signedIn) ? undefined : null)
 
+/** Whether nobody could say who that is: it is asked again until somebody can, and pages do without meanwhile. */
+export const unsure = signal(false)
+
 /** Whether they keep order on the whole platform. */
 export function keepsOrder(): boolean {
   return me.value?.roles.some((each) => each === 'moderator' || each === 'admin') ?? false
@@ -23,12 +27,13 @@ export function keepsOrder(): boolean {
 
 let token: Token | null = null
 let renewing: Promise<void> | null = null
+let asking = new AbortController()
 const tabs = new BroadcastChannel('hexcast.session')
 
 tabs.onmessage = (event: MessageEvent<Token | 'in' | 'out'>) => {
   if (event.data === 'in') {
     me.value = undefined
-    void session.load().catch(() => undefined) // where there is no server, pages say so by themselves
+    void session.know()
   } else if (event.data === 'out') {
     token = null
     me.value = null
@@ -53,14 +58,36 @@ function drop(): void {
   localStorage.removeItem(KEPT.signedIn)
 }
 
-/** Asks for a new access token: what another tab got meanwhile will do. */
+/** Asks for a new access token: what another tab got meanwhile will do. Throws where there is neither one nor a no. */
 async function refresh(bad: string | null): Promise<void> {
   await alone(LOCK, async () => {
     if (token && token.value !== bad && token.until - EARLY_MS > Date.now()) return
     const answer = await post('/v1/auth/refresh', {})
     if (answer.ok) keep(await answer.json())
     else if (answer.status === 401 || answer.status === 403) drop()
+    else throw new Error('no token now')
   })
+}
+
+/** A token that works still, or null for nobody. */
+async function valid(): Promise<string | null> {
+  if (!session.signedIn) return null
+  if (!token || token.until - EARLY_MS <= Date.now()) {
+    await session.renew(token?.value ?? null).catch((error: unknown) => {
+      if (!token || token.until <= Date.now()) throw error
+    })
+  }
+  return token ? (token as Token).value : null
+}
+
+/** Who the session is of. */
+async function load(): Promise<void> {
+  const own = await valid()
+  if (!own) return
+  const answer = await fetch('/v1/me', { headers: { authorization: `Bearer ${own}` } })
+  if (answer.ok) me.value = await answer.json()
+  else if (answer.status === 401) drop()
+  else throw new Error('nobody says who it is')
 }
 
 export const session = {
@@ -68,11 +95,14 @@ export const session = {
     return me.value !== null
   },
 
-  /** The access token, or null for nobody. Throws where the server cannot be reached. */
+  /** The access token, or null for nobody, and for somebody not known yet whom there is no telling now. Throws where there is
+   * no new one for somebody known. */
   async token(): Promise<string | null> {
-    if (!session.signedIn) return null
-    if (!token || token.until - EARLY_MS <= Date.now()) await session.renew(token?.value ?? null)
-    return token ? (token as Token).value : null
+    if (unsure.peek() && !token) return null
+    return valid().catch((error: unknown) => {
+      if (me.peek() !== undefined) throw error
+      return null
+    })
   },
 
   /** A new token in the place of a bad one (given as the token or as the header that carried it). */
@@ -92,8 +122,8 @@ export const session = {
     })
     if (answer.ok) {
       me.value = undefined
-      await session.load()
       tabs.postMessage('in')
+      await session.know()
     }
     return answer
   },
@@ -105,12 +135,21 @@ export const session = {
     tabs.postMessage('out')
   },
 
-  /** Who the session is of. */
-  async load(): Promise<void> {
-    const own = await session.token()
-    if (!own) return
-    const answer = await fetch('/v1/me', { headers: { authorization: `Bearer ${own}` } })
-    if (answer.ok) me.value = await answer.json()
-    else if (answer.status === 401) drop()
+  /** Finds out who it is of; where that cannot be told now, again until it can. */
+  async know(turn = 0): Promise<void> {
+    asking.abort()
+    const { signal } = (asking = new AbortController())
+    try {
+      await load()
+      unsure.value = false
+    } catch (error) {
+      if (me.peek() !== undefined) return
+      unsure.value = true
+      if (error instanceof TypeError) unanswered()
+      else void pause(turn, signal).then(() => signal.aborted || again(turn + 1))
+    }
   },
 }
+
+const again = (turn?: number) => me.peek() === undefined && void session.know(turn)
+whenBack(again)

@@ -2,9 +2,10 @@
 import { signal } from '@preact/signals'
 import { unique } from '../api/apart'
 import { api, ask, Problem, type Schemas } from '../api/client'
+import { pause } from '../api/reach'
 import { uploading } from '../text'
 import { type Kept, remember } from './records'
-import { pause, put, slots } from './wire'
+import { put, slots } from './wire'
 
 type View = Schemas['UploadView']
 

@@ -6,7 +6,7 @@ import { LocationProvider } from 'preact-iso'
 import { lookAhead } from './ahead'
 import { listen } from './api/events'
 import { queries } from './api/queries'
-import { me, session, unsure } from './api/session'
+import { me, session, unsure, whenOut } from './api/session'
 import { Pages } from './routes'
 import { Shell } from './shell'
 import { travel } from './travel'
@@ -20,6 +20,7 @@ import { hint } from './uploads/state'
 travel()
 lookAhead()
 void session.know()
+whenOut(() => hint.there && void import('./uploads').then((uploads) => uploads.forgetFiles()))
 
 /** Pages, not what the API answers. */
 const OURS = /^(?!\/(v1|media|schema)(\/|$))/

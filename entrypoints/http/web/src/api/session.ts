@@ -37,9 +37,17 @@ tabs.onmessage = (event: MessageEvent<Token | 'in' | 'out'>) => {
   } else if (event.data === 'out') {
     token = null
     me.value = null
+    partings.forEach((act) => act())
   } else {
     token = event.data
   }
+}
+
+const partings = new Set<() => void>()
+
+/** Calls whenever somebody signs out, in whichever tab; not where a session just runs out. */
+export function whenOut(act: () => void): void {
+  partings.add(act)
 }
 
 async function post(path: string, body: object): Promise<Response> {
@@ -133,6 +141,7 @@ export const session = {
     if (answer.status === 429 || answer.status >= 500) throw new Error('the session is not over') // its cookie is still there
     drop()
     tabs.postMessage('out')
+    partings.forEach((act) => act())
   },
 
   /** Finds out who it is of; where that cannot be told now, again until it can. */

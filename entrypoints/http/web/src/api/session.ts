@@ -1,7 +1,7 @@
 /** Who is signed in. The refresh token lives in a cookie that no script can read, the access token in memory only. */
 import { signal } from '@preact/signals'
-import { KEPT } from '../kept'
-import { alone } from './apart'
+import { KEPT, keep, kept } from '../kept'
+import { alone, told } from './apart'
 import type { Me } from './client'
 import { pause, unanswered, whenBack } from './reach'
 
@@ -15,7 +15,7 @@ interface Token {
 }
 
 /** Undefined until it is known, null for nobody. */
-export const me = signal<Me | null | undefined>(localStorage.getItem(KEPT.signedIn) ? undefined : null)
+export const me = signal<Me | null | undefined>(kept(KEPT.signedIn) ? undefined : null)
 
 /** Whether nobody could say who that is: it is asked again until somebody can, and pages do without meanwhile. */
 export const unsure = signal(false)
@@ -28,20 +28,18 @@ export function keepsOrder(): boolean {
 let token: Token | null = null
 let renewing: Promise<void> | null = null
 let asking = new AbortController()
-const tabs = new BroadcastChannel('hexcast.session')
-
-tabs.onmessage = (event: MessageEvent<Token | 'in' | 'out'>) => {
-  if (event.data === 'in') {
+const tell = told<Token | 'in' | 'out'>('hexcast.session', (said) => {
+  if (said === 'in') {
     me.value = undefined
     void session.know()
-  } else if (event.data === 'out') {
+  } else if (said === 'out') {
     token = null
     me.value = null
     partings.forEach((act) => act())
   } else {
-    token = event.data
+    token = said
   }
-}
+})
 
 const partings = new Set<() => void>()
 
@@ -54,16 +52,16 @@ async function post(path: string, body: object): Promise<Response> {
   return fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 }
 
-function keep(tokens: { access_token: string; expires_in_s: number }): void {
+function take(tokens: { access_token: string; expires_in_s: number }): void {
   token = { value: tokens.access_token, until: Date.now() + tokens.expires_in_s * 1000 }
-  localStorage.setItem(KEPT.signedIn, '1')
-  tabs.postMessage(token)
+  keep(KEPT.signedIn, '1')
+  tell(token)
 }
 
 function drop(): void {
   token = null
   me.value = null
-  localStorage.removeItem(KEPT.signedIn)
+  keep(KEPT.signedIn, null)
 }
 
 /** Asks for a new access token: what another tab got meanwhile will do. Throws where there is neither one nor a no. */
@@ -71,7 +69,7 @@ async function refresh(bad: string | null): Promise<void> {
   await alone(LOCK, async () => {
     if (token && token.value !== bad && token.until - EARLY_MS > Date.now()) return
     const answer = await post('/v1/auth/refresh', {})
-    if (answer.ok) keep(await answer.json())
+    if (answer.ok) take(await answer.json())
     else if (answer.status === 401 || answer.status === 403) drop()
     else throw new Error('no token now')
   })
@@ -125,12 +123,12 @@ export const session = {
   async signIn(email: string, password: string): Promise<Response> {
     const answer = await alone(LOCK, async () => {
       const given = await post('/v1/auth/sign-in', { email, password, session: 'cookie' })
-      if (given.ok) keep(await given.clone().json())
+      if (given.ok) take(await given.clone().json())
       return given
     })
     if (answer.ok) {
       me.value = undefined
-      tabs.postMessage('in')
+      tell('in')
       await session.know()
     }
     return answer
@@ -140,7 +138,7 @@ export const session = {
     const answer = await alone(LOCK, () => post('/v1/auth/sign-out', {}))
     if (answer.status === 429 || answer.status >= 500) throw new Error('the session is not over') // its cookie is still there
     drop()
-    tabs.postMessage('out')
+    tell('out')
     partings.forEach((act) => act())
   },
 

@@ -183,6 +183,25 @@ def test_no_file_stays_when_somebody_signs_out(desk: Desk, films_folder: Path) -
     desk.whole(card, upload)
 
 
+def test_tabs_without_locks_send_one_upload(desk: Desk, films_folder: Path) -> None:
+    """As over plain http: each sends it, and it is there once."""
+    desk.visitor.allow("answer: (PUT|POST) .* 409")
+    desk.visitor.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })")
+    desk.visitor.open("/studio/upload")
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    desk.visitor.until("a copy of the file", lambda: desk.page.evaluate(FILES_KEPT))
+    upload = desk.arrived(1)
+    second = desk.visitor.tab()
+    second.goto(f"{desk.visitor.server.url}/studio/upload")
+    other = second.get_by_role("article", name=film.name)
+    expect(other).to_contain_text("Ready to watch", timeout=60_000)
+    desk.connect(rate=-1)
+    desk.whole(card, upload)
+    [only] = desk.person.get("/v1/uploads")["data"]
+    assert only["id"] == upload["id"]
+
+
 def test_no_file_is_kept_of_what_is_over(desk: Desk, films_folder: Path) -> None:
     """Not even where the browser took longer to tell how much room there is."""
     desk.page.evaluate(SLOW_TO_TELL)

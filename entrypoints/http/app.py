@@ -132,6 +132,7 @@ def create_app(
         repeats=repeats,
         metrics=running.metrics,
         cors_origins=settings.cors_origins,
+        embedded=bool(settings.embed_ancestors),
         now=now,
         new_id=adapters.new_id(),
     )

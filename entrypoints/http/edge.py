@@ -31,6 +31,8 @@ _MEDIA = "/media/"
 _DOORS = frozenset({"/media/in", "/media/o", "/media/g"})
 _ASSETS = "/assets/"
 """The web client's files: many at once, none of which costs anything."""
+_PLAYED = re.compile(r"/v1/(?:videos|streams)/[^/]+(?:/(?:captions|chapters|playback-sessions|views))?")
+"""What the player asks for."""
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SLASHES = re.compile("//+")
 _SIGN_IN = "/v1/auth/"
@@ -47,9 +49,13 @@ _SECURITY = (
 _CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _KEPT = ((b"cache-control", b"no-cache"), (b"vary", b"Authorization"))
 """Of an answer that does not say more about it: nobody shows it without asking, and others may get another."""
-_EXPOSED = (
-    b"ETag, Location, Retry-After, X-Request-ID, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining, "
-    b"RateLimit-Reset, Accept-Ranges, Content-Range"
+_FOR_ALL = (b"access-control-allow-origin", b"*")
+_EXPOSE = (
+    b"access-control-expose-headers",
+    (
+        b"ETag, Location, Retry-After, X-Request-ID, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining, "
+        b"RateLimit-Reset, Accept-Ranges, Content-Range"
+    ),
 )
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
@@ -72,7 +78,7 @@ class Edge:
 
     def __init__(
         self, app: App, *, identify: Identify, rate_limit: RateLimit, kept: AnswerCache, repeats: Repeats,
-        metrics: Metrics, cors_origins: Sequence[str], now: Now, new_id: NewId,
+        metrics: Metrics, cors_origins: Sequence[str], embedded: bool, now: Now, new_id: NewId,
     ) -> None:  # fmt: skip
         self._app = app
         self._identify = identify
@@ -81,6 +87,7 @@ class Edge:
         self._repeats = repeats
         self._metrics = metrics
         self._origins = frozenset(origin.encode() for origin in cors_origins)
+        self._embedded = embedded
         self._now = now
         # An id of its own for each request would cost a fifth of a kept answer: one for the process, and a count.
         self._request_ids = map(f"{new_id('req')}.{{:x}}".format, count(1))
@@ -118,14 +125,12 @@ class Edge:
     async def _answer(self, exchange: "_Exchange", scope: Scope, receive: Receive) -> None:
         headers, asking, method = exchange.asked, exchange.asking, exchange.method
         exchange.extra.append((b"x-request-id", asking.id.encode("ascii")))
-        if (origin := headers.get(b"origin")) is not None:
-            self._share(exchange, origin)
-            if method == "OPTIONS" and b"access-control-request-method" in headers:
-                exchange.extra.extend(_PREFLIGHT)
-                await exchange.whole(204, (), b"")
-                return
-        elif self._origins:
-            exchange.extra.append((b"vary", b"Origin"))
+        origin = headers.get(b"origin")
+        self._share(exchange, origin)
+        if method == "OPTIONS" and origin is not None and b"access-control-request-method" in headers:
+            exchange.extra.extend(_PREFLIGHT)
+            await exchange.whole(204, (), b"")
+            return
         authorization = headers.get(b"authorization")
         if authorization is None and (asking.path in _STREAMS or asking.path.endswith(_EVENTS)):
             authorization = _token_of(scope["query_string"])
@@ -151,17 +156,21 @@ class Edge:
             return
         await exchange.run(self._app, receive)
 
-    def _share(self, exchange: "_Exchange", origin: bytes) -> None:
-        """Let scripts of other origins read the answer; media may be read by all."""
-        if exchange.media or b"*" in self._origins:
-            allowed = b"*"
+    def _share(self, exchange: "_Exchange", origin: bytes | None) -> None:
+        """Let scripts of other origins read the answer; media and the client's files may be read by all.
+
+        So may what the player asks for, where others may show it: in a frame that locks it in, it is of no origin.
+        """
+        path = exchange.asking.path
+        if path.startswith(_ASSETS):
+            exchange.extra.append(_FOR_ALL)  # whoever asks: caches give the answer to others
+        elif origin is None:
+            if self._origins:
+                exchange.extra.append((b"vary", b"Origin"))
+        elif exchange.media or b"*" in self._origins or (self._embedded and _PLAYED.fullmatch(path)):
+            exchange.extra += [_FOR_ALL, _EXPOSE]
         elif origin in self._origins:
-            allowed = origin
-            exchange.extra.append((b"vary", b"Origin"))
-        else:
-            return
-        exchange.extra.append((b"access-control-allow-origin", allowed))
-        exchange.extra.append((b"access-control-expose-headers", _EXPOSED))
+            exchange.extra += [(b"access-control-allow-origin", origin), (b"vary", b"Origin"), _EXPOSE]
 
     async def _find_actor(self, asking: Asking, authorization: bytes) -> None:
         """A bad token is held against the request only where a handler asks for the actor."""

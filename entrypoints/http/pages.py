@@ -48,7 +48,12 @@ _ASSETS = "/assets/"
 _FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 _ASK = (b"cache-control", b"no-cache")
 _CODED = (b"vary", b"accept-encoding")
-_PLAIN = frozenset({"", "search", "subscriptions", "history", "notifications", "sign-in", "sign-up", "forgot"})
+_PLAIN = frozenset(
+    {"", "search", "subscriptions", "history", "notifications", "account", "sign-in", "sign-up", "forgot"}
+)
+_STUDIO = frozenset({"upload", "videos", "live", "comments", "analytics", "channels"})
+_TABS = frozenset({"details", "captions", "chapters", "file", "analytics"})
+"""Of a video in the studio."""
 _API = re.compile(r"/(?:v1|media|schema|healthz|readyz|metrics|\.well-known)(?:/|$)")
 """Where nobody finds a page, not even one that says so."""
 _TITLE = re.compile(rb"<title>[^<]*</title>")
@@ -128,14 +133,26 @@ def page_at(path: str) -> Page | None:
     match path.strip("/").split("/"):
         case [name] if name in _PLAIN:
             return Page(f"/{name}")
-        case ["studio" | "account" as name, *_]:
-            return Page(f"/{name}")
+        case ["studio", *rest] if _in_studio(rest):
+            return Page("/studio")
         case ["watch" | "live" | "embed" as name, of]:
             return Page(f"/{name}/{{id}}", of)
         case [handle] | [handle, "live" | "about"] if handle.startswith("@"):
             return Page(CHANNEL, handle)
         case _:
             return None
+
+
+def _in_studio(path: Sequence[str]) -> bool:
+    match path:
+        case [] | ["videos" | "live" | "channels", _]:
+            return True
+        case [name]:
+            return name in _STUDIO
+        case ["videos", _, tab]:
+            return tab in _TABS
+        case _:
+            return False
 
 
 def policy(public_url: str, origins: Origins, ancestors: Sequence[str] = ()) -> bytes:

@@ -27,9 +27,19 @@ KEPT = """async () => {
 """All that a script of ours, or one that got in, could read later."""
 
 
+NOT_FOR_ALL = r"answer: GET \S*/str_\S+ 404"
+
+
 @pytest.fixture(scope="module")
 def ada(server: Server) -> Person:
     return journey.sign_up(server, "ada_s")
+
+
+@pytest.fixture(scope="module")
+def hers(ada: Person) -> str:
+    """The page of what only she may see."""
+    body = {"channel_id": ada.channel("ada_sessions"), "title": "For Ada alone", "visibility": "private"}
+    return f"/live/{ada.post('/v1/streams', body)['id']}"
 
 
 def test_nobody_can_read_a_token(visit: Visit, ada: Person) -> None:
@@ -70,14 +80,38 @@ def test_tabs_are_one_session(visit: Visit, ada: Person) -> None:
     assert visitor.context.cookies() == []
 
 
-def test_a_tab_goes_on_when_another_signs_in(visit: Visit, ada: Person) -> None:
+def test_a_tab_goes_on_when_another_signs_in(visit: Visit, ada: Person, hers: str) -> None:
+    """By itself, with what is for her alone."""
     visitor = visit()
+    visitor.allow(NOT_FOR_ALL)
     first, second = visitor.open("/sign-in"), visitor.tab()
-    second.goto(visitor.server.url)
+    second.goto(f"{visitor.server.url}{hers}")
+    expect(second.get_by_role("main")).to_contain_text("not here, or not for you to see")
     sign_in(first, ada.email)
-    expect(signed_in(first)).to_be_visible()
-    second.reload()
-    expect(signed_in(second)).to_be_visible()
+    for tab in (first, second):
+        expect(signed_in(tab)).to_be_visible()
+    expect(second.get_by_role("heading", level=1)).to_have_text("For Ada alone")
+    sign_out(first)
+    expect(second.get_by_role("main")).to_contain_text("not here, or not for you to see")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/auth/refresh", 503), ("/v1/auth/refresh", 429), ("/v1/me", 500)])
+def test_who_is_there_is_asked_until_it_is_told(visit: Visit, ada: Person, hers: str, path: str, status: int) -> None:
+    """Meanwhile pages show what anyone may see, and say so where that is nothing; then they are hers by themselves."""
+    visitor = visit(ada)
+    visitor.allow(f"answer: (GET|POST) {path} {status}", NOT_FOR_ALL)
+    visitor.context.route(f"**{path}", lambda route: route.fulfill(status=status, json={}))
+    page = visitor.open("/")
+    expect(page.get_by_role("heading", name="Latest")).to_be_visible()
+    account, live = visitor.tab(), visitor.tab()
+    account.goto(f"{visitor.server.url}/account")
+    expect(account.get_by_role("alert")).to_be_visible()
+    live.goto(f"{visitor.server.url}{hers}")
+    visitor.context.unroute(f"**{path}")
+    for tab in (page, account, live):
+        expect(signed_in(tab)).to_be_visible()
+    expect(account.get_by_label("Name")).to_have_value("Ada_S")
+    expect(live.get_by_role("heading", level=1)).to_have_text("For Ada alone")
 
 
 def test_a_mistake_is_told_and_nothing_typed_is_lost(visit: Visit, ada: Person) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import CDPSession, Locator, Page, Response, expect
 
 from tests.browser import films
 from tests.browser.conftest import Visit
+from tests.browser.steps import sign_in, sign_out, signed_out
 from tests.browser.visitor import Visitor
 from tests.journey import server as journey
 from tests.journey.server import Json, Person, Server
@@ -25,6 +26,9 @@ NO_FILE_KEPT = """async () => {
     const cleared = open.result.transaction('files', 'readwrite').objectStore('files').clear()
     await new Promise((resolve) => { cleared.onsuccess = resolve })
     open.result.close()
+}"""
+SLOW_TO_TELL = """() => {
+    navigator.storage.estimate = () => new Promise((resolve) => { window.tell = () => resolve({ quota: 1e12, usage: 0 }) })
 }"""
 FILES_KEPT = """async () => {
     if (!(await indexedDB.databases()).some(({ name }) => name === 'hexcast.files')) return 0
@@ -162,6 +166,52 @@ def test_a_file_that_the_browser_did_not_keep_is_asked_for(desk: Desk, films_fol
     again.set_input_files(film)
     desk.whole(card, upload)
     assert sum(desk.stored.values()) == PARTS - had
+
+
+def test_no_file_stays_when_somebody_signs_out(desk: Desk, films_folder: Path) -> None:
+    """What was being sent goes on when they are back, with the file as they choose it again."""
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    desk.visitor.until("a copy of the file", lambda: desk.page.evaluate(FILES_KEPT))
+    upload = desk.arrived(1)
+    sign_out(desk.page)
+    desk.visitor.until("no copy of the file", lambda: desk.page.evaluate(FILES_KEPT) == 0)
+    signed_out(desk.page).click()
+    sign_in(desk.page, desk.person.email)
+    desk.connect(rate=-1)
+    card.get_by_label("Choose the file again").set_input_files(film)
+    desk.whole(card, upload)
+
+
+def test_tabs_without_locks_send_one_upload(desk: Desk, films_folder: Path) -> None:
+    """As over plain http: each sends it, and it is there once."""
+    desk.visitor.allow("answer: (PUT|POST) .* 409")
+    desk.visitor.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })")
+    desk.visitor.open("/studio/upload")
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    desk.visitor.until("a copy of the file", lambda: desk.page.evaluate(FILES_KEPT))
+    upload = desk.arrived(1)
+    second = desk.visitor.tab()
+    second.goto(f"{desk.visitor.server.url}/studio/upload")
+    other = second.get_by_role("article", name=film.name)
+    expect(other).to_contain_text("Ready to watch", timeout=60_000)
+    desk.connect(rate=-1)
+    desk.whole(card, upload)
+    [only] = desk.person.get("/v1/uploads")["data"]
+    assert only["id"] == upload["id"]
+
+
+def test_no_file_is_kept_of_what_is_over(desk: Desk, films_folder: Path) -> None:
+    """Not even where the browser took longer to tell how much room there is."""
+    desk.page.evaluate(SLOW_TO_TELL)
+    desk.connect(rate=-1)
+    film = films.film(films_folder, "other", size="320x180", seconds=2)
+    desk.page.get_by_label("Choose files").set_input_files(film)
+    expect(desk.card(film)).to_contain_text("Ready to watch", timeout=60_000)
+    assert desk.page.evaluate("() => localStorage.getItem('hexcast.uploads')") is None
+    desk.page.evaluate("() => window.tell()")
+    assert desk.page.evaluate(FILES_KEPT) == 0
 
 
 def test_an_upload_is_paused_and_cancelled(desk: Desk, films_folder: Path) -> None:

@@ -133,6 +133,22 @@ async def test_other_origins_may_read_what_the_settings_allow() -> None:
     assert "If-Match" in preflight.headers["access-control-allow-headers"]
 
 
+async def test_what_the_player_asks_for_may_be_read_where_it_may_be_shown() -> None:
+    """A frame that is locked in has no origin."""
+    locked = {"origin": "null"}
+    for ancestors, allowed in ((("https://a.test",), "*"), ((), None)):
+        settings = Settings(profile="memory", rate_limit=0, public_url=ORIGIN, embed_ancestors=ancestors)
+        async with open_platform(settings) as platform:
+            for path in ("/v1/videos/vid_1", "/v1/videos/vid_1/captions", "/v1/streams/str_1"):
+                answer = await platform.client.get(path, headers=locked)
+                assert answer.headers.get("access-control-allow-origin") == allowed
+            asked = {**locked, "access-control-request-method": "POST"}
+            answer = await platform.client.options("/v1/videos/vid_1/playback-sessions", headers=asked)
+            assert answer.headers.get("access-control-allow-origin") == allowed
+            for path in ("/v1/videos", "/v1/videos/vid_1/comments", "/v1/me", "/v1/streams"):
+                assert "access-control-allow-origin" not in (await platform.client.get(path, headers=locked)).headers
+
+
 # --- rate limit
 
 

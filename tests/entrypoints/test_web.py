@@ -23,8 +23,9 @@ PLAYER = "<!doctype html><html><head><title>Hexcast</title></head><body><div id=
 SCRIPT = b"console.log('hexcast');" * 100
 NAVIGATION = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PAGES = (
-    "/", "/search", "/subscriptions", "/history", "/notifications", "/studio", "/studio/videos/vid_1/edit", "/sign-in",
-    "/sign-up", "/forgot", "/account", "/account/password", "/search/",
+    "/", "/search", "/subscriptions", "/history", "/notifications", "/sign-in", "/sign-up", "/forgot", "/account", "/search/",
+    "/studio", "/studio/upload", "/studio/videos", "/studio/videos/vid_1", "/studio/videos/vid_1/captions", "/studio/live",
+    "/studio/live/str_1", "/studio/comments", "/studio/analytics", "/studio/channels", "/studio/channels/chn_1", "/studio/",
 )  # fmt: skip
 
 
@@ -74,6 +75,11 @@ async def test_every_page_is_the_same_file(site: Scene, path: str) -> None:
         "/watch/a/b",
         "/@ada/nope",
         "/studioo",
+        "/studio/nope",
+        "/studio/upload/nope",
+        "/studio/videos/vid_1/nope",
+        "/studio/videos/vid_1/captions/nope",
+        "/account/password",
         "/index.html",
         "/embed.html",
         "/assets/gone.js",
@@ -121,7 +127,7 @@ async def test_without_a_client_the_api_is_alone(scene: Scene, tmp_path: Path) -
         ("/watch/vid_1", Page("/watch/{id}", "vid_1")), ("/live/str_1", Page("/live/{id}", "str_1")),
         ("/embed/vid_1", Page("/embed/{id}", "vid_1")), ("/@ada", Page("/@{handle}", "@ada")),
         ("/@ada/live", Page("/@{handle}", "@ada")), ("/@ada/about/", Page("/@{handle}", "@ada")),
-        ("/account/x/y", Page("/account")), ("/", Page("/")), ("/v1/meta", None), ("/ada", None),
+        ("/studio/videos/vid_1/file", Page("/studio")), ("/account/x/y", None), ("/", Page("/")), ("/v1/meta", None), ("/ada", None),
     ],
 )  # fmt: skip
 def test_addresses_tell_pages(path: str, page: Page | None) -> None:
@@ -137,6 +143,7 @@ async def test_assets_are_kept_for_good(site: Scene) -> None:
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["access-control-allow-origin"] == "*"
     icon = await site.http.get("/favicon.svg")
     assert (icon.headers["content-type"], icon.headers["cache-control"]) == ("image/svg+xml", "no-cache")
 

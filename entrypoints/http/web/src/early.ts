@@ -1,11 +1,11 @@
 /** The first script of the client and of the player for other sites, and a small one: what it leads to, the code of the
  * page and what the page shows come at the same time. */
 import { begin } from './api/early'
-import { KEPT } from './kept'
+import { KEPT, kept } from './kept'
 import { fetchPage } from './pages'
 import { early } from './text/early'
 
-const theme = localStorage.getItem(KEPT.theme)
+const theme = kept(KEPT.theme)
 if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
 
 function client(): Promise<unknown> {

@@ -1,13 +1,12 @@
 import './ui/leaving'
-import { effect } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 import { QueryClientProvider } from '@tanstack/preact-query'
 import { render } from 'preact'
 import { LocationProvider } from 'preact-iso'
 import { lookAhead } from './ahead'
 import { listen } from './api/events'
 import { queries } from './api/queries'
-import { unanswered, whenBack } from './api/reach'
-import { me, session } from './api/session'
+import { me, session, unsure, whenOut } from './api/session'
 import { Pages } from './routes'
 import { Shell } from './shell'
 import { travel } from './travel'
@@ -20,23 +19,24 @@ import { hint } from './uploads/state'
 
 travel()
 lookAhead()
-/** Who is there; asked again once a server that did not answer does. */
-function know(): void {
-  session.load().catch((error: unknown) => error instanceof TypeError && unanswered())
-}
-know()
-whenBack(() => me.peek() === undefined && know())
+void session.know()
+whenOut(() => hint.there && void import('./uploads').then((uploads) => uploads.forgetFiles()))
 
 /** Pages, not what the API answers. */
 const OURS = /^(?!\/(v1|media|schema)(\/|$))/
 
 let hearing: AbortController | null = null
+/** Undefined until somebody, or nobody, is known to be there. */
 let person: string | null | undefined
+const gone = signal(0)
 effect(() => {
-  const now = me.value?.id ?? (me.value === null ? null : undefined)
-  if (now === person) return
-  if (person !== undefined) queries.clear() // what one person was shown is not for the next
-  if (person) forgetSearches()
+  const now = me.value === null ? null : me.value?.id
+  if (now === undefined || now === person) return
+  if (person) { // what one person was shown is not for the next
+    queries.clear()
+    forgetSearches()
+    gone.value += 1
+  } else if (person === null || unsure.peek()) void queries.invalidateQueries() // nobody may have been shown less
   person = now
   hearing?.abort()
   hearing = now ? new AbortController() : null
@@ -44,10 +44,15 @@ effect(() => {
   if (now && hint.there) void import('./uploads').then((uploads) => uploads.restore(now))
 })
 
+/** Pages begin anew when somebody goes. */
+function Everyones() {
+  return <Pages key={gone.value} />
+}
+
 render(
   <QueryClientProvider client={queries}>
     <LocationProvider scope={OURS}>
-      <Shell><Pages /></Shell>
+      <Shell><Everyones /></Shell>
     </LocationProvider>
   </QueryClientProvider>,
   document.getElementById('app')!,

@@ -1,8 +1,8 @@
 /** Going from page to page: the code of a page comes as one points at its link, and going back leads to where one was. */
 import { unique } from './api/apart'
+import { KEPT, keep, kept } from './kept'
 import { fetchPage } from './pages'
 
-const KEPT = 'hexcast.places' // for this tab
 const MOST = 50
 const SETTLE_MS = 3_000
 
@@ -11,7 +11,7 @@ interface Place {
   link: string | null
 }
 
-const places = new Map<string, Place>(JSON.parse(sessionStorage.getItem(KEPT) ?? '[]') as [string, Place][])
+const places = new Map<string, Place>(JSON.parse(kept(KEPT.places, 'sessionStorage') ?? '[]') as [string, Place][])
 let current = enter()
 let returning: Place | null = places.get(current) ?? null
 let stop: () => void = () => undefined
@@ -80,7 +80,7 @@ export function travel(): void {
   history.scrollRestoration = 'manual'
   addEventListener('scroll', () => returning ?? note({ y: scrollY }), { passive: true })
   addEventListener('click', (event) => note({ y: scrollY, link: linkOf(event)?.getAttribute('href') ?? null }), { capture: true })
-  addEventListener('pagehide', () => sessionStorage.setItem(KEPT, JSON.stringify([...places].slice(-MOST))))
+  addEventListener('pagehide', () => keep(KEPT.places, JSON.stringify([...places].slice(-MOST)), 'sessionStorage'))
   for (const type of ['pointerover', 'focusin', 'touchstart']) {
     addEventListener(type, (event) => {
       const link = linkOf(event)

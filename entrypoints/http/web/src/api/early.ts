@@ -1,6 +1,6 @@
 /** What a page asks for first is asked for while its code is still on the way. Only for nobody in particular: who is
  * signed in needs a token before. */
-import { KEPT } from '../kept'
+import { KEPT, kept } from '../kept'
 
 /** The first requests of the home page. */
 export const FIRST = {
@@ -13,7 +13,7 @@ const PICTURES = 3
 const begun = new Map<string, Promise<Response>>()
 
 export function begin(path: string): void {
-  if (localStorage.getItem(KEPT.signedIn)) return
+  if (kept(KEPT.signedIn)) return
   const video = /^\/(?:watch|embed)\/(vid_[^/]+)$/.exec(path)?.[1]
   if (video) void ask(new URL(`/v1/videos/${video}`, location.origin)).then(lookAt).catch(() => undefined)
   if (path !== '/') return

@@ -1,20 +1,23 @@
 /** Notifications as they come. One tab holds the connection (browsers allow six a host), the others hear it from there. */
-import { alone } from './apart'
+import { alone, told } from './apart'
 import { queries } from './queries'
 import { session } from './session'
 
-const tabs = new BroadcastChannel('hexcast.events')
 const AGAIN_MS = 3_000
 
-export type Listener = (event: { type: string; data: unknown }) => void
+interface Happened {
+  type: string
+  data: unknown
+}
+export type Listener = (event: Happened) => void
 const listeners = new Set<Listener>()
 
-function tell(event: { type: string; data: unknown }): void {
+const others = told('hexcast.events', tell)
+
+function tell(event: Happened): void {
   listeners.forEach((each) => each(event))
   void queries.invalidateQueries({ queryKey: ['notifications'] })
 }
-
-tabs.onmessage = (event: MessageEvent<{ type: string; data: unknown }>) => tell(event.data)
 
 /** Calls for every event until the returned function is called. */
 export function hear(listener: Listener): () => void {
@@ -54,7 +57,7 @@ function follow(url: string, stop: AbortSignal): Promise<void> {
     for (const type of ['notification', 'message']) {
       source.addEventListener(type, (event) => {
         const heard = { type, data: JSON.parse((event as MessageEvent<string>).data) as unknown }
-        tabs.postMessage(heard)
+        others(heard)
         tell(heard)
       })
     }

@@ -3,8 +3,8 @@ import { signal } from '@preact/signals'
 
 export const reachable = signal(true)
 
-const FIRST_MS = 1_000
-const MOST_MS = 15_000
+const LONGEST_S = 30
+const SELDOM = 4 // turns: then every quarter of a minute at the least
 const back = new Set<() => void>()
 let looking = false
 
@@ -27,18 +27,26 @@ export function unanswered(): void {
 /** Until there is an answer, more and more seldom; at once when there is a network again. */
 async function look(): Promise<void> {
   looking = true
-  for (let wait = FIRST_MS; !reachable.value; wait = Math.min(wait * 2, MOST_MS)) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(end, wait)
-      addEventListener('online', end)
-      function end(): void {
-        clearTimeout(timer)
-        removeEventListener('online', end)
-        resolve()
-      }
-    })
+  for (let turn = 0; !reachable.value; turn = Math.min(turn + 1, SELDOM)) {
+    await pause(turn)
     if (reachable.value) break
     await fetch('/healthz', { cache: 'no-store' }).then(answered, () => undefined)
   }
   looking = false
+}
+
+/** Waits before the next try: longer each time, at once when the network says that it is back. */
+export function pause(turn: number, stop?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const seconds = Math.min(LONGEST_S, 2 ** turn) * (0.5 + Math.random() / 2)
+    const timer = setTimeout(end, seconds * 1000)
+    addEventListener('online', end)
+    stop?.addEventListener('abort', end)
+    function end(): void {
+      clearTimeout(timer)
+      removeEventListener('online', end)
+      stop?.removeEventListener('abort', end)
+      resolve()
+    }
+  })
 }

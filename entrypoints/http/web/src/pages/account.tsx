@@ -38,7 +38,7 @@ function Profile({ person }: { person: Me }) {
       me.value = await ask(api.PATCH('/v1/me', { body, headers: { 'if-match': `"${person.version}"` } }))
     } catch (error) {
       if (!(error instanceof Problem && error.status === 412)) throw error
-      await session.load()
+      await session.know()
       throw new Problem(error.code, text.stale, error.status)
     }
     toast(common.saved)

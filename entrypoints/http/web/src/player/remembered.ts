@@ -1,6 +1,6 @@
 /** How one likes to watch, as this machine remembers it. */
 import { signal } from '@preact/signals'
-import { KEPT } from '../kept'
+import { KEPT, keep, kept } from '../kept'
 
 export const SIZES = ['small', 'normal', 'large', 'huge'] as const
 export const LOOKS = ['box', 'shade', 'outline'] as const
@@ -32,17 +32,17 @@ const untouched: Remembered = {
   line: 4_000_000,
 }
 
-function kept(): Remembered {
+function before(): Remembered {
   try {
-    return { ...untouched, ...(JSON.parse(localStorage.getItem(KEPT.player) ?? '{}') as Partial<Remembered>) }
+    return { ...untouched, ...(JSON.parse(kept(KEPT.player) ?? '{}') as Partial<Remembered>) }
   } catch {
     return untouched // something else wrote there
   }
 }
 
-export const remembered = signal<Remembered>(kept())
+export const remembered = signal<Remembered>(before())
 
 export function remember(change: Partial<Remembered>): void {
   remembered.value = { ...remembered.value, ...change }
-  localStorage.setItem(KEPT.player, JSON.stringify(remembered.value))
+  keep(KEPT.player, JSON.stringify(remembered.value))
 }

@@ -1,29 +1,29 @@
 /** What was searched for, kept on this machine until whoever searched signs out. */
 import { signal } from '@preact/signals'
-import { KEPT } from '../kept'
+import { KEPT, keep, kept } from '../kept'
 
 const MOST = 12
 
-function kept(): readonly string[] {
+function before(): readonly string[] {
   try {
-    const list: unknown = JSON.parse(localStorage.getItem(KEPT.searches) ?? '[]')
+    const list: unknown = JSON.parse(kept(KEPT.searches) ?? '[]')
     return Array.isArray(list) ? list.filter((each) => typeof each === 'string') : []
   } catch {
     return [] // written by something else
   }
 }
 
-export const searches = signal(kept())
+export const searches = signal(before())
 
-function keep(list: readonly string[]): void {
+function set(list: readonly string[]): void {
   searches.value = list
-  localStorage.setItem(KEPT.searches, JSON.stringify(list))
+  keep(KEPT.searches, JSON.stringify(list))
 }
 
 export function remember(words: string): void {
-  keep([words, ...searches.value.filter((each) => each !== words)].slice(0, MOST))
+  set([words, ...searches.value.filter((each) => each !== words)].slice(0, MOST))
 }
 
 export function forgetSearches(): void {
-  keep([])
+  set([])
 }

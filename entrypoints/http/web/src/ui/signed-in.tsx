@@ -2,10 +2,10 @@
 import { CircleUserRound } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
 import type { Me } from '../api/client'
-import { me } from '../api/session'
+import { me, session, unsure } from '../api/session'
 import { common } from '../text'
 import { here } from './link'
-import { State } from './page'
+import { Failure, State } from './page'
 
 interface SignedInProps {
   /** Whether the page shows its heading in any case. */
@@ -16,6 +16,7 @@ interface SignedInProps {
 }
 
 export function SignedIn({ headed = false, waiting, children }: SignedInProps) {
+  if (me.value === undefined && unsure.value) return <Failure page={!headed} error={null} retry={session.know} />
   if (me.value === undefined) return <>{waiting}</>
   if (me.value !== null) return <>{children(me.value)}</>
   return (

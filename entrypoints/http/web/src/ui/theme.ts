@@ -1,16 +1,15 @@
 /** As the system has it, or as the reader chose on this machine. */
 import { signal } from '@preact/signals'
-import { KEPT } from '../kept'
+import { KEPT, keep, kept } from '../kept'
 
 export type Theme = 'system' | 'light' | 'dark'
-const kept = localStorage.getItem(KEPT.theme)
+const chosen = kept(KEPT.theme)
 
-export const theme = signal<Theme>(kept === 'light' || kept === 'dark' ? kept : 'system')
+export const theme = signal<Theme>(chosen === 'light' || chosen === 'dark' ? chosen : 'system')
 
 export function choose(wanted: Theme): void {
   theme.value = wanted
-  if (wanted === 'system') localStorage.removeItem(KEPT.theme)
-  else localStorage.setItem(KEPT.theme, wanted)
+  keep(KEPT.theme, wanted === 'system' ? null : wanted)
   apply()
 }
 

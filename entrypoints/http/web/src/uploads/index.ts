@@ -9,6 +9,7 @@ import { all, copy, fileOf, forget, type Kept, recall, reopened, same } from './
 import { transfers } from './state'
 import { Transfer } from './transfer'
 
+export { forgetFiles } from './records'
 export { transfers } from './state'
 export type { Phase, Transfer } from './transfer'
 
@@ -42,9 +43,11 @@ function run(kept: Kept, file: File): Transfer {
   const transfer = new Transfer(kept, file)
   void alone(lock(kept.key), () => follow(transfer))
   transfer.start()
-  if (!kept.handle) void copy(kept.key, file).catch(() => undefined) // without room for it the file is asked for again
+  if (!kept.handle) void copy(kept.key, file, () => goes(transfer)).catch(() => undefined) // without room for it the file is asked for again
   return transfer
 }
+
+const goes = ({ state }: Transfer): boolean => !['sent', 'cancelled'].includes(state.peek().phase)
 
 /** Takes up what this browser remembers. What another tab is sending is taken up when that tab is closed. */
 export async function restore(person: string): Promise<void> {

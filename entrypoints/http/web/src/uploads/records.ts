@@ -46,13 +46,16 @@ export async function forget(key: string): Promise<void> {
   await clear(copies) // and what a tab that was closed in the middle left behind
 }
 
-/** Keeps the file itself if it is small enough. Not to have it costs a question after a reload, no more. */
-export async function copy(key: string, file: File): Promise<void> {
+/** Keeps the file itself if it is small enough, and `wanted` still. Not to have it costs a question after a reload, no more. */
+export async function copy(key: string, file: File, wanted: () => boolean): Promise<void> {
   if (file.size > COPIED_MOST) return
   const { quota = 0, usage = 0 } = await navigator.storage.estimate()
   if (file.size * ROOM_TIMES > quota - usage) return
-  await set(key, file, copies)
+  if (wanted()) await set(key, file, copies)
 }
+
+/** Leaves no file behind for who comes next. What was being sent is remembered, and its file asked for again. */
+export const forgetFiles = (): Promise<void> => clear(copies)
 
 /** The file of a record, if it can be had without asking anybody. */
 export async function fileOf(kept: Kept): Promise<File | null> {

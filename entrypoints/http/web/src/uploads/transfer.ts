@@ -2,9 +2,10 @@
 import { signal } from '@preact/signals'
 import { unique } from '../api/apart'
 import { api, ask, Problem, type Schemas } from '../api/client'
+import { pause } from '../api/reach'
 import { uploading } from '../text'
 import { type Kept, remember } from './records'
-import { pause, put, slots } from './wire'
+import { put, slots } from './wire'
 
 type View = Schemas['UploadView']
 
@@ -105,10 +106,17 @@ export class Transfer {
     try {
       await remember(this.kept)
       let view = await this.#patiently(stop, () => this.#view(stop))
-      while (!stop.aborted && (view.status === 'waiting' || view.status === 'uploading')) {
-        if (!view.parts.length && (await this.#complete(stop))) break
-        await this.#send(file, view, stop)
+      while (!stop.aborted && open(view)) {
+        let wrong: unknown = null
+        try {
+          if (!view.parts.length && (await this.#complete(stop))) break
+          await this.#send(file, view, stop)
+        } catch (problem) {
+          if (stop.aborted) throw problem
+          wrong = problem
+        }
         view = await this.#patiently(stop, () => this.#view(stop))
+        if (wrong && open(view)) throw wrong // if it is over, somebody else sent the rest, or gave it up
       }
       if (stop.aborted) return // what it is now was said by whoever stopped it
       if (['cancelled', 'expired', 'failed'].includes(view.status)) throw new Problem('upload_closed', view.error ?? uploading.over, 409)
@@ -239,6 +247,8 @@ export class Transfer {
     this.state.value = { ...this.state.value, sent, rate }
   }
 }
+
+const open = ({ status }: View): boolean => status === 'waiting' || status === 'uploading'
 
 /** Whether the same may work later. */
 function passing(problem: unknown, turn: number): boolean {

@@ -56,21 +56,3 @@ export const slots = {
     else free += 1
   },
 }
-
-const LONGEST_S = 30
-
-/** Waits before the next try: longer each time, at once when the network says that it is back. */
-export function pause(turn: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const seconds = Math.min(LONGEST_S, 2 ** turn) * (0.5 + Math.random() / 2)
-    const timer = setTimeout(end, seconds * 1000)
-    addEventListener('online', end)
-    stop.addEventListener('abort', end)
-    function end(): void {
-      clearTimeout(timer)
-      removeEventListener('online', end)
-      stop.removeEventListener('abort', end)
-      resolve()
-    }
-  })
-}

@@ -6,7 +6,7 @@ import { api, ask } from '../../api/client'
 import { useLive } from '../../api/channels'
 import { FIRST } from '../../api/early'
 import { useListing } from '../../api/queries'
-import { me } from '../../api/session'
+import { me, unsure } from '../../api/session'
 import { common, home, shell } from '../../text'
 import { CardBones, Cards, More, Shelf, StreamCard, VideoCard, useGradual } from '../../ui/cards'
 import { Failure, State, useTitle } from '../../ui/page'
@@ -19,7 +19,7 @@ const EAGER = 4 // how many are seen without scrolling
 export default function Home() {
   const topic = useLocation().query.tag
   useTitle(topic ?? '')
-  const known = me.value !== undefined
+  const known = me.value !== undefined || unsure.value
   const live = useLive()
   const feed = useQuery({ queryKey: ['feed', 'short'], queryFn: () => ask(api.GET('/v1/me/feed', { params: { query: { limit: 12 } } })), enabled: Boolean(me.value) })
   const history = useQuery({ queryKey: ['history', 'short'], queryFn: () => ask(api.GET('/v1/me/history', { params: { query: { limit: 24 } } })), enabled: Boolean(me.value) })
@@ -27,7 +27,7 @@ export default function Home() {
   const shown = useGradual(latest.items)
   const streams = useSteady(live.data?.data)
   // All of it comes at once: what came later would push the rest down.
-  const waiting = !known || latest.isPending || live.isPending || (me.value !== null && (feed.isPending || history.isPending))
+  const waiting = !known || latest.isPending || live.isPending || (Boolean(me.value) && (feed.isPending || history.isPending))
   if (waiting) return <Bones hero={me.value === null} />
   const unfinished = begun(history.data?.data ?? [])
   const followed = feed.data?.data ?? []

@@ -3,13 +3,13 @@ import { signal } from '@preact/signals'
 import { useQuery } from '@tanstack/preact-query'
 import { api, ask, type Channel } from '../../api/client'
 import { queries } from '../../api/queries'
-import { KEPT } from '../../kept'
+import { KEPT, keep, kept } from '../../kept'
 
-const chosen = signal(localStorage.getItem(KEPT.channel))
+const chosen = signal(kept(KEPT.channel))
 
 export function choose(id: string): void {
   chosen.value = id
-  localStorage.setItem(KEPT.channel, id)
+  keep(KEPT.channel, id)
 }
 
 export const mineKey = ['studio', 'mine'] as const

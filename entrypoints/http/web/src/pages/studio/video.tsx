@@ -5,6 +5,7 @@ import { useVideo } from '../../api/processing'
 import { common, content, studio, videoEdit as text } from '../../text'
 import { to } from '../../ui/link'
 import { Failure, useTitle } from '../../ui/page'
+import Missing from '../missing'
 import { VideoPlot } from './analytics'
 import { Captions } from './captions'
 import { Chapters } from './chapters'
@@ -15,10 +16,15 @@ import { Thumbnail } from './thumbnail'
 import { Thumb, VisibilityBadge } from './videos'
 
 const TABS = ['details', 'captions', 'chapters', 'file', 'analytics'] as const
+type Tab = (typeof TABS)[number]
 
 export default function VideoEdit({ params }: { params?: Record<string, string> }) {
-  const id = params?.id ?? ''
-  const tab = TABS.find((each) => each === params?.tab) ?? 'details'
+  const { id = '', tab = 'details' } = params ?? {}
+  const shown = TABS.find((each) => each === tab)
+  return shown ? <Edit id={id} tab={shown} /> : <Missing />
+}
+
+function Edit({ id, tab }: { id: string; tab: Tab }) {
   const { data: video, error, refetch } = useVideo(id, true)
   useTitle(video ? `${video.title}: ${text.tabs[tab]}` : content.title)
   return (
@@ -30,7 +36,7 @@ export default function VideoEdit({ params }: { params?: Record<string, string> 
           <nav class="tabs" aria-label={video.title}>
             {TABS.map((each) => <a key={each} href={`/studio/videos/${id}${each === 'details' ? '' : `/${each}`}`} aria-current={each === tab ? 'page' : undefined}>{text.tabs[each]}</a>)}
           </nav>
-          <Tab key={`${id} ${tab}`} video={video} tab={tab} />
+          <Part key={`${id} ${tab}`} video={video} tab={tab} />
         </>
       ) : error ? (
         <Failure page error={error} retry={refetch} />
@@ -54,7 +60,7 @@ function Head({ video }: { video: Video }) {
   )
 }
 
-function Tab({ video, tab }: { video: Video; tab: (typeof TABS)[number] }) {
+function Part({ video, tab }: { video: Video; tab: Tab }) {
   if (tab === 'captions') return <Captions video={video} />
   if (tab === 'chapters') return <Chapters video={video} />
   if (tab === 'file') return <Source video={video} />

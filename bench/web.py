@@ -23,7 +23,7 @@ from tests.journey.server import Json, Person, Server, free_port, sign_up
 
 MIB = 1024 * 1024
 AT_ONCE = 3
-"""Parts that the client has on the way at the same time."""
+"""Parts that the client has on the way at the same time, where the line is quick."""
 CPU_SLOWER = 4
 HOME_BYTES, HOME_REQUESTS, WATCH_SCRIPT = 150_000, 12, 350_000
 PAINT_S, SHIFT, FRAME_MS = 1.5, 0.02, 700

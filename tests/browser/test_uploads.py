@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from attrs import define, field
-from playwright.sync_api import CDPSession, Locator, Page, Response, expect
+from playwright.sync_api import CDPSession, Locator, Page, Request, Response, expect
 
 from tests.browser import films
 from tests.browser.conftest import Visit
@@ -61,8 +61,12 @@ class Desk:
     line: CDPSession = field(init=False)
     stored: Counter[str] = field(factory=Counter)
     """Parts that were answered as stored, by the upload's place in the address."""
+    most_at_once: int = field(init=False, default=0)
+    """Parts that were on their way at the same time."""
+    _going: set[str] = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
+        self.visitor.context.on("request", self._asked)
         self.visitor.context.on("response", self._answered)
         self.line = self.visitor.context.new_cdp_session(self.page)
 
@@ -70,7 +74,13 @@ class Desk:
     def page(self) -> Page:
         return self.visitor.page
 
+    def _asked(self, request: Request) -> None:
+        if request.method == "PUT":
+            self._going.add(request.url)
+            self.most_at_once = max(self.most_at_once, len(self._going))
+
     def _answered(self, response: Response) -> None:
+        self._going.discard(response.request.url)
         if response.request.method == "PUT" and response.ok:
             self.stored[response.url] += 1
 
@@ -212,6 +222,37 @@ def test_no_file_is_kept_of_what_is_over(desk: Desk, films_folder: Path) -> None
     assert desk.page.evaluate("() => localStorage.getItem('hexcast.uploads')") is None
     desk.page.evaluate("() => window.tell()")
     assert desk.page.evaluate(FILES_KEPT) == 0
+
+
+def test_a_paused_upload_shows_what_is_kept(desk: Desk, films_folder: Path) -> None:
+    """Before a reload and after it: on a slow line one part is sent at a time, and no more than that is lost."""
+    film = films.heavy(films_folder, SIZE_MIB)
+    desk.connect(rate=3 * MIB // 2)
+    card = desk.choose(film)
+    desk.arrived(2)
+    card.get_by_role("button", name="Pause").click()
+    expect(card.get_by_role("status").first).to_have_text("Paused")
+    kept = sum(part["size_bytes"] for part in desk.arrived(2)["received"])
+    bar = card.get_by_role("progressbar", name="Uploading")
+    expect(bar).to_have_js_property("value", kept)
+    assert desk.most_at_once == 1
+    desk.page.reload()
+    expect(card.get_by_role("status").first).to_have_text("Paused")
+    expect(bar).to_have_js_property("value", kept)
+
+
+def test_another_tab_shows_what_this_one_sends(desk: Desk, films_folder: Path) -> None:
+    film = films.heavy(films_folder, SIZE_MIB)
+    desk.connect(rate=3 * MIB // 2)
+    desk.choose(film)
+    desk.arrived(1)
+    other = desk.visitor.tab()
+    other.goto(f"{desk.visitor.server.url}/studio/upload")
+    expect(other.get_by_role("heading", name="In another tab")).to_be_visible()
+    bar = other.get_by_role("article", name=film.name).get_by_role("progressbar", name="Uploading")
+    desk.visitor.until("its progress", lambda: bar.evaluate("bar => bar.value") >= PART_MIB * MIB)
+    other.goto(f"{desk.visitor.server.url}/studio/videos")
+    expect(other.get_by_role("row").filter(has_text=film.stem)).to_contain_text("Its file is not here yet")
 
 
 def test_an_upload_is_paused_and_cancelled(desk: Desk, films_folder: Path) -> None:

@@ -103,6 +103,8 @@ export const channelEdit = {
   moderatorOnly: 'You moderate this channel: its settings are for its owner and editors.',
 }
 
+const steps = { pending: 'Waiting for its turn', probing: 'Looking at the file', transcoding: 'Making it play everywhere', ready: 'Ready to watch', failed: 'Could not be processed' }
+
 export const upload = {
   title: 'Upload',
   drop: 'Drop videos here',
@@ -144,13 +146,17 @@ export const upload = {
   watch: 'Watch it',
   copy: 'Copy link',
   replacing: 'Replaces the file of a video',
+  elsewhere: 'In another tab',
   strangers: 'Unfinished uploads',
   strangersWhy: 'Begun in another browser, or before this one forgot. Choose the same file to go on from where it stopped.',
   until: (when: string) => `kept until ${when}`,
   cancelled: 'The upload was cancelled.',
   needChannelWhy: 'Videos belong to a channel.',
   processing: 'Processing',
-  steps: { pending: 'Waiting for its turn', probing: 'Looking at the file', transcoding: 'Making it play everywhere', ready: 'Ready to watch', failed: 'Could not be processed' },
+  steps,
+  /** In lists: there is no attempt before the file is whole. */
+  how: ({ state, attempt, progress_percent: percent }: { state: keyof typeof steps; attempt: number; progress_percent: number }) =>
+    !attempt ? 'Its file is not here yet' : state === 'transcoding' ? `${steps[state]}, ${percent} %` : steps[state],
   attempt: (count: number) => `attempt ${count}`,
 }
 

@@ -11,6 +11,7 @@ import { Transfer } from './transfer'
 
 export { forgetFiles } from './records'
 export { transfers } from './state'
+export { arrived } from './transfer'
 export type { Phase, Transfer } from './transfer'
 
 type View = Schemas['UploadView']
@@ -59,6 +60,7 @@ export async function restore(person: string): Promise<void> {
       const transfer = new Transfer(kept, await fileOf(kept))
       const ended = follow(transfer)
       if (!kept.paused) transfer.start()
+      if (!transfer.busy) void transfer.look().catch(() => undefined) // it is asked for again as it goes on
       await ended
     })
   }
@@ -94,11 +96,13 @@ export async function reopen(transfer: Transfer): Promise<boolean> {
   return file ? give(transfer, file) === null : false
 }
 
-/** Uploads that the server waits for and this browser knows nothing of. */
-export async function strangers(): Promise<readonly View[]> {
+/** Uploads that the server waits for and this tab does not send: another one does, or this browser knows nothing of them. */
+export async function others(): Promise<{ elsewhere: readonly View[]; strangers: readonly View[] }> {
   const { data } = await ask(api.GET('/v1/uploads', { params: { query: { status: 'open', limit: 100 } } }))
-  const known = new Set([...(await all(me.value?.id ?? '')), ...transfers.value.map((each) => each.kept)].map((each) => each.upload))
-  return data.filter((each) => !known.has(each.id))
+  const kept = new Set((await all(me.value?.id ?? '')).map((each) => each.upload))
+  const here = new Set(transfers.value.map((each) => each.kept.upload))
+  const foreign = data.filter((each) => !here.has(each.id))
+  return { elsewhere: foreign.filter((each) => kept.has(each.id)), strangers: foreign.filter((each) => !kept.has(each.id)) }
 }
 
 export const fits = (view: View, file: File): boolean => file.name === view.filename && file.size === view.size_bytes

@@ -69,6 +69,8 @@ export class Transfer {
   pause(): void {
     this.kept.paused = true
     this.#halt('paused')
+    this.#flying.clear() // of a part that is not whole nothing is kept
+    this.#tell(true)
     void remember(this.kept)
   }
 
@@ -84,6 +86,15 @@ export class Transfer {
       }
     }
     this.#end()
+  }
+
+  /** Shows how much the server has, of one that does not go on by itself. */
+  async look(): Promise<void> {
+    if (!this.kept.upload) return
+    const view = await this.#view(this.#stop.signal)
+    if (this.busy) return
+    this.#had = arrived(view)
+    this.#tell(true)
   }
 
   /** Lets go of it here, for instance because somebody else signs in; the server keeps what it has. */
@@ -162,7 +173,7 @@ export class Transfer {
 
   async #send(file: File, view: View, stop: AbortSignal): Promise<void> {
     const here = new Set(view.received.map((part) => part.number))
-    this.#had = view.received.reduce((sum, part) => sum + part.size_bytes, 0)
+    this.#had = arrived(view)
     this.#flying.clear()
     this.#links = new Map(view.parts.map((part) => [part.number, { url: part.url, since: Date.now() }]))
     this.#queue = Array.from({ length: view.part_count }, (_, place) => place + 1).filter((number) => !here.has(number))
@@ -186,14 +197,17 @@ export class Transfer {
   async #part(number: number, bytes: Blob, stop: AbortSignal): Promise<void> {
     await this.#patiently(stop, async () => {
       await slots.take()
+      let took: number | undefined
       try {
         if (stop.aborted) throw new Problem('offline', '', 0)
         const url = await this.#link(number)
+        const begun = performance.now()
         await put(url, bytes, stop, (sent) => {
           this.#flying.set(number, sent)
           if (this.state.value.phase === 'waiting') this.#become('sending')
           this.#tell()
         })
+        took = performance.now() - begun
         this.#had += bytes.size
       } catch (problem) {
         this.#links.delete(number) // it may have run out: an answer can get lost while bytes are sent
@@ -201,7 +215,7 @@ export class Transfer {
         throw problem
       } finally {
         this.#flying.delete(number)
-        slots.leave()
+        slots.leave(took)
       }
     })
     this.#tell()
@@ -248,6 +262,8 @@ export class Transfer {
   }
 }
 
+/** Bytes of the parts that the server has. */
+export const arrived = ({ received }: View): number => received.reduce((sum, part) => sum + part.size_bytes, 0)
 const open = ({ status }: View): boolean => status === 'waiting' || status === 'uploading'
 
 /** Whether the same may work later. */

@@ -41,18 +41,33 @@ function read(text: string): unknown {
 
 /** Of the six connections that a browser opens to a host, two are event streams', and one stays for everything else. */
 const AT_ONCE = 3
-let free = AT_ONCE
+/** Several at once are quicker only where one is quick; where it is not, a part that is cut off costs more than it saved. */
+const QUICK_MS = 4_000
+const SLOW_MS = 10_000
+let most = 1
+let busy = 0
 const waiting: (() => void)[] = []
 
 export const slots = {
   most: AT_ONCE,
   async take(): Promise<void> {
-    if (free > 0) free -= 1
-    else await new Promise<void>((resolve) => waiting.push(resolve))
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve)
+      admit()
+    })
   },
-  leave(): void {
-    const next = waiting.shift()
-    if (next) next()
-    else free += 1
+  /** `took`: milliseconds, of a part that was sent. */
+  leave(took?: number): void {
+    busy -= 1
+    if (took !== undefined && took < QUICK_MS) most = Math.min(most + 1, AT_ONCE)
+    else if (took !== undefined && took > SLOW_MS) most = Math.max(most - 1, 1)
+    admit()
   },
+}
+
+function admit(): void {
+  while (busy < most && waiting.length) {
+    busy += 1
+    waiting.shift()?.()
+  }
 }

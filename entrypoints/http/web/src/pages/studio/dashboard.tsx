@@ -116,7 +116,7 @@ function Latest({ videos, edits }: { videos: readonly Video[]; edits: boolean })
               {state === 'ready' ? (
                 <p class="tiny soft">{common.views(video.counts.views)} · {ago(video.published_at ?? video.created_at)}</p>
               ) : (
-                <p class={state === 'failed' ? 'tiny wrong-text' : 'tiny soft'}>{upload.steps[state]}{state === 'transcoding' && `, ${percent} %`}</p>
+                <p class={state === 'failed' ? 'tiny wrong-text' : 'tiny soft'}>{upload.how(video.processing)}</p>
               )}
               {state === 'transcoding' && <progress class="bar" max={100} value={percent} aria-label={upload.processing} />}
             </div>

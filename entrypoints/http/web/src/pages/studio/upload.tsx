@@ -6,10 +6,12 @@ import { api, ask, type Channel, type Schemas } from '../../api/client'
 import { at, bytes, common, upload, uploading } from '../../text'
 import { attempt, toast } from '../../ui/overlay'
 import { Failure, useTitle } from '../../ui/page'
-import { adopt, begin, fits, refusal, strangers, transfers, type Chosen } from '../../uploads'
+import { adopt, arrived, begin, fits, others, refusal, transfers, type Chosen } from '../../uploads'
 import { choose, may, refresh, useMine } from './mine'
 import { NoChannel } from './none'
 import { UploadCard } from './upload-card'
+
+const LOOK_MS = 3_000
 
 export default function Upload() {
   useTitle(upload.title)
@@ -85,7 +87,7 @@ function Sender({ channels, channel }: { channels: readonly Channel[]; channel: 
           {transfers.value.toReversed().map((each) => <UploadCard key={each.kept.key} transfer={each} />)}
         </section>
       )}
-      <Strangers />
+      <Others />
     </>
   )
 }
@@ -142,15 +144,46 @@ async function withHandle(file: File, handle?: Promise<FileSystemHandle | null>)
   return opened?.kind === 'file' ? { file, handle: opened as FileSystemFileHandle } : { file }
 }
 
-function Strangers() {
-  const { data } = useQuery({ queryKey: ['studio', 'strangers', transfers.value.map((each) => each.kept.upload ?? '')], queryFn: strangers, placeholderData: (before) => before })
-  if (!data?.length) return null
+function Others() {
+  const { data } = useQuery({
+    queryKey: ['studio', 'others', transfers.value.map((each) => each.kept.upload ?? '')],
+    queryFn: others,
+    placeholderData: (before) => before,
+    refetchInterval: ({ state }) => (state.data?.elsewhere.length ? LOOK_MS : false),
+  })
   return (
-    <section class="stack">
-      <h2>{upload.strangers}</h2>
-      <p class="small soft">{upload.strangersWhy}</p>
-      {data.map((each) => <Stranger key={each.id} view={each} />)}
-    </section>
+    <>
+      {!!data?.elsewhere.length && (
+        <section class="stack">
+          <h2>{upload.elsewhere}</h2>
+          {data.elsewhere.map((each) => <Elsewhere key={each.id} view={each} />)}
+        </section>
+      )}
+      {!!data?.strangers.length && (
+        <section class="stack">
+          <h2>{upload.strangers}</h2>
+          <p class="small soft">{upload.strangersWhy}</p>
+          {data.strangers.map((each) => <Stranger key={each.id} view={each} />)}
+        </section>
+      )}
+    </>
+  )
+}
+
+/** What another tab sends, as far as the server has it. */
+function Elsewhere({ view }: { view: Schemas['UploadView'] }) {
+  const { data } = useQuery({
+    queryKey: ['studio', 'upload', view.id],
+    queryFn: () => ask(api.GET('/v1/uploads/{upload_id}', { params: { path: { upload_id: view.id } } })),
+    refetchInterval: LOOK_MS,
+  })
+  const sent = arrived(data ?? view)
+  return (
+    <article class="panel upload stack tight" aria-label={view.filename}>
+      <h3 class="clip person">{view.filename}</h3>
+      <progress class="bar" max={view.size_bytes} value={sent} aria-label={`${upload.phases.sending}: ${view.filename}`} />
+      <p class="small soft figures">{upload.progress(sent, view.size_bytes)}</p>
+    </article>
   )
 }
 

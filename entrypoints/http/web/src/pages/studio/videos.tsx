@@ -95,7 +95,7 @@ function Row({ video, editable }: { video: Video; editable: boolean }) {
           <h2 class="small clip-2"><a href={editable ? edit : to.watch(video)} class="person">{video.title}</a></h2>
           {state !== 'ready' && (
             <p class={state === 'failed' ? 'tiny wrong-text' : 'tiny soft'}>
-              {upload.steps[state]}{state === 'transcoding' && `, ${video.processing.progress_percent} %`}
+              {upload.how(video.processing)}
             </p>
           )}
           {state === 'transcoding' && <progress class="bar" max={100} value={video.processing.progress_percent} aria-label={upload.processing} />}

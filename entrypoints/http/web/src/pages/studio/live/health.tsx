@@ -7,12 +7,11 @@ import type { Followed } from './follow'
 import { Plot } from './plot'
 
 const text = goLive.health
-const WELL = 'All is well.'
 const LATELY_MS = 30 * 60_000
 
 export function Health({ followed: { session, events } }: { followed: Followed }) {
   const health = session?.health
-  const well = health !== null && health !== undefined && !health.starving && health.advice === WELL
+  const well = health?.ailment === null
   const Icon = !health ? Activity : well ? CircleCheck : TriangleAlert
   const unknown = <span class="soft">{text.unknown}</span>
   return (

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
 import { api, ask, type Channel, type Comment, type Schemas } from '../../api/client'
 import { useListing } from '../../api/queries'
+import { detail } from '../../api/videos'
 import { ago, common, review as text } from '../../text'
 import { Avatar } from '../../ui/avatar'
 import { More } from '../../ui/cards'
@@ -109,7 +110,7 @@ export function Said({ comment }: { comment: Comment }) {
 
 /** A comment names its video by its id only. */
 function VideoName({ id }: { id: string }) {
-  const { data } = useQuery({ queryKey: ['studio', 'video', id], queryFn: () => ask(api.GET('/v1/videos/{video_id}', { params: { path: { video_id: id } } })), staleTime: 300_000 })
+  const { data } = useQuery({ ...detail(id), staleTime: 300_000 })
   return <a href={`/studio/videos/${id}`} class="person">{data?.title ?? '…'}</a>
 }
 

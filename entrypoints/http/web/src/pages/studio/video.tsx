@@ -1,7 +1,7 @@
 /** Everything about one video, in tabs: details, captions, chapters, its file, how it does. */
 import { Play } from 'lucide-preact'
 import type { Video } from '../../api/client'
-import { useVideo } from '../../api/processing'
+import { useOwnVideo } from '../../api/processing'
 import { common, content, studio, videoEdit as text } from '../../text'
 import { to } from '../../ui/link'
 import { Failure, useTitle } from '../../ui/page'
@@ -19,7 +19,7 @@ const TABS = ['details', 'captions', 'chapters', 'file', 'analytics'] as const
 export default function VideoEdit({ params }: { params?: Record<string, string> }) {
   const id = params?.id ?? ''
   const tab = TABS.find((each) => each === params?.tab) ?? 'details'
-  const { data: video, error, refetch } = useVideo(id, true)
+  const { data: video, error, refetch } = useOwnVideo(id, true)
   useTitle(video ? `${video.title}: ${text.tabs[tab]}` : content.title)
   return (
     <div class="page middle">

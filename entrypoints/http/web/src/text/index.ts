@@ -2,6 +2,7 @@
 export { account } from './account'
 export { channel } from './channel'
 export { chat } from './chat'
+export { comment } from './comment'
 export { ago, at, bytes, clock, common, compact, day, duration, utcDay } from './common'
 export { goLive } from './go-live'
 export { history } from './history'

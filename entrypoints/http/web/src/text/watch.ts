@@ -1,3 +1,5 @@
+import { exact } from './common'
+
 export const watch = {
   title: 'Watch',
   processingTitle: 'This video is being processed',
@@ -35,7 +37,7 @@ export const watch = {
   noNext: 'There are no other videos yet.',
   linked: 'The comment that you came for',
   comments: 'Comments',
-  commentCount: (count: number) => (count === 1 ? '1 comment' : `${count.toLocaleString('en')} comments`),
+  commentCount: (count: number) => (count === 1 ? '1 comment' : `${exact(count)} comments`),
   commentsOff: 'Comments are switched off for this channel.',
   noComments: 'Nobody has said anything yet. Be the first.',
   write: 'Write a comment',

@@ -3,11 +3,11 @@ import { Captions as Icon, Download, FileText, Trash2 } from 'lucide-preact'
 import { useState } from 'preact/hooks'
 import { api, ask, bytesOf, type Schemas, type Video } from '../../api/client'
 import { useCaptions } from '../../api/videos'
-import { bytes, common, videoEdit as text } from '../../text'
+import { bytes, common, language, videoEdit as text } from '../../text'
 import { Field, Submit, useAction } from '../../ui/form'
 import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, State, Wrong } from '../../ui/page'
-import { LanguageSelect, languageName } from './fields'
+import { LanguageSelect } from './fields'
 import { refresh } from './mine'
 
 type Caption = Schemas['CaptionView']
@@ -26,7 +26,7 @@ export function Captions({ video }: { video: Video }) {
             {data.map((each) => (
               <li key={each.language} class="row">
                 <Icon class="mark" aria-hidden />
-                <span class="grow"><span class="clip block person strong small">{each.label}</span><span class="tiny soft">{languageName(each.language)} ({each.language})</span></span>
+                <span class="grow"><span class="clip block person strong small">{each.label}</span><span class="tiny soft">{language(each.language)} ({each.language})</span></span>
                 <a class="button icon bare" href={each.url} download={`${each.language}.vtt`} aria-label={`${text.captionsDownload}: ${each.label}`} title={text.captionsDownload}><Download aria-hidden /></a>
                 <button class="button icon bare" type="button" aria-label={text.captionsRemove(each.label)} title={common.remove} onClick={() => setRemoving(each)}><Trash2 aria-hidden /></button>
               </li>
@@ -60,8 +60,8 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
   const tag = choice === OTHER ? other.trim() : choice
   const action = useAction(async () => {
     if (!file) return
-    await ask(api.PUT('/v1/videos/{video_id}/captions/{language}', { params: { path: { video_id: video.id, language: tag }, query: { label: label.trim() || languageName(tag) } }, ...bytesOf(file, kind(file)) }))
-    toast(text.captionsSaved(languageName(tag)))
+    await ask(api.PUT('/v1/videos/{video_id}/captions/{language}', { params: { path: { video_id: video.id, language: tag }, query: { label: label.trim() || language(tag) } }, ...bytesOf(file, kind(file)) }))
+    toast(text.captionsSaved(language(tag)))
     setFile(null)
     setLabel('')
     refresh()

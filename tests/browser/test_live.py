@@ -1,21 +1,17 @@
 """A broadcast: from the key that the page shows, over an encoder that drops, to the video that is left."""
 
-import contextlib
-import os
-import signal
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from bench.streams import BITS, SIDE
+from tests.browser.camera import camera, drop
 from tests.browser.conftest import Visit
 from tests.browser.screen import Screen
 from tests.journey import server as journey
-from tests.journey.server import ROOT, Person, Server
+from tests.journey.server import Person, Server
 
 GOAL_S = 4.0
 MOST_LOOKS = 25
@@ -41,24 +37,6 @@ def ada(server: Server) -> Person:
 @pytest.fixture(scope="module")
 def bob(server: Server) -> Person:
     return journey.sign_up(server, "bob_l")
-
-
-@contextlib.contextmanager
-def camera(address: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Pushes pictures that say when they were taken."""
-    command = [sys.executable, "-m", "bench.streams", address]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        drop(process)
-
-
-def drop(process: "subprocess.Popen[bytes]") -> None:
-    """As if its machine had lost power."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def latency(page: Page, samples: int = 15) -> float:

@@ -83,6 +83,11 @@ ON_AIR = {
 }
 
 
+# Menus that are closed, and seen all the same.
+_CLOSED_SEEN = """() => [...document.querySelectorAll('[popover]:not(:popover-open)')]
+    .filter((each) => each.checkVisibility()).map((each) => each.outerHTML.slice(0, 200))"""
+
+
 @frozen
 class Place:
     """A page, as one person sees it."""
@@ -184,6 +189,7 @@ def assert_whole(visitor: Visitor, name: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
         assert_drawn(page.screenshot(path=PICTURES / f"{name}-{theme}.png", full_page=True))
         assert_within_its_width(page)
+        assert page.evaluate(_CLOSED_SEEN) == []
         found[theme] = violations(page)
     assert found == {"light": [], "dark": []}
 

@@ -104,6 +104,15 @@ class EndReason(StrEnum):
     NEVER_STARTED = "never_started"
 
 
+class Ailment(StrEnum):
+    """What is wrong with what comes in."""
+
+    STARVING = "starving"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    KEY_FRAMES_FAR_APART = "key_frames_far_apart"
+    SOUND_ONLY = "sound_only"
+
+
 @frozen(kw_only=True)
 class Health:
     """What came in lately; None where it was not measured. ``keyframe_s`` is between two key frames."""
@@ -120,20 +129,35 @@ class Health:
     """A limit that was gone beyond, in words."""
 
     @property
+    def ailment(self) -> Ailment | None:
+        """The worst of what is wrong; None while all is well."""
+        if self.starving:
+            return Ailment.STARVING
+        if self.breach is not None:
+            return Ailment.LIMIT_EXCEEDED
+        if self.keyframe_s is not None and self.keyframe_s > KEYFRAMES_MOST_S:
+            return Ailment.KEY_FRAMES_FAR_APART
+        if self.bitrate_bps and self.width is None:
+            return Ailment.SOUND_ONLY
+        return None
+
+    @property
     def advice(self) -> str:
         """For the owner, in a sentence."""
-        if self.starving:
-            return "Less arrives than the stream needs: check the connection, or lower the bitrate in the encoder."
-        if self.breach is not None:
-            return f"A limit is exceeded: {self.breach}. Lower it in the encoder, or the stream may be cut off."
-        if self.keyframe_s is not None and self.keyframe_s > KEYFRAMES_MOST_S:
-            return (
-                f"Key frames are {self.keyframe_s:.0f} s apart, so viewers are far behind: set the key frame interval"
-                " to 2 s or less in the encoder."
-            )
-        if self.bitrate_bps and self.width is None:
-            return "Only sound arrives: a recording without pictures does not become a video."
-        return "All is well."
+        match self.ailment:
+            case Ailment.STARVING:
+                return "Less arrives than the stream needs: check the connection, or lower the bitrate in the encoder."
+            case Ailment.LIMIT_EXCEEDED:
+                return f"A limit is exceeded: {self.breach}. Lower it in the encoder, or the stream may be cut off."
+            case Ailment.KEY_FRAMES_FAR_APART:
+                return (
+                    f"Key frames are {self.keyframe_s:.0f} s apart, so viewers are far behind: set the key frame"
+                    " interval to 2 s or less in the encoder."
+                )
+            case Ailment.SOUND_ONLY:
+                return "Only sound arrives: a recording without pictures does not become a video."
+            case None:
+                return "All is well."
 
 
 KEYFRAMES_MOST_S = 4.0

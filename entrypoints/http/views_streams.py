@@ -8,7 +8,7 @@ from msgspec import Struct
 from application.broadcasts import SessionCard
 from application.ports import LinkMode
 from application.streams import LivePlayback, StreamCard
-from domain.broadcasts import EndReason, Happening, Health, RecordingStatus, SessionEvent, SessionStatus
+from domain.broadcasts import Ailment, EndReason, Happening, Health, RecordingStatus, SessionEvent, SessionStatus
 from domain.streams import IngestPoint, Latency, StreamStatus
 from domain.videos import Audience, Visibility
 from entrypoints.http.views import NO_STORE, ChannelRef
@@ -95,9 +95,12 @@ class ScheduleView(Struct, gc=False):
 
 
 class HealthReport(Struct, gc=False):
-    """What came in lately, null where it was not measured, and what to do about it in a sentence."""
+    """What came in lately, null where it was not measured. ``ailment`` is the worst of what is wrong with it, null while
+    all is well; ``advice`` what to do about it, in a sentence.
+    """
 
     at: datetime
+    ailment: Ailment | None
     starving: bool
     bitrate_bps: int | None
     width: int | None
@@ -109,7 +112,7 @@ class HealthReport(Struct, gc=False):
     @classmethod
     def of(cls, health: Health) -> "HealthReport":
         return cls(
-            health.at, health.starving, health.bitrate_bps, health.width, health.height, health.fps,
+            health.at, health.ailment, health.starving, health.bitrate_bps, health.width, health.height, health.fps,
             health.keyframe_s, health.advice,
         )  # fmt: skip
 

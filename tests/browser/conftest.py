@@ -50,11 +50,13 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="package")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def serving(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert browser.is_connected()
     with Server(tmp_path_factory.mktemp("hexcast") / "data").running() as running:
         yield running
+
+
+server = pytest.fixture(scope="package", name="server")(serving)
 
 
 @pytest.fixture(scope="package")

@@ -109,6 +109,13 @@ def _quality(page: Page) -> None:
     Screen(page).player.get_by_role("menuitem", name="Quality").click()
 
 
+def _settings_framed(page: Page) -> None:
+    page.get_by_role("button", name=f"Play: {TITLE}").click()
+    Screen(page).plays()
+    page.keyboard.press("k")
+    _settings(page)
+
+
 def _removing(page: Page) -> None:
     page.get_by_role("button", name=f"More for {TITLE}").click()
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -125,6 +132,7 @@ OPENINGS: dict[str, tuple[str, Opening]] = {
     "player-settings": ("/watch/{video}", _settings),
     "player-quality": ("/watch/{video}", _quality),
     "player-keys": ("/watch/{video}", lambda page: page.keyboard.press("?")),
+    "embedded-settings": ("/embed/{video}", _settings_framed),
     "share": ("/watch/{video}", button("Share")),
     "comment-menu": ("/watch/{video}", _commenting),
     "remove-video": ("/studio/videos", _removing),

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,9 +12,10 @@ from playwright.sync_api import Page, expect
 from tests.browser import films
 from tests.browser.conftest import Visit
 from tests.browser.screen import Screen
+from tests.browser.steps import ask_to_join
 from tests.browser.visitor import Visitor
 from tests.journey import server as journey
-from tests.journey.server import PASSWORD, Json, Person, Server
+from tests.journey.server import Json, Person, Server
 
 PHONE = 360
 # Markup that would run a script; marks that would turn the rest of a line; what shows nothing; ever more marks on one
@@ -38,8 +40,10 @@ STYLE
 00:05.000 --> 00:09.000
 {LONG}
 """
-_UNTOUCHED = """() => ({
-    hacked: 'hacked' in window,
+_COUNTED = "window.ran = 0; window.hacked = () => { window.ran += 1 }"
+"""What each of these calls, once it runs."""
+_TOUCHED = """() => ({
+    ran: window.ran,
     handlers: document.querySelectorAll('[onerror], [onload], [onclick]').length,
     pictures: document.querySelectorAll('img[src="x"], #app script, iframe, object, embed').length,
     links: [...document.links].filter(({ protocol }) => !protocol.startsWith('http')).length,
@@ -93,9 +97,37 @@ def assert_untouched(visitor: Visitor) -> None:
     Dialogs and requests to another machine fail every test anyway.
     """
     page = visitor.settle()
-    assert page.evaluate(_UNTOUCHED) == {"hacked": False, "handlers": 0, "pictures": 0, "links": 0}
+    assert page.evaluate(_TOUCHED) == {"ran": 0, "handlers": 0, "pictures": 0, "links": 0}
     wide = page.evaluate("() => document.scrollingElement.scrollWidth")
     assert wide <= page.evaluate("() => document.documentElement.clientWidth")
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """On all of whose pages it is counted what ran."""
+
+    def come(*who: Person, **options: Any) -> Visitor:
+        visitor = visit(*who, **options)
+        visitor.context.add_init_script(_COUNTED)
+        return visitor
+
+    return come
+
+
+def test_what_would_run_is_seen(visit: Visit) -> None:
+    """Planted where no policy forbids it."""
+    visitor = visit(bypass_csp=True)
+    visitor.allow("answer: GET /x 404")
+    page = visitor.open("/")
+    assert_untouched(visitor)
+    link = '<a href="javascript:hacked()">Click</a>'
+    page.evaluate("(html) => document.querySelector('main').insertAdjacentHTML('beforeend', html)", link + MARKUP)
+    page.wait_for_function("() => window.ran === 1")  # of what is put in like this, the picture runs
+    assert page.evaluate(_TOUCHED) == {"ran": 1, "handlers": 2, "pictures": 2, "links": 1}
+    page.get_by_role("link", name="Click").click()
+    page.wait_for_function("() => window.ran === 2")
+    with pytest.raises(AssertionError):
+        assert_untouched(visitor)
 
 
 @pytest.mark.parametrize(
@@ -198,12 +230,7 @@ def test_what_is_too_long_is_refused_in_the_words_of_the_api(visit: Visit, world
 def test_a_name_that_shows_nothing_is_refused(visit: Visit) -> None:
     visitor = visit(width=PHONE)
     visitor.allow("answer: POST /v1/auth/sign-up 422")
-    page = visitor.open("/sign-up")
-    page.get_by_label("Name", exact=True).fill("\u3164\u2800")
-    page.get_by_label("Handle").fill("nobody_h")
-    page.get_by_label("E-mail address").fill("nobody_h@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign up").click()
+    page = ask_to_join(visitor, "nobody_h", "\u3164\u2800")
     expect(page.get_by_text("must have something to see").first).to_be_visible()
 
 

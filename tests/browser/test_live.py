@@ -1,23 +1,20 @@
 """A broadcast: from the key that the page shows, over an encoder that drops, to the video that is left."""
 
-import contextlib
-import os
-import signal
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from bench.streams import BITS, SIDE
+from tests.browser.camera import camera, drop
 from tests.browser.conftest import Visit
 from tests.browser.screen import Screen
 from tests.journey import server as journey
-from tests.journey.server import ROOT, Person, Server
+from tests.journey.server import Person, Server
 
 GOAL_S = 4.0
+MOST_LOOKS = 25
 _AGE = f"""() => {{
     const video = document.querySelector('.player video')
     const canvas = new OffscreenCanvas({BITS * SIDE}, 1), context = canvas.getContext('2d')
@@ -40,24 +37,6 @@ def ada(server: Server) -> Person:
 @pytest.fixture(scope="module")
 def bob(server: Server) -> Person:
     return journey.sign_up(server, "bob_l")
-
-
-@contextlib.contextmanager
-def camera(address: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Pushes pictures that say when they were taken."""
-    command = [sys.executable, "-m", "bench.streams", address]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        drop(process)
-
-
-def drop(process: "subprocess.Popen[bytes]") -> None:
-    """As if its machine had lost power."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def latency(page: Page, samples: int = 15) -> float:
@@ -154,3 +133,38 @@ def test_a_chat_is_kept_in_order(visit: Visit, ada: Person, bob: Person) -> None
     expect(host.get_by_text("Nobody is banned.")).to_be_visible()
     guest.reload()
     say(guest, "Thank you")
+
+
+def test_a_recording_that_never_comes_is_not_looked_for_forever(visit: Visit, ada: Person) -> None:
+    """Ever more seldom, for a quarter of an hour; and then the page says where it would be."""
+    channel = ada.get("/v1/me/channels")["data"][0]["id"]
+    stream = ada.post("/v1/streams", {"channel_id": channel, "title": "Nothing was recorded"})["id"]
+    visitor = visit()
+    visitor.allow("answer: GET /v1/stream-sessions/sts_none/chat-messages 404")
+    page = visitor.page
+    page.clock.install()
+
+    # As one that goes on, whose recording nobody ever hears of.
+    shown = ada.get(f"/v1/streams/{stream}") | {"current_session_id": "sts_none"}
+    looked: list[str] = []
+
+    def look(route: Route) -> None:
+        looked.append(route.request.url)
+        route.continue_()
+
+    page.route(f"**/v1/streams/{stream}", lambda route: route.fulfill(json=shown))
+    page.route(f"**/v1/channels/{channel}/videos?*", look)
+    visitor.open(f"/live/{stream}")
+    expect(page.get_by_text("Its recording is being made")).to_be_visible()
+    over = page.get_by_text("it will be among the videos of the channel")
+
+    def passed() -> bool:
+        page.clock.run_for(30_000)
+        return over.is_visible()
+
+    visitor.until("an end of it", passed)
+    assert 10 < len(looked) <= MOST_LOOKS
+    page.clock.run_for(600_000)
+    with page.expect_response(f"**/v1/streams/{stream}"):
+        page.clock.run_for(10_000)
+    assert len(looked) <= MOST_LOOKS

@@ -3,17 +3,21 @@
 The pictures are kept in build/screenshots, to be looked at.
 """
 
+from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
 from attrs import frozen
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
 from entrypoints.demo import PASSWORD
 from tests.browser.axe import violations
+from tests.browser.camera import camera
 from tests.browser.conftest import Visit
 from tests.browser.people import signed_in
+from tests.browser.screen import Screen
+from tests.browser.visitor import Visitor
 from tests.journey.server import ROOT, Person, Server
 
 PICTURES = ROOT / "build" / "screenshots"
@@ -29,6 +33,8 @@ ANYONE = {
     "channel-about": "/@analytical/about",
     "channel-live": "/@analytical/live",
     "live": "/live/{stream}",
+    "embed": "/embed/{video}",
+    "embed-live": "/embed/{stream}",
     "sign-in": "/sign-in",
     "sign-up": "/sign-up",
     "forgot": "/forgot",
@@ -70,6 +76,18 @@ NEW = {
 }
 
 
+ON_AIR = {
+    "live-on-air": "/live/{on_air}",
+    "embed-on-air": "/embed/{on_air}",
+    "control-room-on-air": "/studio/live/{on_air}",
+}
+
+
+# Menus that are closed, and seen all the same.
+_CLOSED_SEEN = """() => [...document.querySelectorAll('[popover]:not(:popover-open)')]
+    .filter((each) => each.checkVisibility()).map((each) => each.outerHTML.slice(0, 200))"""
+
+
 @frozen
 class Place:
     """A page, as one person sees it."""
@@ -109,6 +127,27 @@ def cast(demo: Server) -> Cast:
     return Cast(people, {"channel": channel, "video": video, "stream": stream})
 
 
+@frozen
+class Broadcast:
+    server: Server
+    stream: str
+
+
+@pytest.fixture(scope="module")
+def on_air(browser: Browser, demo: Server, cast: Cast) -> Iterator[Broadcast]:
+    """A stream, while there is a picture to see."""
+    ada = cast.people["ada"]
+    body = {"channel_id": cast.places["channel"], "title": "Numbers, on air"}
+    stream: str = ada.post("/v1/streams", body)["id"]
+    ingest = ada.get(f"/v1/streams/{stream}/ingest")
+    with camera(f"{ingest['server_url']}/{ingest['stream_key']}"):
+        page = browser.new_page()
+        page.goto(f"{demo.url}/live/{stream}")
+        page.wait_for_function("() => document.querySelector('.player video')?.readyState >= 2", timeout=60_000)
+        page.close()
+        yield Broadcast(demo, stream)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_a_page_is_whole(visit: Visit, demo: Server, cast: Cast, place: Place, width: str) -> None:
@@ -117,15 +156,40 @@ def test_a_page_is_whole(visit: Visit, demo: Server, cast: Cast, place: Place, w
     if place.name in {"missing", "gone"}:
         visitor.allow("answer: .* 404")
     visitor.open(place.path.format_map(cast.places))
-    page = visitor.settle()
+    visitor.settle()
+    assert_whole(visitor, f"{place.name}-{width}")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ON_AIR)
+def test_a_broadcast_is_whole(visit: Visit, cast: Cast, on_air: Broadcast, name: str, width: str) -> None:
+    person = cast.people["ada"] if name == "control-room-on-air" else None
+    visitor = visit(person, at=on_air.server, password=PASSWORD, width=WIDTHS[width], reduced_motion="reduce")
+    page = visitor.open(ON_AIR[name].format(on_air=on_air.stream))
+    if name == "embed-on-air":
+        page.get_by_role("button", name="Play: Numbers, on air").click()
+    if name == "control-room-on-air":
+        expect(page.locator(".uplot canvas")).to_be_visible(timeout=60_000)
+    else:
+        screen = Screen(page)
+        page.wait_for_function("() => document.querySelector('.player video')?.readyState >= 2")
+        screen.press("k")  # nothing moves by itself for who wants no motion
+        screen.plays()
+    assert_whole(visitor, f"{name}-{width}")
+
+
+def assert_whole(visitor: Visitor, name: str) -> None:
+    """By day and by night, as it is."""
+    page = visitor.page
     assert "Hexcast" in page.title()
     found: dict[str, list[str]] = {}
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         visitor.settle()  # colours go over into each other
         PICTURES.mkdir(parents=True, exist_ok=True)
-        assert_drawn(page.screenshot(path=PICTURES / f"{place.name}-{width}-{theme}.png", full_page=True))
+        assert_drawn(page.screenshot(path=PICTURES / f"{name}-{theme}.png", full_page=True))
         assert_within_its_width(page)
+        assert page.evaluate(_CLOSED_SEEN) == []
         found[theme] = violations(page)
     assert found == {"light": [], "dark": []}
 

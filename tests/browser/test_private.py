@@ -1,24 +1,18 @@
 """What is private stays so, and whoever may watch goes on watching."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser import films
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, serving
 from tests.browser.screen import Screen
 from tests.journey.server import Person, Server, sign_up
 
-
-@pytest.fixture(scope="module")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One of its own, as its clock goes ahead."""
-    assert browser.is_connected()
-    with Server(tmp_path_factory.mktemp("private") / "data").running() as running:
-        yield running
+# One of its own, as its clock goes ahead.
+server = pytest.fixture(scope="module", name="server")(serving)
 
 
 @pytest.fixture(scope="module")

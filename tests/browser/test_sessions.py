@@ -5,9 +5,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.steps import sign_in, sign_out, signed_in, signed_out
+from tests.browser.steps import ask_to_join, sign_in, sign_out, signed_in, signed_out
 from tests.journey import server as journey
-from tests.journey.server import PASSWORD, Person, Server
+from tests.journey.server import Person, Server
 
 KEPT = """async () => {
     const kept = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]
@@ -125,12 +125,7 @@ def test_a_mistake_is_told_and_nothing_typed_is_lost(visit: Visit, ada: Person) 
     expect(page).to_have_url(f"{visitor.server.url}/history")
     page = visitor.open("/sign-up")
     sign_out(page)
-    page = visitor.open("/sign-up")
-    page.get_by_label("Name", exact=True).fill("Ada again")
-    page.get_by_label("Handle").fill("ada_s")
-    page.get_by_label("E-mail address").fill("other@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign up").click()
+    page = ask_to_join(visitor, "ada_s", "Ada again", "other@example.org")
     expect(page.get_by_role("alert")).to_have_text("This handle belongs to someone else.")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Ada again")
 

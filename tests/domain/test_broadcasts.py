@@ -23,6 +23,7 @@ from domain.broadcasts import (
     SESSIONS_MOST,
     START_WITHIN,
     UNSEEN_AFTER,
+    Ailment,
     Broadcast,
     BroadcastMoved,
     EndReason,
@@ -377,18 +378,23 @@ def test_a_breach_holds_until_the_next_measurement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample", "said"),
+    ("sample", "ailment", "said"),
     [
-        (Health(at=START), "All is well."),
-        (Health(at=START, bitrate_bps=128_000), "Only sound arrives"),
-        (Health(at=START, bitrate_bps=2_000_000, width=1280, height=720), "All is well."),
-        (Health(at=START, keyframe_s=4.0), "All is well."),
-        (Health(at=START, keyframe_s=10.0), "Key frames are 10 s apart"),
-        (Health(at=START, breach="9 Mb/s of 8.5", keyframe_s=10.0), "A limit is exceeded: 9 Mb/s of 8.5."),
-        (Health(at=START, breach="x", starving=True), "Less arrives than the stream needs"),
+        (Health(at=START), None, "All is well."),
+        (Health(at=START, bitrate_bps=128_000), Ailment.SOUND_ONLY, "Only sound arrives"),
+        (Health(at=START, bitrate_bps=2_000_000, width=1280, height=720), None, "All is well."),
+        (Health(at=START, keyframe_s=4.0), None, "All is well."),
+        (Health(at=START, keyframe_s=10.0), Ailment.KEY_FRAMES_FAR_APART, "Key frames are 10 s apart"),
+        (
+            Health(at=START, breach="9 Mb/s of 8.5", keyframe_s=10.0),
+            Ailment.LIMIT_EXCEEDED,
+            "A limit is exceeded: 9 Mb/s of 8.5.",
+        ),
+        (Health(at=START, breach="x", starving=True), Ailment.STARVING, "Less arrives than the stream needs"),
     ],
 )
-def test_advice_is_about_the_worst(sample: Health, said: str) -> None:
+def test_advice_is_about_the_worst(sample: Health, ailment: Ailment | None, said: str) -> None:
+    assert sample.ailment is ailment
     assert sample.advice.startswith(said)
 
 

@@ -350,9 +350,10 @@ async def test_a_whole_broadcast(scene: Scene) -> None:
     body = await air.session()
     assert (body["id"], body["status"], body["connections"]) == (session, "live", 2)
     assert set(body["health"]) == {
-        "at", "starving", "bitrate_bps", "width", "height", "fps", "keyframe_interval_s", "advice"
+        "at", "ailment", "starving", "bitrate_bps", "width", "height", "fps", "keyframe_interval_s", "advice"
     }  # fmt: skip
     assert body["health"]["starving"]
+    assert body["health"]["ailment"] == "starving"
     assert body["health"]["advice"].startswith("Less arrives than the stream needs")
     await air.pass_time(10)
     await air.pretend("starve", "duplicate", "end")
@@ -360,6 +361,7 @@ async def test_a_whole_broadcast(scene: Scene) -> None:
     over = await air.session()
     assert (over["status"], over["ended_reason"], over["ended_at"]) == ("ended", "ended", "2026-01-01T12:00:20Z")
     assert not over["health"]["starving"]
+    assert over["health"]["ailment"] is None
     assert over["recording"]["status"] == "ready"
     assert (await scene.call("GET", f"/v1/stream-sessions/{session}", by=air.ada)).json() == over
     body = (await scene.call("GET", air.path)).json()
@@ -611,6 +613,7 @@ async def test_what_happened_in_a_session_page_by_page(scene: Scene) -> None:
     assert metrics[0] == named
     body = await air.session()
     assert (body["viewer_count"], body["peak_viewers"]) == (7, 7)
+    assert body["health"]["ailment"] == "key_frames_far_apart"
     assert body["health"]["advice"].startswith("Key frames are 8 s apart")
     assert (await air.shown())["viewer_count"] == 7
     path = f"/v1/stream-sessions/{session['id']}/events"

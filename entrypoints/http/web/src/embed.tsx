@@ -49,31 +49,34 @@ function EmbedStream({ id, asked }: { id: string; asked: URLSearchParams }) {
   if (isError && !stream) return <Away />
   const live = stream?.status === 'live'
   const heading = <Heading href={`/live/${id}`} title={stream?.title} />
-  const cover = (
-    <main class="cover">
+  const inside = (
+    <>
       {heading}
       {stream && live && !plays && (
         <button type="button" class="big" aria-label={text.play(stream.title)} onPointerEnter={() => void loadStage()} onFocus={() => void loadStage()} onClick={() => setPlays(true)}><Play aria-hidden /></button>
       )}
       {live && <span class="tag live">{common.live}</span>}
       {stream && !live && <p class="notice">{text.notLive}</p>}
-    </main>
+    </>
   )
+  const cover = <main class="cover">{inside}</main>
   if (!plays || !stream) return cover
   return (
     <Suspense fallback={cover}>
-      {live && <h1 class="hush">{stream.title}</h1>}
-      <Stage stream={stream}>{live ? <main class="cover" /> : cover}</Stage>
+      <main>
+        {live && <h1 class="hush">{stream.title}</h1>}
+        <Stage stream={stream}><div class="cover">{!live && inside}</div></Stage>
+      </main>
     </Suspense>
   )
 }
 
 function Heading({ href, title }: { href: string; title: string | undefined }) {
   return (
-    <header class="over-title">
+    <div class="over-title">
       <h1 class="clip person">{title && <a href={href} target="_blank" rel="noopener" title={text.open}>{title}</a>}</h1>
       <a class="brand" href="/" target="_blank" rel="noopener"><img src="/favicon.svg" alt={common.product} width="28" height="28" /></a>
-    </header>
+    </div>
   )
 }
 

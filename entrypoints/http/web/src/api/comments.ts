@@ -5,12 +5,14 @@ import { type Listing, queries, useListing } from './queries'
 import { counted } from './videos'
 
 export type Ruling = Schemas['Ruling']
+/** Those that wait for somebody of the channel, or all. */
+export type Which = 'held' | 'all'
 type Pages = InfiniteData<Listing<Comment>, string | undefined>
 
 const keys = {
   on: (video: string) => ['comments', 'on', video] as const,
   replies: (comment: string) => ['comments', 'to', comment] as const,
-  held: (channel: string) => ['comments', 'held', channel] as const,
+  of: (which: Which, channel: string) => ['comments', which, channel] as const,
 }
 const path = (id: string) => ({ path: { comment_id: id } })
 
@@ -31,9 +33,9 @@ export function useLinked(comment: string | undefined) {
   }, Boolean(comment)).items
 }
 
-/** What waits for somebody of the channel, under all its videos. */
-export function useHeld(channel: string, enabled: boolean) {
-  return useListing<Comment>(keys.held(channel), (cursor) => ask(api.GET('/v1/channels/{channel_id}/comments', { params: { path: { channel_id: channel }, query: { status: 'held', limit: 50, cursor } } })), enabled)
+/** What is said under all videos of a channel. */
+export function useOfChannel(channel: string, which: Which) {
+  return useListing<Comment>(keys.of(which, channel), (cursor) => ask(api.GET('/v1/channels/{channel_id}/comments', { params: { path: { channel_id: channel }, query: { limit: 30, cursor, ...(which === 'held' && { status: which }) } } })))
 }
 
 /** Throws Problem. `repeat` is the same for the same words, so that sending them again after a lost answer says them once. */
@@ -70,17 +72,17 @@ export async function pin(comment: Comment, pinned: boolean): Promise<void> {
 
 export async function withdraw(comment: Comment): Promise<void> {
   await ask(api.DELETE('/v1/comments/{comment_id}', { params: path(comment.id) }))
+  settled(comment)
   gone(comment)
 }
 
 export async function rule(comment: Comment, action: Ruling): Promise<void> {
   const ruled = await ask(api.POST('/v1/comments/{comment_id}/moderation', { params: path(comment.id), body: { action } }))
-  edit(keys.held(''), (page) => ({ ...page, data: page.data.filter((each) => each.id !== comment.id) }), 2)
-  if (ruled.status === 'visible') {
-    put(ruled)
-    await queries.invalidateQueries({ queryKey: ruled.parent_id ? keys.replies(ruled.parent_id) : keys.on(ruled.video_id) })
-    counted(ruled.video_id, Number(comment.status !== 'visible'))
-  } else put(ruled)
+  settled(comment)
+  put(ruled)
+  if (ruled.status === 'held') void queries.invalidateQueries({ queryKey: ['comments', 'held'] })
+  if (ruled.status === 'visible') await queries.invalidateQueries({ queryKey: ruled.parent_id ? keys.replies(ruled.parent_id) : keys.on(ruled.video_id) })
+  counted(ruled.video_id, Number(ruled.status === 'visible') - Number(comment.status === 'visible'))
 }
 
 /** Likes it, or takes that back. Throws Problem. */
@@ -99,6 +101,12 @@ export async function likeComment(comment: Comment, liked: boolean): Promise<voi
     change(comment.id, as(was, liked))
     throw error
   }
+}
+
+/** It waits no longer, and the studio counts anew. */
+function settled(comment: Comment): void {
+  edit(['comments', 'held'], (page) => ({ ...page, data: page.data.filter((each) => each.id !== comment.id) }))
+  void queries.invalidateQueries({ queryKey: ['studio'] })
 }
 
 /** Of one with replies a placeholder keeps its place. */
@@ -122,9 +130,9 @@ function change(id: string, make: (comment: Comment) => Comment): void {
   edit(['comments'], (page) => (page.data.some((each) => each.id === id) ? { ...page, data: page.data.map((each) => (each.id === id ? make(each) : each)) } : page))
 }
 
-/** Changes the pages of all lists whose key begins with this (with its first `length` parts). */
-function edit(key: readonly string[], make: (page: Listing<Comment>, first: boolean, last: boolean) => Listing<Comment>, length = key.length): void {
-  queries.setQueriesData<Pages>({ queryKey: key.slice(0, length) }, (list) => list && {
+/** Changes the pages of all lists whose key begins with this. */
+function edit(key: readonly string[], make: (page: Listing<Comment>, first: boolean, last: boolean) => Listing<Comment>): void {
+  queries.setQueriesData<Pages>({ queryKey: key }, (list) => list && {
     ...list,
     pages: list.pages.map((page, place) => make(page, place === 0, place === list.pages.length - 1 && !page.next_cursor)),
   })

@@ -2,19 +2,18 @@
 import { signal } from '@preact/signals'
 import { useQuery } from '@tanstack/preact-query'
 import { useEffect } from 'preact/hooks'
-import { api, ask, type Schemas, type Video } from './client'
-import { queries } from './queries'
+import type { Schemas, Video } from './client'
 import { session } from './session'
+import { detail, look } from './videos'
 
 type Processing = Schemas['ProcessingView']
 type Heard = Processing & { video_id: string }
 
-export const videoKey = (id: string) => ['studio', 'video', id] as const
 const over = (processing: Processing): boolean => processing.state === 'ready' || processing.state === 'failed'
 
 /** A video of one's own. `live`: followed for as long as it is being processed. */
-export function useVideo(id: string, live = false) {
-  const query = useQuery({ queryKey: videoKey(id), queryFn: () => ask(api.GET('/v1/videos/{video_id}', { params: { path: { video_id: id } } })) })
+export function useOwnVideo(id: string, live = false) {
+  const query = useQuery(detail(id))
   const [video] = useProcessing(query.data && !query.isError ? [query.data] : [], live)
   return { ...query, data: video }
 }
@@ -81,5 +80,5 @@ function hear({ video_id: id, ...processing }: Heard): void {
   if (!over(processing)) return
   followed.delete(id)
   if (!followed.size) again()
-  void queries.invalidateQueries({ queryKey: ['studio'] }) // pictures, length and qualities are there now
+  look(id) // pictures, length and qualities are there now
 }

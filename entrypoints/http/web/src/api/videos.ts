@@ -9,10 +9,21 @@ const AGAIN_MS = 2_000
 const key = (id: string) => ['video', id] as const
 const path = (id: string) => ({ params: { path: { video_id: id } } })
 
-const detail = (id: string) => ({
+/** A video has one place, for whoever watches it and for whoever edits it. */
+export const detail = (id: string) => ({
   queryKey: key(id),
   queryFn: () => ask(api.GET('/v1/videos/{video_id}', path(id))),
 })
+
+/** Shows a video as it was answered. */
+export function keep(video: Video): void {
+  queries.setQueryData(key(video.id), video)
+}
+
+/** Has what is shown of it in the studio and on its page asked for again. */
+export function look(id: string | undefined): void {
+  void queries.invalidateQueries({ predicate: ({ queryKey: [kind, of] }) => kind === 'studio' || (kind === 'video' && of === id) })
+}
 
 export function prefetchVideo(id: string): void {
   void queries.prefetchQuery(detail(id))

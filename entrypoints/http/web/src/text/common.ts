@@ -38,12 +38,26 @@ export const common = {
   },
 }
 
-const number = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+const LANGUAGE = 'en'
+
+const number = new Intl.NumberFormat(LANGUAGE, { notation: 'compact', maximumFractionDigits: 1 })
 export function compact(count: number): string {
   return number.format(count)
 }
 
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const finer = new Intl.NumberFormat(LANGUAGE, { notation: 'compact', maximumFractionDigits: 2 })
+/** As an axis has it, whose steps may be small. */
+export function short(value: number): string {
+  return finer.format(value)
+}
+
+const all = new Intl.NumberFormat(LANGUAGE)
+/** With all its digits. */
+export function exact(count: number): string {
+  return all.format(count)
+}
+
+const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: 'auto' })
 const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 31_536_000],
   ['month', 2_592_000],
@@ -62,12 +76,12 @@ export function ago(when: string, now = Date.now()): string {
   return relative.format(0, 'second')
 }
 
-const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
+const moment = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'short' })
 export function at(when: string): string {
   return moment.format(new Date(when))
 }
 
-const date = new Intl.DateTimeFormat('en', { dateStyle: 'long' })
+const date = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'long' })
 export function day(when: string): string {
   return date.format(new Date(when))
 }
@@ -87,14 +101,29 @@ export function bytes(count: number): string {
   return `${size.toFixed(size < 10 && step ? 1 : 0)} ${units[step]}`
 }
 
-const hours = new Intl.DateTimeFormat('en', { timeStyle: 'medium' })
+const hours = new Intl.DateTimeFormat(LANGUAGE, { timeStyle: 'medium' })
 /** The time of the day of so many seconds since 1970. */
 export function clock(seconds: number): string {
   return hours.format(seconds * 1000)
 }
 
-const utc = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' })
+const utc = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeZone: 'UTC' })
 /** A day as the API names it, which is one of UTC. */
 export function utcDay(name: string): string {
   return utc.format(new Date(`${name}T00:00:00Z`))
+}
+
+const month = new Intl.DateTimeFormat(LANGUAGE, { month: 'short', day: 'numeric', timeZone: 'UTC' })
+/** The day of UTC of so many seconds since 1970, without its year. */
+export function monthDay(seconds: number): string {
+  return month.format(seconds * 1000)
+}
+
+const languages = new Intl.DisplayNames(LANGUAGE, { type: 'language' })
+export function language(tag: string): string {
+  try {
+    return languages.of(tag) ?? tag
+  } catch {
+    return tag // not every tag that the API takes is one that Intl knows
+  }
 }

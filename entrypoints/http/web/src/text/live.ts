@@ -20,6 +20,7 @@ export const live = {
   endedTitle: 'The broadcast is over',
   ended: 'Thanks for watching.',
   recordingMade: 'Its recording is being made, and is linked here when it is ready.',
+  recordingLater: 'If there is a recording of it, it will be among the videos of the channel.',
   recordingReady: 'Watch the recording',
   recordingFailed: 'The recording could not be made.',
   again: 'When the next one begins, it plays here by itself.',

@@ -1,3 +1,5 @@
+import { exact } from './common'
+
 export const watch = {
   title: 'Watch',
   processingTitle: 'This video is being processed',
@@ -35,7 +37,7 @@ export const watch = {
   noNext: 'There are no other videos yet.',
   linked: 'The comment that you came for',
   comments: 'Comments',
-  commentCount: (count: number) => (count === 1 ? '1 comment' : `${count.toLocaleString('en')} comments`),
+  commentCount: (count: number) => (count === 1 ? '1 comment' : `${exact(count)} comments`),
   commentsOff: 'Comments are switched off for this channel.',
   noComments: 'Nobody has said anything yet. Be the first.',
   write: 'Write a comment',
@@ -55,18 +57,11 @@ export const watch = {
   likeComment: (count: number) => (count === 1 ? 'Like this comment: 1 like' : `Like this comment: ${count} likes`),
   more: (name: string) => `More for the comment by ${name}`,
   editComment: 'Edit',
-  deleteComment: 'Delete',
-  deleteTitle: 'Delete this comment?',
-  deleteText: 'It is gone for everybody. Replies to it stay.',
   pin: 'Pin to the top',
   unpin: 'Unpin',
   pinned: 'Pinned by the channel',
   edited: 'edited',
   removed: 'This comment is not here any more.',
-  status: { held: 'Waiting for review', rejected: 'Rejected', removed: 'Removed', visible: 'Shown' },
-  approve: 'Approve',
-  hold: 'Hold back for review',
-  reject: 'Reject',
   heldTitle: (count: number) => (count === 1 ? '1 comment waits for you' : `${count} comments wait for you`),
   unknownAuthor: 'Somebody who left',
   replay: 'Chat replay',

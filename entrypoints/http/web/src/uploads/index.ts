@@ -2,7 +2,7 @@
 import { effect } from '@preact/signals'
 import { alone, unique } from '../api/apart'
 import { api, ask, type Schemas } from '../api/client'
-import { queries } from '../api/queries'
+import { look } from '../api/videos'
 import { me } from '../api/session'
 import { uploading } from '../text'
 import { all, copy, fileOf, forget, type Kept, recall, reopened, same } from './records'
@@ -73,9 +73,8 @@ async function follow(transfer: Transfer): Promise<void> {
   const { phase } = transfer.state.value
   if (phase === 'cancelled') dismiss(transfer)
   if (phase !== 'cancelled' || me.value?.id === transfer.kept.person) await forget(transfer.kept.key)
-  const look = () => void queries.invalidateQueries({ queryKey: ['studio'] })
-  look()
-  if (transfer.kept.replaces) setTimeout(look, BEGUN_MS) // what plays is shown as ready until the new file is begun with
+  look(transfer.kept.video)
+  if (transfer.kept.replaces) setTimeout(() => look(transfer.kept.video), BEGUN_MS) // what plays is shown as ready until the new file is begun with
 }
 
 export function dismiss(transfer: Transfer): void {

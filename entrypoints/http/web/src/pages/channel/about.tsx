@@ -1,6 +1,6 @@
 import { Rss } from 'lucide-preact'
 import type { Channel } from '../../api/client'
-import { channel as text, common, day } from '../../text'
+import { channel as text, common, day, exact } from '../../text'
 import { Rich } from '../../ui/rich'
 
 export function About({ channel }: { channel: Channel | undefined }) {
@@ -15,8 +15,8 @@ export function About({ channel }: { channel: Channel | undefined }) {
         <h2>{text.facts}</h2>
         <dl>
           <dt>{text.since}</dt><dd><time dateTime={channel.created_at}>{day(channel.created_at)}</time></dd>
-          <dt>{text.subscribers}</dt><dd>{channel.counts.subscribers.toLocaleString(document.documentElement.lang)}</dd>
-          <dt>{text.tabs.videos}</dt><dd>{channel.counts.videos.toLocaleString(document.documentElement.lang)}</dd>
+          <dt>{text.subscribers}</dt><dd>{exact(channel.counts.subscribers)}</dd>
+          <dt>{text.tabs.videos}</dt><dd>{exact(channel.counts.videos)}</dd>
         </dl>
         <a class="button line" href={`/v1/feeds/channels/${channel.id}.atom`}><Rss aria-hidden />{text.feed}</a>
       </section>

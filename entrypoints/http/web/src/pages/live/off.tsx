@@ -2,12 +2,18 @@
 import { CalendarClock, CirclePlay, MoonStar, PowerOff } from 'lucide-preact'
 import { useEffect, useState } from 'preact/hooks'
 import { useQuery } from '@tanstack/preact-query'
-import { type Stream, type Video, api, ask } from '../../api/client'
+import { useChannel } from '../../api/channels'
+import { type Notice, type Stream, type Video, api, ask } from '../../api/client'
+import { hear } from '../../api/events'
+import { queries } from '../../api/queries'
 import { at, live } from '../../text'
 import { to } from '../../ui/link'
 import { State } from '../../ui/page'
 
 const SOON_MS = 4_000
+const SLOWER = 1.25
+const SELDOM_MS = 120_000
+const LOOKS = 20 // in about a quarter of an hour
 
 export function Off({ stream, watched }: { stream: Stream; watched: string | null }) {
   if (watched) return <Over stream={stream} session={watched} />
@@ -38,30 +44,46 @@ function useLeft(until: string): number {
   return left
 }
 
-/** The recording of what was watched is among the channel's videos once it is there for whoever looks. */
+interface Recording {
+  video: Video | undefined
+  /** How often it was looked for. */
+  looked: number
+}
+const settled = (video: Video | undefined) => video?.processing.state === 'ready' || video?.processing.state === 'failed'
+
+/** The recording of what was watched is among the channel's videos once it is there for whoever looks: looked for when a
+ * notification tells of a video, and ever more seldom besides, until it is likelier that there is none. */
 function Over({ stream, session }: { stream: Stream; session: string }) {
-  const recording = useQuery({
-    queryKey: ['streams', 'recording', session],
-    queryFn: async (): Promise<Video | null> => {
+  const helps = Boolean(useChannel(stream.channel.id).data?.viewer?.role)
+  const listed = stream.record && (stream.visibility === 'public' || helps)
+  const queryKey = ['streams', 'recording', session]
+  const { data } = useQuery({
+    queryKey,
+    queryFn: async (): Promise<Recording> => {
       const path = { channel_id: stream.channel.id }
       const { data } = await ask(api.GET('/v1/channels/{channel_id}/videos', { params: { path, query: { limit: 20 } } }))
-      return data.find((each) => each.stream_session_id === session) ?? null
+      return { video: data.find((each) => each.stream_session_id === session), looked: (queries.getQueryData<Recording>(queryKey)?.looked ?? 0) + 1 }
     },
-    enabled: stream.record,
-    refetchInterval: ({ state }) => (state.data && ['ready', 'failed'].includes(state.data.processing.state) ? false : SOON_MS),
+    enabled: listed,
+    refetchInterval: ({ state: { data, errorUpdateCount } }) => {
+      const looked = (data?.looked ?? 0) + errorUpdateCount
+      return settled(data?.video) || looked >= LOOKS ? false : Math.min(SOON_MS * SLOWER ** looked, SELDOM_MS)
+    },
     staleTime: 0,
   })
-  const video = recording.data
-  const listed = stream.visibility === 'public' || Boolean(video)
+  useEffect(() => hear(({ data }) => {
+    if ((data as Partial<Notice>).type?.startsWith('video_')) void queries.invalidateQueries({ queryKey })
+  }), [session])
+  const state = data?.video?.processing.state
   return (
     <State icon={<CirclePlay aria-hidden />} title={live.endedTitle}>
       <div class="stack" role="status">
-        {!stream.record || !listed ? (
+        {!listed ? (
           <p>{live.ended}</p>
-        ) : video?.processing.state === 'ready' ? (
-          <a class="button accent" href={to.watch(video)}>{live.recordingReady}</a>
+        ) : data?.video && state === 'ready' ? (
+          <a class="button accent" href={to.watch(data.video)}>{live.recordingReady}</a>
         ) : (
-          <p>{video?.processing.state === 'failed' ? live.recordingFailed : live.recordingMade}</p>
+          <p>{state === 'failed' ? live.recordingFailed : data && data.looked >= LOOKS ? live.recordingLater : live.recordingMade}</p>
         )}
       </div>
       <p>{live.again}</p>

@@ -1,19 +1,19 @@
 /** A video's captions by language: adding, replacing, taking away. */
 import { Captions as Icon, Download, FileText, Trash2 } from 'lucide-preact'
-import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
 import { api, ask, bytesOf, type Schemas, type Video } from '../../api/client'
-import { bytes, common, videoEdit as text } from '../../text'
+import { useCaptions } from '../../api/videos'
+import { bytes, common, language, videoEdit as text } from '../../text'
 import { Field, Submit, useAction } from '../../ui/form'
 import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, State, Wrong } from '../../ui/page'
-import { LanguageSelect, languageName } from './fields'
+import { LanguageSelect } from './fields'
 import { refresh } from './mine'
 
 type Caption = Schemas['CaptionView']
 
 export function Captions({ video }: { video: Video }) {
-  const { data, error, refetch } = useQuery({ queryKey: ['studio', 'captions', video.id], queryFn: () => ask(api.GET('/v1/videos/{video_id}/captions', { params: { path: { video_id: video.id } } })) })
+  const { data, error, refetch } = useCaptions(video.id, true)
   const [removing, setRemoving] = useState<Caption | null>(null)
   return (
     <div class="beside">
@@ -21,12 +21,12 @@ export function Captions({ video }: { video: Video }) {
         <h2>{text.captionsTitle}</h2>
         {!data ? (
           error ? <Failure error={error} retry={refetch} /> : <div class="bone state-bone" role="status" aria-label={common.loading} />
-        ) : data.data.length ? (
+        ) : data.length ? (
           <ul class="stack">
-            {data.data.map((each) => (
+            {data.map((each) => (
               <li key={each.language} class="row">
                 <Icon class="mark" aria-hidden />
-                <span class="grow"><span class="clip block person strong small">{each.label}</span><span class="tiny soft">{languageName(each.language)} ({each.language})</span></span>
+                <span class="grow"><span class="clip block person strong small">{each.label}</span><span class="tiny soft">{language(each.language)} ({each.language})</span></span>
                 <a class="button icon bare" href={each.url} download={`${each.language}.vtt`} aria-label={`${text.captionsDownload}: ${each.label}`} title={text.captionsDownload}><Download aria-hidden /></a>
                 <button class="button icon bare" type="button" aria-label={text.captionsRemove(each.label)} title={common.remove} onClick={() => setRemoving(each)}><Trash2 aria-hidden /></button>
               </li>
@@ -36,7 +36,7 @@ export function Captions({ video }: { video: Video }) {
           <State icon={<Icon aria-hidden />} title={text.captionsNone}><p>{text.captionsWhy}</p></State>
         )}
       </section>
-      <section class="panel stack"><h2>{text.captionsAdd}</h2><Add video={video} there={data?.data ?? []} /></section>
+      <section class="panel stack"><h2>{text.captionsAdd}</h2><Add video={video} there={data ?? []} /></section>
       <Confirm open={removing !== null} title={text.captionsRemoveTitle} action={common.remove} cancel={common.cancel} onClose={() => setRemoving(null)}
         onConfirm={() => removing && attempt(async () => {
           await ask(api.DELETE('/v1/videos/{video_id}/captions/{language}', { params: { path: { video_id: video.id, language: removing.language } } }))
@@ -60,8 +60,8 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
   const tag = choice === OTHER ? other.trim() : choice
   const action = useAction(async () => {
     if (!file) return
-    await ask(api.PUT('/v1/videos/{video_id}/captions/{language}', { params: { path: { video_id: video.id, language: tag }, query: { label: label.trim() || languageName(tag) } }, ...bytesOf(file, kind(file)) }))
-    toast(text.captionsSaved(languageName(tag)))
+    await ask(api.PUT('/v1/videos/{video_id}/captions/{language}', { params: { path: { video_id: video.id, language: tag }, query: { label: label.trim() || language(tag) } }, ...bytesOf(file, kind(file)) }))
+    toast(text.captionsSaved(language(tag)))
     setFile(null)
     setLabel('')
     refresh()

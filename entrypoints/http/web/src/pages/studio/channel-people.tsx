@@ -39,9 +39,7 @@ export function Members({ channel }: { channel: Channel }) {
                 <span class="clip strong small person block">{named(each.user_id)}</span>
                 {each.handle !== null && <span class="clip tiny soft block">@{each.handle}</span>}
               </span>
-              <select class="input compact" aria-label={text.roleOf(named(each.user_id))} value={each.role} onChange={(event) => void attempt(() => enroll(channel, each.user_id, event.currentTarget.value as Role))}>
-                {ROLES.map((role) => <option key={role} value={role}>{listText.roles[role]}</option>)}
-              </select>
+              <RoleSelect role={each.role as Role} label={text.roleOf(named(each.user_id))} change={(role) => enroll(channel, each.user_id, role)} />
               <button class="button icon bare" type="button" aria-label={text.removeMember(named(each.user_id))} title={text.removeMember(named(each.user_id))} onClick={() => setLeaving(each.user_id)}><UserMinus aria-hidden /></button>
             </li>
           ))}
@@ -58,6 +56,18 @@ export function Members({ channel }: { channel: Channel }) {
         <p>{text.removeMemberWhy(leaving === null ? '' : named(leaving))}</p>
       </Confirm>
     </>
+  )
+}
+
+/** Shows what is chosen; and again what was, where the API refuses. */
+function RoleSelect({ role, label, change }: { role: Role; label: string; change: (role: Role) => Promise<void> }) {
+  async function choose(select: HTMLSelectElement): Promise<void> {
+    if (!(await attempt(() => change(select.value as Role)))) select.value = role
+  }
+  return (
+    <select class="input compact" aria-label={label} value={role} onChange={(event) => void choose(event.currentTarget)}>
+      {ROLES.map((each) => <option key={each} value={each}>{listText.roles[each]}</option>)}
+    </select>
   )
 }
 

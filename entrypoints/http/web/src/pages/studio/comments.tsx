@@ -1,23 +1,20 @@
 /** What people say under a channel's videos, and ruling over it. */
-import { Check, EyeOff, MessagesSquare, ShieldCheck, Trash2, X } from 'lucide-preact'
+import { MessagesSquare, ShieldCheck, Trash2 } from 'lucide-preact'
 import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
-import { api, ask, type Channel, type Comment, type Schemas } from '../../api/client'
-import { useListing } from '../../api/queries'
-import { ago, common, review as text } from '../../text'
+import type { Channel, Comment } from '../../api/client'
+import { type Which, useOfChannel } from '../../api/comments'
+import { detail } from '../../api/videos'
+import { ago, comment as said, common, review as text } from '../../text'
 import { Avatar } from '../../ui/avatar'
 import { More } from '../../ui/cards'
-import { Confirm, attempt, toast } from '../../ui/overlay'
 import { Failure, State, useTitle } from '../../ui/page'
 import { Rich } from '../../ui/rich'
-import { may, refresh, useMine } from './mine'
+import { Rulings, Withdraw } from '../../ui/ruling'
+import { may, useMine } from './mine'
 import { NoChannel } from './none'
 
-type Which = 'held' | 'all'
 const WHICH: readonly Which[] = ['held', 'all']
-
-export const channelComments = (id: string, which: Which, limit: number) => (cursor?: string) =>
-  ask(api.GET('/v1/channels/{channel_id}/comments', { params: { path: { channel_id: id }, query: { limit, cursor, ...(which === 'held' && { status: 'held' as const }) } } }))
 
 export default function Comments() {
   useTitle(text.title)
@@ -33,7 +30,7 @@ export default function Comments() {
 function List({ channel }: { channel: Channel }) {
   const [which, setWhich] = useState<Which>('held')
   const [words, setWords] = useState('')
-  const list = useListing(['studio', 'comments', channel.id, which], channelComments(channel.id, which, 30))
+  const list = useOfChannel(channel.id, which)
   const wanted = words.trim().toLowerCase()
   const shown = list.items.filter((each) => !wanted || `${each.text} ${each.author.display_name} ${each.author.handle}`.toLowerCase().includes(wanted))
   return (
@@ -61,55 +58,34 @@ function List({ channel }: { channel: Channel }) {
   )
 }
 
-const DONE: Readonly<Record<Schemas['Ruling'], string>> = { approve: text.approved, reject: text.rejected, hold: text.heldBack }
-
 /** One comment, and what may be done with it in the state that it is in. */
 export function Said({ comment }: { comment: Comment }) {
   const [asking, setAsking] = useState(false)
-  const [busy, setBusy] = useState(false)
   const { status } = comment
-  async function rule(action: Schemas['Ruling']): Promise<void> {
-    setBusy(true)
-    await attempt(async () => {
-      await ask(api.POST('/v1/comments/{comment_id}/moderation', { params: { path: { comment_id: comment.id } }, body: { action } }))
-      toast(DONE[action])
-      refresh()
-    })
-    setBusy(false)
-  }
   return (
-    <article class="panel comment" aria-busy={busy}>
+    <article class="panel comment">
       <Avatar name={comment.author.display_name} url={comment.author.avatar_url} />
       <div class="stack tight grow">
         <p class="row wrap small">
           <strong class="clip person">{comment.author.display_name}</strong>
           <span class="soft clip">@{comment.author.handle} · <time dateTime={comment.created_at}>{ago(comment.created_at)}</time></span>
-          {status !== 'visible' && <span class="badge">{text.status[status]}</span>}
+          {status !== 'visible' && <span class="badge">{said.status[status]}</span>}
         </p>
         <p class="prose said" dir="auto"><Rich text={comment.text} /></p>
         <p class="tiny soft clip">{text.on} <VideoName id={comment.video_id} />{comment.parent_id !== null && ` · ${text.reply}`} · {text.likes(comment.counts.likes)}{comment.parent_id === null && ` · ${text.replies(comment.counts.replies)}`}</p>
         <div class="row wrap">
-          {status !== 'visible' && status !== 'removed' && <button class="button small" type="button" disabled={busy} onClick={() => void rule('approve')}><Check aria-hidden />{text.approve}</button>}
-          {status !== 'rejected' && status !== 'removed' && <button class="button small" type="button" disabled={busy} onClick={() => void rule('reject')}><X aria-hidden />{text.reject}</button>}
-          {status === 'visible' && <button class="button small" type="button" disabled={busy} onClick={() => void rule('hold')}><EyeOff aria-hidden />{text.hold}</button>}
-          {status !== 'removed' && <button class="button small bare" type="button" disabled={busy} onClick={() => setAsking(true)}><Trash2 aria-hidden />{text.remove}</button>}
+          <Rulings comment={comment} look="button small" />
+          {status !== 'removed' && <button class="button small bare" type="button" onClick={() => setAsking(true)}><Trash2 aria-hidden />{common.remove}</button>}
         </div>
       </div>
-      <Confirm open={asking} title={text.removeTitle} action={common.remove} cancel={common.cancel} onClose={() => setAsking(false)}
-        onConfirm={() => attempt(async () => {
-          await ask(api.DELETE('/v1/comments/{comment_id}', { params: { path: { comment_id: comment.id } } }))
-          toast(text.removed)
-          refresh()
-        })}>
-        <p>{text.removeWhy}</p>
-      </Confirm>
+      <Withdraw comment={comment} open={asking} onClose={() => setAsking(false)} />
     </article>
   )
 }
 
 /** A comment names its video by its id only. */
 function VideoName({ id }: { id: string }) {
-  const { data } = useQuery({ queryKey: ['studio', 'video', id], queryFn: () => ask(api.GET('/v1/videos/{video_id}', { params: { path: { video_id: id } } })), staleTime: 300_000 })
+  const { data } = useQuery({ ...detail(id), staleTime: 300_000 })
   return <a href={`/studio/videos/${id}`} class="person">{data?.title ?? '…'}</a>
 }
 

@@ -3,6 +3,7 @@ import { Clapperboard, ListVideo, Upload } from 'lucide-preact'
 import { useQuery } from '@tanstack/preact-query'
 import { useMemo } from 'preact/hooks'
 import type { Channel, Video } from '../../api/client'
+import { useOfChannel } from '../../api/comments'
 import { useProcessing } from '../../api/processing'
 import { ago, analytics, common, compact, dashboard as text, shell, studio, upload } from '../../text'
 import { Avatar } from '../../ui/avatar'
@@ -10,7 +11,7 @@ import { to } from '../../ui/link'
 import { Failure, State, useTitle } from '../../ui/page'
 import { ofChannel } from './analytics'
 import { OpenChannel } from './channels'
-import { CommentBones, Said, channelComments } from './comments'
+import { CommentBones, Said } from './comments'
 import { may, useMine } from './mine'
 import { Plot } from './plot'
 import { Thumb, VisibilityBadge, channelVideos } from './videos'
@@ -45,10 +46,10 @@ function First() {
 function Of({ channel }: { channel: Channel }) {
   const edits = may(channel, 'edit')
   const videos = useQuery({ queryKey: ['studio', 'latest', channel.id], queryFn: () => channelVideos(channel.id, LATEST)() })
-  const held = useQuery({ queryKey: ['studio', 'held', channel.id], queryFn: () => channelComments(channel.id, 'held', 20)() })
+  const held = useOfChannel(channel.id, 'held')
   const watched = useQuery({ queryKey: ['studio', 'analytics', channel.id, DAYS], queryFn: () => ofChannel(channel.id, DAYS), enabled: edits })
   const points = useMemo(() => (watched.data?.data ?? []).map((each) => ({ day: each.day, value: each.views })), [watched.data])
-  const waiting = held.data && (held.data.next_cursor ? text.waitingMore(held.data.data.length) : String(held.data.data.length))
+  const waiting = held.data && (held.hasNextPage ? text.waitingMore(held.items.length) : String(held.items.length))
   return (
     <>
       <header class="row dashboard-head">
@@ -81,7 +82,7 @@ function Of({ channel }: { channel: Channel }) {
           <section class="stack">
             <div class="row apart"><h2>{text.review}</h2><a class="small" href="/studio/comments">{text.reviewAll}</a></div>
             {held.data ? (
-              held.data.data.length ? held.data.data.slice(0, WAITING).map((each) => <Said key={each.id} comment={each} />) : <p class="small soft">{text.nothingWaits}</p>
+              held.items.length ? held.items.slice(0, WAITING).map((each) => <Said key={each.id} comment={each} />) : <p class="small soft">{text.nothingWaits}</p>
             ) : held.error ? <Failure error={held.error} retry={held.refetch} /> : <CommentBones />}
           </section>
         </div>

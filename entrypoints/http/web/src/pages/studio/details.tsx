@@ -1,8 +1,7 @@
 /** What is said about a video, and who may see it. The same form while it is uploaded and afterwards. */
 import { useId } from 'preact/hooks'
 import { api, ask, onlyIf, type Video } from '../../api/client'
-import { videoKey } from '../../api/processing'
-import { queries } from '../../api/queries'
+import { keep } from '../../api/videos'
 import { videoEdit } from '../../text'
 import { Field } from '../../ui/form'
 import { toast } from '../../ui/overlay'
@@ -30,7 +29,7 @@ async function save(id: string, { visibility, tags, category, language, ...rest 
     ...(visibility && { visibility: visibility.visibility, ...(visibility.publish_at && { publish_at: visibility.publish_at }) }),
   }
   const saved = await ask(api.PATCH('/v1/videos/{video_id}', { params: { path: { video_id: id }, header: onlyIf(version) }, body }))
-  queries.setQueryData(videoKey(id), saved)
+  keep(saved)
   toast(videoEdit.saved)
   refresh()
   return saved

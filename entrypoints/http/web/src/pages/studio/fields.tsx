@@ -2,7 +2,7 @@
 import { ImageUp, LoaderCircle, X } from 'lucide-preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { Schemas } from '../../api/client'
-import { videoEdit } from '../../text'
+import { language, videoEdit } from '../../text'
 import { localTime } from '../../ui/form'
 import { sentence } from '../../ui/page'
 
@@ -102,15 +102,6 @@ function soon(): string {
 }
 
 const LANGUAGES = ['ar', 'bg', 'bn', 'ca', 'cs', 'da', 'de', 'el', 'en', 'es', 'et', 'fa', 'fi', 'fr', 'he', 'hi', 'hr', 'hu', 'id', 'it', 'ja', 'ko', 'lt', 'lv', 'ms', 'nl', 'no', 'pl', 'pt', 'pt-BR', 'ro', 'ru', 'sk', 'sl', 'sr', 'sv', 'ta', 'th', 'tr', 'uk', 'ur', 'vi', 'zh-Hans', 'zh-Hant']
-const names = new Intl.DisplayNames('en', { type: 'language' })
-
-export function languageName(tag: string): string {
-  try {
-    return names.of(tag) ?? tag
-  } catch {
-    return tag // not every tag that the API takes is one that Intl knows
-  }
-}
 
 interface LanguageProps {
   label: string
@@ -124,7 +115,7 @@ interface LanguageProps {
 export function LanguageSelect({ label, value, empty, more, error, onChange }: LanguageProps) {
   const id = useId()
   const tags = value && value !== more?.[0] && !LANGUAGES.includes(value) ? [value, ...LANGUAGES] : LANGUAGES
-  const sorted = tags.map((tag) => [tag, languageName(tag)] as const).sort((one, other) => one[1].localeCompare(other[1]))
+  const sorted = tags.map((tag) => [tag, language(tag)] as const).sort((one, other) => one[1].localeCompare(other[1]))
   return (
     <div class="field">
       <label for={id}>{label}</label>

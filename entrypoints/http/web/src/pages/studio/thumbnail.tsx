@@ -1,6 +1,5 @@
 import { api, ask, bytesOf, type Video } from '../../api/client'
-import { videoKey } from '../../api/processing'
-import { queries } from '../../api/queries'
+import { keep } from '../../api/videos'
 import { videoEdit as text } from '../../text'
 import { useAction } from '../../ui/form'
 import { toast } from '../../ui/overlay'
@@ -15,7 +14,7 @@ export function Thumbnail({ video }: { video: Video }) {
     show(file)
     try {
       const saved = await ask(api.PUT('/v1/videos/{video_id}/thumbnail', { params: { path: { video_id: video.id } }, ...bytesOf(file) }))
-      queries.setQueryData(videoKey(video.id), saved)
+      keep(saved)
       toast(text.thumbnailSaved)
       refresh()
     } catch (error) {

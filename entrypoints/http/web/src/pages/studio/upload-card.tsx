@@ -2,7 +2,7 @@
 import { CircleAlert, CircleCheck, CirclePause, FileVideo, LoaderCircle, Pause, Play, RotateCcw, WifiOff, X } from 'lucide-preact'
 import { useState } from 'preact/hooks'
 import { Problem } from '../../api/client'
-import { useVideo } from '../../api/processing'
+import { useOwnVideo } from '../../api/processing'
 import { common, upload } from '../../text'
 import { copy } from '../../ui/copy'
 import { Confirm, attempt, toast } from '../../ui/overlay'
@@ -103,7 +103,7 @@ function Again({ transfer }: { transfer: Transfer }) {
 }
 
 function About({ id, sent, replaces, open }: { id: string; sent: boolean; replaces: boolean; open: boolean }) {
-  const { data: video, error, refetch } = useVideo(id, sent)
+  const { data: video, error, refetch } = useOwnVideo(id, sent)
   if (error && !video) return <Failure error={error} retry={refetch} />
   if (!video) return <div class="bone upload-bone" role="status" aria-label={common.loading} />
   return (

@@ -1,7 +1,7 @@
 /** Everything about one video, in tabs: details, captions, chapters, its file, how it does. */
 import { Play } from 'lucide-preact'
 import type { Video } from '../../api/client'
-import { useVideo } from '../../api/processing'
+import { useOwnVideo } from '../../api/processing'
 import { common, content, studio, videoEdit as text } from '../../text'
 import { to } from '../../ui/link'
 import { Failure, useTitle } from '../../ui/page'
@@ -25,7 +25,7 @@ export default function VideoEdit({ params }: { params?: Record<string, string> 
 }
 
 function Edit({ id, tab }: { id: string; tab: Tab }) {
-  const { data: video, error, refetch } = useVideo(id, true)
+  const { data: video, error, refetch } = useOwnVideo(id, true)
   useTitle(video ? `${video.title}: ${text.tabs[tab]}` : content.title)
   return (
     <div class="page middle">

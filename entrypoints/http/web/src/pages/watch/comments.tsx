@@ -1,7 +1,7 @@
 /** What is said under a video, and what waits for those who moderate it. */
 import { MessagesSquare } from 'lucide-preact'
 import { useLocation } from 'preact-iso'
-import { useComments, useHeld, useLinked, say } from '../../api/comments'
+import { useComments, useLinked, useOfChannel, say } from '../../api/comments'
 import { useChannel } from '../../api/channels'
 import type { Video } from '../../api/client'
 import { me } from '../../api/session'
@@ -48,7 +48,7 @@ function come(section: HTMLElement | null): void {
 }
 
 function Held({ video, rights, jump }: { video: Video; rights: Rights; jump: (seconds: number) => void }) {
-  const held = useHeld(video.channel.id, true).items.filter((each) => each.video_id === video.id)
+  const held = useOfChannel(video.channel.id, 'held').items.filter((each) => each.video_id === video.id)
   if (!held.length) return null
   return (
     <section class="panel stack" aria-label={text.heldTitle(held.length)}>

@@ -1,14 +1,15 @@
 /** One comment: what it says, what one can do about it, and the replies to it. */
-import { Check, ChevronDown, ChevronUp, Clock, Ellipsis, Hand, Pencil, Pin, PinOff, ThumbsUp, Trash2, X } from 'lucide-preact'
+import { ChevronDown, ChevronUp, Clock, Ellipsis, Pencil, Pin, PinOff, ThumbsUp, Trash2 } from 'lucide-preact'
 import { useState } from 'preact/hooks'
 import type { Comment } from '../../api/client'
-import { likeComment, pin, reply, reword, rule, useReplies, withdraw } from '../../api/comments'
+import { likeComment, pin, reply, reword, useReplies } from '../../api/comments'
 import { me } from '../../api/session'
-import { ago, at, common, compact, watch as text } from '../../text'
+import { ago, at, comment as said, common, compact, watch as text } from '../../text'
 import { Avatar } from '../../ui/avatar'
 import { here } from '../../ui/link'
-import { Confirm, Menu, attempt } from '../../ui/overlay'
+import { Menu, attempt } from '../../ui/overlay'
 import { Rich } from '../../ui/rich'
+import { Rulings, Withdraw } from '../../ui/ruling'
 import { Write } from './write'
 
 export interface Rights {
@@ -45,7 +46,7 @@ export function Remark({ comment, rights, jump, plain = false }: RemarkProps) {
               <p class="row by">
                 <span class="strong small clip person" title={`@${author.handle}`}>{name}</span>
                 <time class="small soft" dateTime={comment.created_at} title={at(comment.created_at)}>{ago(comment.created_at)}{comment.edited_at && ` (${text.edited})`}</time>
-                {(status === 'held' || status === 'rejected') && <span class="badge"><Clock aria-hidden />{text.status[status]}</span>}
+                {(status === 'held' || status === 'rejected') && <span class="badge"><Clock aria-hidden />{said.status[status]}</span>}
               </p>
             </header>
             {edits ? (
@@ -59,7 +60,7 @@ export function Remark({ comment, rights, jump, plain = false }: RemarkProps) {
               {!plain && rights.writes && status === 'visible' && (
                 <button type="button" class="button bare small" aria-expanded={answers} aria-label={text.replyTo(name)} onClick={() => setAnswers(!answers)}>{text.reply}</button>
               )}
-              {rights.moderates && status !== 'visible' && <Ruling comment={comment} />}
+              {rights.moderates && status !== 'visible' && <Rulings comment={comment} look="button small" />}
               <Choices comment={comment} rights={rights} name={name} edit={() => setEdits(true)} />
             </div>
           </>
@@ -115,15 +116,6 @@ function Like({ comment }: { comment: Comment }) {
   )
 }
 
-function Ruling({ comment }: { comment: Comment }) {
-  return (
-    <>
-      <button type="button" class="button small" onClick={() => void attempt(() => rule(comment, 'approve'))}><Check aria-hidden />{text.approve}</button>
-      {comment.status === 'held' && <button type="button" class="button small" onClick={() => void attempt(() => rule(comment, 'reject'))}><X aria-hidden />{text.reject}</button>}
-    </>
-  )
-}
-
 interface ChoicesProps {
   comment: Comment
   rights: Rights
@@ -143,17 +135,10 @@ function Choices({ comment, rights, name, edit }: ChoicesProps) {
         {rights.moderates && visible && comment.parent_id === null && (
           <button type="button" onClick={() => void attempt(() => pin(comment, !comment.pinned))}>{comment.pinned ? <PinOff aria-hidden /> : <Pin aria-hidden />}{comment.pinned ? text.unpin : text.pin}</button>
         )}
-        {rights.moderates && visible && !own && (
-          <>
-            <button type="button" onClick={() => void attempt(() => rule(comment, 'hold'))}><Hand aria-hidden />{text.hold}</button>
-            <button type="button" onClick={() => void attempt(() => rule(comment, 'reject'))}><X aria-hidden />{text.reject}</button>
-          </>
-        )}
-        <button type="button" onClick={() => setAsks(true)}><Trash2 aria-hidden />{text.deleteComment}</button>
+        {rights.moderates && visible && !own && <Rulings comment={comment} />}
+        <button type="button" onClick={() => setAsks(true)}><Trash2 aria-hidden />{common.remove}</button>
       </Menu>
-      <Confirm open={asks} title={text.deleteTitle} action={text.deleteComment} cancel={common.cancel} onClose={() => setAsks(false)} onConfirm={() => attempt(() => withdraw(comment))}>
-        <p>{text.deleteText}</p>
-      </Confirm>
+      <Withdraw comment={comment} open={asks} onClose={() => setAsks(false)} />
     </>
   )
 }

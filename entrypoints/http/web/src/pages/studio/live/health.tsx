@@ -4,15 +4,14 @@ import { useMemo } from 'preact/hooks'
 import type { SessionEvent } from '../../../api/streams'
 import { goLive } from '../../../text'
 import type { Followed } from './follow'
-import { Plot } from './plot'
+import { Lines } from './plot'
 
 const text = goLive.health
-const WELL = 'All is well.'
 const LATELY_MS = 30 * 60_000
 
 export function Health({ followed: { session, events } }: { followed: Followed }) {
   const health = session?.health
-  const well = health !== null && health !== undefined && !health.starving && health.advice === WELL
+  const well = health?.ailment === null
   const Icon = !health ? Activity : well ? CircleCheck : TriangleAlert
   const unknown = <span class="soft">{text.unknown}</span>
   return (
@@ -43,7 +42,7 @@ export function Measured({ events, lately = false }: { events: readonly SessionE
   }, [events, lately])
   if (times.length < 2) return lately ? <p class="plot none soft small">{text.soon}</p> : null
   return (
-    <Plot label={text.plot} times={times} lines={[
+    <Lines label={text.plot} times={times} lines={[
       { label: text.mbits, values: bitrates, color: '--accent-ink', fill: true, write: (value) => value.toFixed(1) },
       { label: text.viewers, values: viewers, color: '--focus', other: true },
     ]} />

@@ -1,0 +1,96 @@
+"""What is done in the studio: it shows where people watch, and what is refused there does not look done."""
+
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from playwright.sync_api import Route, expect
+
+from tests.browser import films
+from tests.browser.conftest import Visit
+from tests.journey import server as journey
+from tests.journey.server import Person, Server
+
+
+@frozen
+class World:
+    ada: Person
+    bob: Person
+    channel: str
+    video: str
+
+
+@pytest.fixture(scope="module")
+def world(server: Server, films_folder: Path) -> World:
+    ada, bob = journey.sign_up(server, "ada_w"), journey.sign_up(server, "bob_w")
+    channel = ada.channel("ada_works")
+    with ada.told() as notices:
+        film = films.film(films_folder, "light", size="320x180", seconds=2)
+        video = ada.upload(channel, film, title="An old title")
+        ada.wait_processed(notices, {video})
+    return World(ada, bob, channel, video)
+
+
+def test_what_is_saved_is_at_once_what_its_page_shows(visit: Visit, world: World) -> None:
+    """Before the server is asked for anything more, and without the page being loaded again."""
+    visitor = visit(world.ada)
+    page = visitor.open(f"/watch/{world.video}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("An old title")
+    page.get_by_role("link", name="Edit in the studio").click()
+    title = page.get_by_label("Title", exact=True)
+    expect(title).to_have_value("An old title")
+    title.fill("A new title")
+
+    def hold(route: Route) -> None:
+        """What is only asked for gets no answer, until the route is given up."""
+        if route.request.method != "GET":
+            route.continue_()
+
+    page.route(f"**/v1/videos/{world.video}", hold)
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Watch it", exact=True).click()
+    expect(page).to_have_url(f"{visitor.server.url}/watch/{world.video}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("A new title")
+    expect(page).to_have_title("A new title - Hexcast")
+    page.unroute(f"**/v1/videos/{world.video}")
+    visitor.settle()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A new title")
+
+
+def test_a_comment_is_ruled_over_in_one_way(visit: Visit, world: World) -> None:
+    """Under its video and in the studio; each shows at once what was done in the other."""
+    world.bob.post(f"/v1/videos/{world.video}/comments", {"text": "Buy my hexagons."})
+    page = visit(world.ada).open("/studio/comments")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    page.get_by_role("button", name="All", exact=True).click()
+    said = page.get_by_role("article").filter(has_text="Buy my hexagons.")
+    said.get_by_role("link", name="title").click()
+    page.get_by_role("main").get_by_role("link", name="Watch it", exact=True).click()
+    said.get_by_role("button", name="More for the comment by Bob_W").click()
+    said.get_by_role("button", name="Hold back").click()
+    expect(page.get_by_text("Held back: nobody sees it until you approve it.")).to_be_visible()
+    waiting = page.get_by_role("region", name="1 comment waits for you")
+    expect(waiting).to_contain_text("Buy my hexagons.")
+    page.get_by_role("link", name="Edit in the studio").click()
+    page.get_by_role("link", name="Comments", exact=True).click()
+    said.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    page.get_by_role("button", name="All", exact=True).click()
+    said.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="No comments yet")).to_be_visible()
+
+
+def test_a_role_that_is_refused_is_not_shown(visit: Visit, world: World) -> None:
+    channel = world.ada.channel("ada_leaves")
+    world.ada.answer(world.ada.http.put(f"/v1/channels/{channel}/members/{world.bob.id}", json={"role": "editor"}))
+    visitor = visit(world.ada)
+    visitor.allow(f"answer: (GET|PUT) /v1/channels/{channel}.* 404")
+    page = visitor.open(f"/studio/channels/{channel}")
+    role = page.get_by_label("Role of Bob_W")
+    expect(role).to_have_value("editor")
+    world.ada.answer(world.ada.http.delete(f"/v1/channels/{channel}"))
+    role.select_option("moderator")
+    expect(page.get_by_text("There is no such channel.")).to_be_visible()
+    expect(role).to_have_value("editor")

@@ -121,28 +121,32 @@ function Leaving({ person }: { person: Me }) {
     route('/')
   })
   return (
-    <section class="stack">
-      <h2>{text.security}</h2>
-      <div class="panel row wrap">
-        <a class="button line" href="/forgot">{text.password}</a>
-        <button class="button line" type="button" onClick={() => void attempt(() => session.signOut())}>{text.signOut}</button>
-      </div>
-      <h2>{text.close}</h2>
-      <div class="panel stack">
-        <p class="soft">{text.closeAbout}</p>
-        <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
-      </div>
-      <Dialog open={open} title={text.close} onClose={() => setOpen(false)}>
-        <p>{text.closeAbout}</p>
-        <form class="form" onSubmit={(event) => { event.preventDefault(); void action.run() }}>
-          <Wrong error={action.error} />
-          <Field label={text.closeType(person.handle)} autoComplete="off" autoCapitalize="none" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
-          <div class="actions">
-            <button class="button" type="button" onClick={() => setOpen(false)}>{common.cancel}</button>
-            <button class="button danger" type="submit" disabled={typed !== person.handle || action.busy}>{text.close}</button>
-          </div>
-        </form>
-      </Dialog>
-    </section>
+    <>
+      <section class="stack">
+        <h2>{text.security}</h2>
+        <div class="panel row wrap">
+          <a class="button line" href="/forgot">{text.password}</a>
+          <button class="button line" type="button" onClick={() => void attempt(() => session.signOut())}>{text.signOut}</button>
+        </div>
+      </section>
+      <section class="stack">
+        <h2>{text.close}</h2>
+        <div class="panel stack">
+          <p class="soft">{text.closeAbout}</p>
+          <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
+        </div>
+        <Dialog open={open} title={text.close} onClose={() => setOpen(false)}>
+          <p>{text.closeAbout}</p>
+          <form class="form" onSubmit={(event) => { event.preventDefault(); void action.run() }}>
+            <Wrong error={action.error} />
+            <Field label={text.closeType(person.handle)} autoComplete="off" autoCapitalize="none" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+            <div class="actions">
+              <button class="button" type="button" onClick={() => setOpen(false)}>{common.cancel}</button>
+              <button class="button danger" type="submit" disabled={typed !== person.handle || action.busy}>{text.close}</button>
+            </div>
+          </form>
+        </Dialog>
+      </section>
+    </>
   )
 }

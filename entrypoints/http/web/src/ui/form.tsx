@@ -33,7 +33,7 @@ function Secret(input: JSX.IntrinsicElements['input']) {
   return (
     <div class="secret">
       <input {...input} type={shown ? 'text' : 'password'} autoCapitalize="none" spellcheck={false} />
-      <button type="button" aria-pressed={shown} title={common.showPassword} onClick={() => setShown(!shown)}>
+      <button class="button icon bare" type="button" aria-pressed={shown} title={common.showPassword} onClick={() => setShown(!shown)}>
         {shown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}<span class="hush">{common.showPassword}</span>
       </button>
     </div>

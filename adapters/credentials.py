@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,14 @@ from attrs import evolve, field, frozen
 
 from application.ports import Account, Code, Mail, NewId, Tokens
 from domain.access import Role
-from domain.errors import Forbidden, Invalid, Taken, Unauthenticated
+from domain.errors import Forbidden, Invalid, Taken, TooManyTries, Unauthenticated
 from domain.identity import SIGN_IN_LIFE
 from domain.identity import email as address
 
 SIGN_UP_CODE, RESET_CODE = timedelta(hours=24), timedelta(hours=1)
 WRONG_CODES_MOST = 5
+WRONG_PASSWORDS_MOST = 5
+WAIT_MOST = timedelta(minutes=15)
 ACCESS_LIFETIME = timedelta(hours=1)
 GRACE = timedelta(seconds=30)
 SPENT_MOST = 64
@@ -104,6 +107,38 @@ def wrong_credentials() -> Unauthenticated:
 
 def not_confirmed() -> Forbidden:
     return Forbidden("confirm the e-mail address first", code=NOT_CONFIRMED)
+
+
+@frozen
+class Tries:
+    """Wrong passwords in a row for one address, as Cognito counts them (developer guide, "Lockout behavior for failed
+    sign-in attempts"): those that come before ``until`` are not looked at and do not count.
+    """
+
+    wrong: int
+    last_at: datetime
+
+    @property
+    def until(self) -> datetime:
+        if self.wrong < WRONG_PASSWORDS_MOST:
+            return self.last_at
+        doubled = min(self.wrong - WRONG_PASSWORDS_MOST, 10)  # beyond, it is more than the most in any case
+        return self.last_at + min(timedelta(seconds=2**doubled), WAIT_MOST)
+
+    def require_over(self, now: datetime) -> None:
+        """Raises TooManyTries before ``until``."""
+        if now < self.until:
+            wait_s = math.ceil((self.until - now).total_seconds())
+            wait = f"{wait_s} s" if wait_s < 100 else f"{math.ceil(wait_s / 60)} minutes"
+            raise TooManyTries(f"too many wrong passwords; try again in {wait}", wait_s=wait_s)
+
+    def and_one(self, now: datetime) -> "Tries":
+        return Tries(1 if now >= self.until + TRIES_KEPT else self.wrong + 1, now)
+
+
+TRIES_KEPT = timedelta(minutes=15)
+"""After ``until``: what is older counts no more."""
+TRIES_LIFE = WAIT_MOST + TRIES_KEPT
 
 
 # --- accounts and codes

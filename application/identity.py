@@ -172,7 +172,7 @@ class SignIn:
     accounts: Accounts
 
     async def __call__(self, address: str, secret: str) -> Tokens:
-        """Raises Unauthenticated (``wrong_credentials``), Forbidden (``not_confirmed``)."""
+        """Raises Unauthenticated (``wrong_credentials``), Forbidden (``not_confirmed``), TooManyTries."""
         return await self.accounts.sign_in(email(address), secret)
 
 

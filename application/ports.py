@@ -132,6 +132,10 @@ class Accounts(Protocol):
     async def sign_in(self, email: str, password: str) -> Tokens:
         """Raises Unauthenticated (``wrong_credentials``, also for unknown addresses), or Forbidden
         (``not_confirmed``) when the password was right.
+
+        After the fifth wrong password in a row for one address, known or not, none is looked at for a second
+        (TooManyTries), and after each further one for twice as long, up to 15 minutes. A sign-in forgets them, and so do
+        15 minutes more without a wrong one; and a new password, but perhaps in Cognito, which does not say.
         """
 
     async def refresh(self, token: str) -> Tokens:

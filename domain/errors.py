@@ -12,6 +12,7 @@
     │   └── IllegalTransition
     ├── TooLarge         more bytes than are allowed
     └── Unavailable      not now; the same request may work later
+        └── TooManyTries  of a secret; none is looked at for a while
 
 ``code`` is stable and meant for programs, the message is meant for people and safe to show.
 """
@@ -85,3 +86,13 @@ class TooLarge(DomainError):
 
 class Unavailable(DomainError):
     code = "unavailable"
+
+
+class TooManyTries(Unavailable):
+    """``wait_s`` says for how long."""
+
+    code = "too_many_tries"
+
+    def __init__(self, message: str, *, wait_s: int) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s

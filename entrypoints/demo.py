@@ -259,16 +259,24 @@ async def _talk(core: Core, people: dict[str, Actor], owner: str, video: VideoId
 
 async def welcome(core: Core) -> None:
     """Fill it, unless there is something already, and say whom one may be."""
-    people = ", ".join(f"{handle}@example.org" for handle, _ in PEOPLE)
     there = await _there(core)
     if there is None:
+        count = sum(len(clips) for *_, clips in CHANNELS)
+        _say(f"Drawing {count} videos, which takes a minute or two: they show up one by one.")
         await seed(core)
     if there is False:
-        said = "Some of the demo, or of something else, is here already. For all of it, HEXCAST_DATA can name another folder."
-    else:
-        state = "there already" if there else "ready"
-        said = f"The demo is {state}: {core.settings().public_url}. Sign in as {people} with {PASSWORD!r}."
-    sys.stdout.write(f"{said}\n")
+        _say(
+            "Some of the demo, or of something else, is here already. For all of it, HEXCAST_DATA can name another folder."
+        )
+        return
+    _say(f"The demo is {'there already' if there else 'ready'}: {core.settings().public_url}")
+    for handle, name in PEOPLE:
+        _say(f"  {name}: {handle}@example.org")
+    _say(f"  The password of each: {PASSWORD}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ from adapters.credentials import SIGN_UP_CODE, Passwords, stored
 from adapters.system import secret
 from application.ports import Account, Code, NewId, Now, Tokens
 from domain.access import Role
-from domain.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from domain.errors import DomainError, Forbidden, Invalid, NotFound, TooManyTries, Unauthenticated, Unavailable
 from domain.identity import PASSWORD_LEAST, PASSWORD_MOST, SIGN_IN_LIFE
 from domain.identity import email as address
 from domain.identity import password as acceptable
@@ -96,6 +96,10 @@ ACTIONS: Sequence[str] = (
 )  # fmt: skip
 """What our credentials must allow on the pool; all other calls need none."""
 
+LOCKED_LEAST_S = 1
+"""Cognito does not say for how long it looks at no password: a second at least (developer guide, "Lockout behavior for
+failed sign-in attempts").
+"""
 ADDRESS_MOST = 128
 """Cognito's user names are no longer (botocore's model)."""
 LIST_MOST = 60
@@ -270,7 +274,7 @@ class CognitoAccounts:
         except ClientError as error:
             match code_of(error):
                 case "NotAuthorizedException" if "attempts exceeded" in str(error).lower():
-                    raise Unavailable("too many wrong passwords; wait a little", code="too_many_tries") from error
+                    raise TooManyTries("too many wrong passwords; wait a little", wait_s=LOCKED_LEAST_S) from error
                 case "NotAuthorizedException" | "UserNotFoundException" | "PasswordResetRequiredException":
                     raise credentials.wrong_credentials() from error
                 case "UserNotConfirmedException":

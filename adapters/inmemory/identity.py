@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from attrs import evolve
 
 from adapters import credentials, signing
-from adapters.credentials import Mint, Passwords, SignIn, Tried, stored
+from adapters.credentials import Mint, Passwords, SignIn, Tried, Tries, stored
 from application.ports import Account, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
 from domain.errors import NotFound
@@ -23,6 +23,9 @@ from domain.identity import SIGN_IN_LIFE
 from domain.identity import email as address
 from domain.identity import password as acceptable
 from domain.ids import USER, UserId
+
+TRIES_MOST = 100_000
+"""Addresses whose wrong passwords are remembered: of more, the oldest are forgotten."""
 
 
 class InMemoryMailbox:
@@ -107,6 +110,7 @@ class InMemoryAccounts:
         self._addresses: dict[UserId, str] = {}
         self._unconfirmed: dict[UserId, datetime] = {}  # until when their codes are good, the first first
         self._sign_ins: dict[str, tuple[UserId, SignIn]] = {}  # oldest first
+        self._tries: dict[str, Tries] = {}  # with wrong passwords, by address: the latest last
 
     async def sign_up(self, email: str, password: str, handle: str) -> UserId:
         email, password = address(email), acceptable(password)
@@ -135,14 +139,20 @@ class InMemoryAccounts:
             self._send(account, credentials.with_sign_up_code)
 
     async def sign_in(self, email: str, password: str) -> Tokens:
-        before = self._by_email.get(stored(email))
+        email = stored(email)
+        self._require_patience(email)
+        before = self._by_email.get(email)
         right, upgraded = await self._passwords.verify(None if before is None else before.password, password)
+        # Of those verified at once the first wrong ones count, and the rest come too soon, right or wrong.
+        self._require_patience(email)
         # The password may have been reset, or the account closed, while the old one was being verified.
-        account = self._by_email.get(stored(email))
+        account = self._by_email.get(email)
         if before is None or not right or account is None or (account.user, account.era) != (before.user, before.era):
+            self._count(email)
             raise credentials.wrong_credentials()
         if not account.confirmed:
             raise credentials.not_confirmed()
+        self._tries.pop(email, None)
         if upgraded is not None:
             account = evolve(account, password=upgraded)
             self._put(account)
@@ -231,13 +241,30 @@ class InMemoryAccounts:
 
     def _try(self, email: str, code: str, trial: Callable[[Account, str, bytes, datetime], Tried]) -> None:
         """Raises Invalid."""
-        account = self._by_email.get(stored(email))
-        if account is None:
+        before = self._by_email.get(stored(email))
+        if before is None:
             raise credentials.mismatch()
-        account, refusal = trial(account, code, self._pepper, self._now())
+        account, refusal = trial(before, code, self._pepper, self._now())
         self._put(account)
+        if account.era != before.era:
+            self._tries.pop(account.email, None)
         if refusal is not None:
             raise refusal
+
+    def _require_patience(self, email: str) -> None:
+        """Raises TooManyTries."""
+        if (tries := self._tries.get(email)) is not None:
+            tries.require_over(self._now())
+
+    def _count(self, email: str) -> None:
+        now = self._now()
+        tries = self._tries.pop(email, None) or Tries(0, now)
+        self._tries[email] = tries.and_one(now)
+        while True:
+            oldest = next(iter(self._tries))
+            if len(self._tries) <= TRIES_MOST and now < self._tries[oldest].last_at + credentials.TRIES_LIFE:
+                break
+            del self._tries[oldest]
 
     async def _begin(self, account: Account) -> Tokens:
         now = self._now()

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -55,8 +56,10 @@ from domain.ids import made_at
 FILE, LOCK, MEDIA = "hexcast.db", "hexcast.lock", "media"
 LOOK_S = 0.05
 """How soon a process learns what another one told or moved."""
-PATIENCE_S = 20.0
-"""How long a start waits for the processes of a server that was killed to notice."""
+SILENT_S, PATIENCE_S = 0.5, 20.0
+"""How long a start waits for the processes of a server that was killed to notice: at first without a word."""
+
+_log = logging.getLogger(__name__)
 
 _MOVE = sql(
     "INSERT INTO setting (name, value) VALUES ('clock_ahead_s', ?)"
@@ -295,13 +298,17 @@ def held(data: Path) -> Iterator[int]:
 
 
 def _take(lock: int, data: Path) -> None:
-    until = ticks() + PATIENCE_S
+    since, told = ticks(), False
     while True:
         with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        if ticks() > until:
+        waited = ticks() - since
+        if waited > PATIENCE_S:
             raise Invalid(f"another process serves {data}", code="data_in_use")
+        if waited > SILENT_S and not told:
+            _log.warning("another process serves %s; waiting up to %d s for it to stop", data, PATIENCE_S)
+            told = True
         sleep(LOOK_S)
 
 

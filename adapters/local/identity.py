@@ -10,8 +10,8 @@ from argon2 import PasswordHasher
 from attrs import evolve, frozen
 
 from adapters import credentials, signing
-from adapters.credentials import Mint, Passwords, SignIn, Tried, stored
-from adapters.local.database import Database, Row, Transaction, Values, micros, sql
+from adapters.credentials import Mint, Passwords, SignIn, Tried, Tries, stored
+from adapters.local.database import Database, Row, Transaction, Values, micros, moment, sql
 from adapters.local.settings import GET, PEPPER, settled
 from adapters.rows import text_of, value_of
 from application.ports import Account, Mail, NewId, Now, Tokens
@@ -24,7 +24,7 @@ from domain.ids import USER, UserId
 
 KEYS = "signing_keys"
 FORGET_MOST = 100
-"""Each sign-in forgets so many that are over, which is more than it adds."""
+"""Each sign-in forgets so many that are over, which is more than it adds; each wrong password does so with tries."""
 
 _MAILS = sql("SELECT doc FROM mail WHERE recipient = ? ORDER BY n DESC LIMIT ?")
 _SEND = sql("INSERT INTO mail (recipient, doc) VALUES (?, ?)")
@@ -46,6 +46,12 @@ _ROTATE = sql("UPDATE sign_in SET doc = ? WHERE family = ?")
 _END = sql("DELETE FROM sign_in WHERE family = ?")
 _FORGET = sql(
     "DELETE FROM sign_in WHERE family IN (SELECT family FROM sign_in WHERE began_at <= ? ORDER BY began_at LIMIT ?)"
+)
+_TRIES = sql("SELECT wrong, last_at FROM tries WHERE email = ?")
+_COUNT = sql("INSERT OR REPLACE INTO tries (email, wrong, last_at) VALUES (?, ?, ?)")
+_FORGIVE = sql("DELETE FROM tries WHERE email = ?")
+_FORGET_TRIES = sql(
+    "DELETE FROM tries WHERE email IN (SELECT email FROM tries WHERE last_at <= ? ORDER BY last_at LIMIT ?)"
 )
 
 
@@ -182,30 +188,38 @@ class SqliteAccounts:
 
     async def sign_in(self, email: str, password: str) -> Tokens:
         email = stored(email)
+        _tries(self._database, email).require_over(self._now())
         before = _find(self._database, _BY_EMAIL, email)
         right, upgraded = await self._passwords.verify(None if before is None else before.account.password, password)
-        if before is None or not right:
-            raise credentials.wrong_credentials()
-        now, verified = self._now(), before.account
+        now, verified = self._now(), None if before is None or not right else before.account
 
-        def work(transaction: Transaction) -> tuple[Account, SignIn, str]:
+        def work(transaction: Transaction) -> tuple[Account, SignIn, str] | None:
+            # Of those verified at once the first wrong ones count, and the rest come too soon, right or wrong.
+            tries = _tries(transaction, email)
+            tries.require_over(now)
             found = _find(transaction, _BY_EMAIL, email)
             # The password may have been reset, or the account closed, while the old one was being verified.
-            if found is None or (found.account.user, found.account.era) != (verified.user, verified.era):
-                raise credentials.wrong_credentials()
+            if verified is None or found is None or _era(found.account) != _era(verified):
+                tries = tries.and_one(now)
+                transaction.run(_COUNT, (email, tries.wrong, micros(tries.last_at)))
+                transaction.run(_FORGET_TRIES, (micros(now - credentials.TRIES_LIFE), FORGET_MOST))
+                return None
             account = found.account
             if not account.confirmed:
                 raise credentials.not_confirmed()
             if upgraded is not None:
                 account = evolve(account, password=upgraded)
                 _change(transaction, found, account)
+            transaction.run(_FORGIVE, (email,))
             transaction.run(_FORGET, (micros(now - SIGN_IN_LIFE), FORGET_MOST))
             sign_in, refresh = credentials.begin(account, self._new_id, now)
             transaction.run(_BEGIN, (credentials.family(refresh), found.n, micros(now), text_of(sign_in)))
             return account, sign_in, refresh
 
-        account, sign_in, refresh = await self._database.write(work)
-        return await self._mint.tokens(account, sign_in, refresh, now)
+        begun = await self._database.write(work)
+        if begun is None:
+            raise credentials.wrong_credentials()
+        return await self._mint.tokens(*begun, now)
 
     async def refresh(self, token: str) -> Tokens:
         family, now = credentials.family(token), self._now()
@@ -283,11 +297,23 @@ class SqliteAccounts:
                 return credentials.mismatch()
             account, refusal = trial(found.account, code, _pepper(transaction), now)
             _change(transaction, found, account)
+            if _era(account) != _era(found.account):
+                transaction.run(_FORGIVE, (stored(email),))
             return refusal
 
         refusal = await self._database.write(work)
         if refusal is not None:
             raise refusal
+
+
+def _era(account: Account) -> tuple[UserId, int]:
+    """Changes with every new password."""
+    return account.user, account.era
+
+
+def _tries(reads: _Reads, email: str) -> Tries:
+    wrong, last_at = reads.row(_TRIES, (email,)) or (0, 0)
+    return Tries(wrong, moment(last_at))
 
 
 def _require_free(reads: _Reads, email: str) -> None:

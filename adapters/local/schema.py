@@ -280,5 +280,12 @@ CREATE TABLE viewing (  -- what was watched of a video, or of all of a channel's
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_1, _2, _3, _4, _5)
+_6 = """
+CREATE TABLE tries (  -- wrong passwords in a row for an address, known or not
+    email TEXT PRIMARY KEY, wrong INTEGER NOT NULL, last_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tries_last ON tries (last_at);
+"""
+
+MIGRATIONS = (_1, _2, _3, _4, _5, _6)
 """Step n leads from schema n to n + 1; the file knows its own (``user_version``)."""

@@ -19,6 +19,7 @@ from domain.errors import (
     Invalid,
     NotFound,
     TooLarge,
+    TooManyTries,
     Unauthenticated,
     Unavailable,
     VersionMismatch,
@@ -38,6 +39,7 @@ _STATUS: Mapping[type[BaseException], int] = {
     VersionMismatch: 412,
     Conflict: 409,
     TooLarge: 413,
+    TooManyTries: 429,
     Unavailable: 503,
     DomainError: 500,
 }
@@ -156,7 +158,8 @@ def refusal(
 def of_domain(asking: Asking, error: DomainError) -> Refusal:
     """Domain errors are written for whoever asks, so all they say is shown."""
     errors = [FieldProblem(field, message) for field, message in error.fields]
-    return refusal(asking, status_of(error), error.code, str(error), errors=errors)
+    headers = {"retry-after": str(error.wait_s)} if isinstance(error, TooManyTries) else None
+    return refusal(asking, status_of(error), error.code, str(error), errors=errors, headers=headers)
 
 
 def of_unknown(asking: Asking, error: Exception) -> Refusal:

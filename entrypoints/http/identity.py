@@ -23,7 +23,7 @@ from application.identity import (
     SignUp,
 )  # fmt: skip
 from domain.access import Actor
-from domain.errors import Conflict, Forbidden, Invalid, Taken, Unauthenticated, VersionMismatch
+from domain.errors import Conflict, Forbidden, Invalid, Taken, TooManyTries, Unauthenticated, VersionMismatch
 from entrypoints.http.requests import changes, problems, versioned
 from entrypoints.http.sessions import AnyRequest, CookieSessions
 from entrypoints.http.views import CodeSent, Me, SignedUpView, TokensView
@@ -114,7 +114,12 @@ class AuthController(Controller):
         await resend_code(data.email)
         return CodeSent()
 
-    @post("/sign-in", operation_id="signIn", status_code=200, responses=problems(Invalid, Unauthenticated, Forbidden))
+    @post(
+        "/sign-in",
+        operation_id="signIn",
+        status_code=200,
+        responses=problems(Invalid, Unauthenticated, Forbidden, TooManyTries),
+    )
     async def sign_in(
         self,
         data: JSONBody[Credentials],
@@ -123,6 +128,9 @@ class AuthController(Controller):
         cookie_sessions: NamedDependency[CookieSessions],
     ) -> Response[TokensView]:
         """Trade an address and a password for tokens.
+
+        After five wrong passwords in a row for an address none is looked at for a second, and after each further one
+        for twice as long, up to 15 minutes (`too_many_tries`, with `Retry-After`).
 
         A page asks for a `session` of the kind `cookie`: the refresh token is then not in the answer but in a cookie
         that no script reads and no other site sends, `hexcast_refresh` (over https `__Secure-hexcast_refresh`). Problems:

@@ -5,6 +5,7 @@ one place. Its own worker process starts as fast and serves as fast; the differe
 """
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -110,22 +111,23 @@ def _complain(what: object, status: int) -> int:
 
 def _settled(settings: Settings) -> Settings:
     """With ports that are free. Raises OSError. Granian shares a port that is taken, so it is asked for here first."""
-    port = _free(settings.host, settings.port)
+    port = _free(settings.host, settings.port, "HEXCAST_PORT")
     if settings.rtmp_url is not None and settings.rtmp_port is not None:
-        settings = evolve(settings, rtmp_port=_free(settings.host, settings.rtmp_port))
+        settings = evolve(settings, rtmp_port=_free(settings.host, settings.rtmp_port, "HEXCAST_RTMP_PORT"))
     public_url = settings.public_url.removesuffix(":0") + f":{port}" if settings.public_url.endswith(":0") else ""
     return evolve(settings, port=port, public_url=public_url or settings.public_url)
 
 
-def _free(host: str, port: int) -> int:
-    """The port, any free one for 0. Raises OSError, which says where."""
+def _free(host: str, port: int, variable: str) -> int:
+    """The port, any free one for 0. Raises OSError, which says where, and what names another port."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(address)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
+            remedy = f"; {variable} names another port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else ""
+            raise OSError(error.errno, f"{error.strerror}{remedy}", f"{host}:{port}") from error
         return int(trial.getsockname()[1])
 
 

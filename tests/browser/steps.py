@@ -11,17 +11,22 @@ from tests.journey.server import PASSWORD
 def sign_up(visitor: Visitor, handle: str, name: str | None = None) -> None:
     """With the code from the mail, which this machine shows."""
     page = ask_to_join(visitor, handle, name or handle.title())
+    type_code(page)
+    expect(signed_in(page)).to_be_visible()
+
+
+def type_code(page: Page) -> None:
+    """The one in the mail, which is shown."""
     page.get_by_role("button", name="Show the mail").click()
     code = re.search(r"\b\d{6}\b", page.locator(".mail").inner_text())
     assert code is not None
     page.get_by_label("Code").fill(code[0])
     page.get_by_role("button", name="Confirm").click()
-    expect(signed_in(page)).to_be_visible()
 
 
-def ask_to_join(visitor: Visitor, handle: str, name: str, email: str | None = None) -> Page:
+def ask_to_join(visitor: Visitor, handle: str, name: str, email: str | None = None, address: str = "/sign-up") -> Page:
     """What comes before the mail, and may be refused."""
-    page = visitor.open("/sign-up")
+    page = visitor.open(address)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Handle").fill(handle)
     page.get_by_label("E-mail address").fill(email or f"{handle}@example.org")

@@ -5,9 +5,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.steps import ask_to_join, sign_in, sign_out, signed_in, signed_out
+from tests.browser.steps import ask_to_join, sign_in, sign_out, signed_in, signed_out, type_code
 from tests.journey import server as journey
-from tests.journey.server import Person, Server
+from tests.journey.server import PASSWORD, Person, Server
 
 KEPT = """async () => {
     const kept = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]
@@ -128,6 +128,71 @@ def test_a_mistake_is_told_and_nothing_typed_is_lost(visit: Visit, ada: Person) 
     page = ask_to_join(visitor, "ada_s", "Ada again", "other@example.org")
     expect(page.get_by_role("alert")).to_have_text("This handle belongs to someone else.")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Ada again")
+
+
+def test_guessing_at_a_password_is_slowed(visit: Visit) -> None:
+    """What was typed can be looked at, and does not help."""
+    visitor = visit()
+    visitor.allow("answer: POST /v1/auth/sign-in (401|429)")
+    page = visitor.open("/sign-in")
+    sign_in(page, "guessed@example.org", "wrong horse battery")
+    password, shown = page.get_by_label("Password"), page.get_by_role("button", name="Show password", pressed=False)
+    expect(password).to_have_attribute("type", "password")
+    shown.click()
+    expect(password).to_have_attribute("type", "text")
+    expect(password).to_have_value("wrong horse battery")
+    for _ in range(4):
+        with page.expect_response("**/v1/auth/sign-in"):
+            sign_in(page, "guessed@example.org", "wrong horse battery")
+    sign_in(page, "guessed@example.org", "wrong horse battery")
+    expect(page.get_by_role("alert")).to_have_text("Too many wrong passwords; try again in 1 s.")
+
+
+def test_who_is_signed_in_is_led_past_the_forms(visit: Visit, ada: Person) -> None:
+    """Opened anew and by going back."""
+    visitor = visit()
+    page = visitor.open("/history")
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    sign_in(page, ada.email)
+    history = f"{visitor.server.url}/history"
+    expect(page).to_have_url(history)
+    expect(signed_in(page)).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(history)
+    page.goto(f"{visitor.server.url}/sign-in?next=/history")
+    expect(page).to_have_url(history)
+    page.goto(f"{visitor.server.url}/sign-up")
+    expect(page).to_have_url(f"{visitor.server.url}/")
+
+
+def test_a_code_can_be_typed_after_a_reload(visit: Visit) -> None:
+    """Then the password is gone, which was kept nowhere, and one hears what is done already."""
+    visitor = visit()
+    page = ask_to_join(visitor, "rita_s", "Rita", address="/sign-up?next=/history")
+    asked = page.get_by_role("heading", name="Confirm your address")
+    expect(asked).to_be_visible()
+    page.reload()
+    expect(asked).to_be_visible()
+    assert PASSWORD not in page.evaluate(KEPT)
+    type_code(page)
+    expect(page.get_by_text("Your address is confirmed.")).to_be_visible()
+    expect(page.get_by_label("E-mail address")).to_have_value("rita_s@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{visitor.server.url}/history")
+
+
+def test_opening_a_channel_leads_back_to_what_needed_one(visit: Visit, server: Server) -> None:
+    visitor = visit(journey.sign_up(server, "cleo_s"))
+    page = visitor.open("/studio/upload")
+    page.get_by_role("link", name="Open a channel").click()
+    page.get_by_label("Name", exact=True).fill("Cleo at work")
+    page.get_by_role("button", name="Open channel").click()
+    expect(page.get_by_role("heading", name="Drop videos here")).to_be_visible()
+    page.get_by_role("link", name="Channels").click()
+    page.get_by_role("link", name="Edit: Cleo at work").click()
+    page.get_by_role("link", name="/@cleo_at_work").click()
+    expect(page.get_by_role("heading", name="Cleo at work", level=1)).to_be_visible()
 
 
 def said(server: Server, path: str, email: str) -> str:

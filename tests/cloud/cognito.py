@@ -7,7 +7,9 @@ follow the guide ("Managing error responses"); what it does not say of ConfirmSi
 Sign-ins have refresh tokens that rotate and are opaque, tokens that remember when somebody signed in, ID tokens with
 what the client may read; the emulator checks passwords and SRP proofs, and signs. What a refresh token does that was
 used up follows the guide ("Refresh tokens"): it is refused as used twice, and nothing else happens. That revoking one
-of a chain ends the chain is what ``origin_jti`` suggests; no document says it.
+of a chain ends the chain is what ``origin_jti`` suggests; no document says it. After five wrong passwords none is looked
+at for a while, as the guide has it ("Lockout behavior for failed sign-in attempts"): so too for people that there are
+not, which is a guess.
 """
 
 import base64
@@ -39,6 +41,7 @@ PREFIX = "AWSCognitoIdentityProviderService."
 WRONG_MOST = 5
 LIVES = {"sign_up": timedelta(hours=24), "forgot_password": timedelta(hours=1)}
 TRIGGER_TRIES = 3
+LOCKED_MOST = timedelta(minutes=15)
 _KEPT = 100
 _UNITS = {
     "seconds": timedelta(seconds=1),
@@ -135,6 +138,8 @@ class Cognito:
     """By pool, sub and kind."""
     mails: list[Mapping[str, Any]] = field(factory=list)
     by_token: dict[str, SignIn] = field(factory=dict)
+    wrong: dict[tuple[str, str], tuple[int, datetime]] = field(factory=dict)
+    """How many passwords in a row were, and until when none is looked at, by pool and address."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         target = headers_of(scope).get("x-amz-target", "") if scope["type"] == "http" else ""
@@ -260,7 +265,20 @@ class Cognito:
             return refused("InvalidParameterException", f"{flow} flow not enabled for this client")
         if flow == "REFRESH_TOKEN_AUTH":
             return self._refreshed(request, client, asked["AuthParameters"].get("REFRESH_TOKEN", ""))
-        return await self.signed_in(request)
+        if flow != "USER_PASSWORD_AUTH":
+            return await self.signed_in(request)
+        who, now = (client.pool, asked["AuthParameters"].get("USERNAME", "").lower()), present(request)
+        wrong, until = self.wrong.get(who, (0, now))
+        if now < until:
+            return refused("NotAuthorizedException", "Password attempts exceeded")
+        answer = await self.signed_in(request)
+        if answer.status == 200:
+            self.wrong.pop(who, None)
+        elif answer.json.get("__type", "").endswith(("NotAuthorizedException", "UserNotFoundException")):
+            wrong = 1 if now >= until + LOCKED_MOST else wrong + 1
+            locked = timedelta(seconds=2 ** min(wrong - WRONG_MOST, 10)) if wrong >= WRONG_MOST else timedelta()
+            self.wrong[who] = wrong, now + min(locked, LOCKED_MOST)
+        return answer
 
     async def signed_in(self, request: Request) -> Answer:
         """The emulator says who it is; the tokens are ours."""
@@ -408,6 +426,7 @@ class Cognito:
         self.live.clear()
         self.mails.clear()
         self.by_token.clear()
+        self.wrong.clear()
 
     # --- the trigger -----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from application.ports import Tokens
-from domain.errors import DomainError, Forbidden, Invalid, NotFound, Taken, Unauthenticated
+from domain.errors import DomainError, Forbidden, Invalid, NotFound, Taken, TooManyTries, Unauthenticated
 from domain.ids import UserId
 from tests.identities import IDENTITIES, Identity, Opener
 
@@ -44,6 +44,7 @@ async def refusal(call: Coroutine[object, object, object]) -> tuple[type[DomainE
 MISMATCH, EXPIRED = (Invalid, "code_mismatch"), (Invalid, "code_expired")
 PENDING = (Taken, "confirmation_pending")
 WRONG_CREDENTIALS = (Unauthenticated, "wrong_credentials")
+TOO_MANY = (TooManyTries, "too_many_tries")
 INVALID_REFRESH_TOKEN = (Unauthenticated, "invalid_refresh_token")
 
 
@@ -375,6 +376,52 @@ async def test_unknown_addresses_look_like_wrong_passwords(identity: Identity, e
     assert await refusal(identity.accounts.sign_in(email, PASSWORD)) == WRONG_CREDENTIALS
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_after_five_wrong_passwords_none_is_looked_at_for_a_while(identity: Identity, *, known: bool) -> None:
+    """Whether there is such an account or not; and for longer after each further one."""
+    accounts, clock = identity.accounts, identity.clock
+    if known:
+        await confirmed(identity)
+    for _ in range(5):
+        assert await refusal(accounts.sign_in(ANN, OTHER)) == WRONG_CREDENTIALS
+    for wait in (SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND):
+        for password in (OTHER, PASSWORD, OTHER):
+            assert await refusal(accounts.sign_in(ANN, password)) == TOO_MANY
+        clock.advance(wait - SECOND / 2)
+        assert await refusal(accounts.sign_in(" Ann@Example.ORG ", PASSWORD)) == TOO_MANY
+        clock.advance(SECOND / 2)
+        assert await refusal(accounts.sign_in(ANN, OTHER)) == WRONG_CREDENTIALS
+    await confirmed(identity, "bob@example.org")
+    await accounts.sign_in("bob@example.org", PASSWORD)
+
+
+async def test_the_wait_after_wrong_passwords_is_15_minutes_at_most(identity: Identity) -> None:
+    accounts, clock = identity.accounts, identity.clock
+    await confirmed(identity)
+    for already in range(18):
+        clock.advance(timedelta(minutes=15) if already > 4 else timedelta())
+        assert await refusal(accounts.sign_in(ANN, OTHER)) == WRONG_CREDENTIALS
+    clock.advance(timedelta(minutes=15) - SECOND)
+    assert await refusal(accounts.sign_in(ANN, PASSWORD)) == TOO_MANY
+    clock.advance(SECOND)
+    await accounts.sign_in(ANN, PASSWORD)
+
+
+@pytest.mark.parametrize("by_signing_in", [True, False])
+async def test_wrong_passwords_are_forgotten_by_a_sign_in_and_with_time(
+    identity: Identity, *, by_signing_in: bool
+) -> None:
+    accounts, clock = identity.accounts, identity.clock
+    await confirmed(identity)
+    for _ in range(3):
+        for _ in range(4):
+            assert await refusal(accounts.sign_in(ANN, OTHER)) == WRONG_CREDENTIALS
+        if by_signing_in:
+            await accounts.sign_in(ANN, PASSWORD)
+        else:
+            clock.advance(timedelta(minutes=15))
+
+
 async def test_refresh_tokens_rotate_and_the_old_one_works_for_30_s_more(identity: Identity) -> None:
     accounts, clock = identity.accounts, identity.clock
     await confirmed(identity)
@@ -498,6 +545,14 @@ class Chain:
 
 
 @define
+class Tries:
+    """Wrong passwords in a row, and until when none is looked at."""
+
+    wrong: int
+    until: datetime
+
+
+@define
 class Account:
     password: str
     confirmed: bool = False
@@ -522,6 +577,7 @@ class AccountsMachine(RuleBasedStateMachine):
         super().__init__()
         self.model: dict[str, Account] = {}
         self.users: dict[str, UserId] = {}
+        self.tries: dict[str, Tries] = {}
         self.chains: list[Chain] = []
         self.runner, self.opened = asyncio.Runner(), self.opener()
         self.identity = self.runner.run(self.opened.__aenter__())
@@ -630,14 +686,23 @@ class AccountsMachine(RuleBasedStateMachine):
 
     @rule(email=EMAILS, password=PASSWORDS)
     def sign_in(self, email: str, password: str) -> None:
-        account = self.model.get(email)
+        account, now = self.model.get(email), self.identity.clock.now()
+        if account is not None and not account.confirmed and account.password != password:
+            return  # whether Cognito counts it is not known
+        tries = self.tries.setdefault(email, Tries(0, now))
         result = self.run(self.accounts.sign_in(email, password))
-        if account is None or account.password != password:
+        if now < tries.until:
+            assert result == "too_many_tries"
+        elif account is None or account.password != password:
             assert result == "wrong_credentials"
+            tries.wrong = 1 if now >= tries.until + timedelta(minutes=15) else tries.wrong + 1
+            wait_s = 0 if tries.wrong < 5 else min(2 ** (tries.wrong - 5), 900)
+            tries.until = now + timedelta(seconds=wait_s)
         elif not account.confirmed:
             assert result == "not_confirmed"
         else:
             assert isinstance(result, Tokens)
+            del self.tries[email]
             chain = Chain(email, self.identity.clock.now() + timedelta(days=30), [result.refresh])
             account.chains.append(chain)
             self.chains.append(chain)

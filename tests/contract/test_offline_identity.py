@@ -16,7 +16,7 @@ from argon2.low_level import Type
 
 from adapters.credentials import OWASP_LEAST
 from adapters.inmemory.identity import InMemoryKeys
-from domain.errors import Invalid, Unauthenticated
+from domain.errors import DomainError, Invalid, Unauthenticated
 from domain.ids import UserId
 from tests.identities import CHEAP, OFFLINE, Offline, OfflineOpener, signing_keys
 
@@ -63,6 +63,30 @@ class Gated(PasswordHasher):
 def test_passwords_cost_what_owasp_asks_for_at_least() -> None:
     cost = extract_parameters(OWASP_LEAST.hash(PASSWORD))
     assert (cost.type, cost.memory_cost, cost.time_cost, cost.parallelism) == (Type.ID, 19456, 2, 1)
+
+
+async def test_passwords_that_are_tried_at_once_are_no_more_than_five(opened: Opened) -> None:
+    """The right one, after them, comes too soon: the answer must not tell it from the others."""
+    offline = await opened(CHEAP)
+    await confirmed(offline)
+    sign_in = offline.identity.accounts.sign_in
+    passwords = [*[OTHER] * 11, PASSWORD]
+    outcomes = await asyncio.gather(*(sign_in(ANN, password) for password in passwords), return_exceptions=True)
+    codes = sorted(outcome.code for outcome in outcomes if isinstance(outcome, DomainError))
+    assert codes == ["too_many_tries"] * 7 + ["wrong_credentials"] * 5
+
+
+async def test_a_new_password_is_looked_at_at_once(opened: Opened) -> None:
+    """Whoever has the mailbox is not kept out by others who guess."""
+    offline = await opened(CHEAP)
+    await confirmed(offline)
+    accounts = offline.identity.accounts
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await accounts.sign_in(ANN, "something else")
+    await accounts.forgot_password(ANN)
+    await accounts.reset_password(ANN, await offline.identity.sent_code(ANN), OTHER)
+    assert (await accounts.sign_in(ANN, OTHER)).refresh
 
 
 async def test_an_unknown_address_costs_the_same_work(opened: Opened) -> None:

@@ -19,10 +19,13 @@ async def test_a_demo_that_is_there_is_served_as_it_is(
 
     monkeypatch.setattr(demo, "seed", seed)
     await demo.welcome(platform.core)
-    assert capsys.readouterr().out.startswith(f"The demo is ready: {ORIGIN}. Sign in as ada@example.org")
+    drawing, ready, ada, *_, password = capsys.readouterr().out.splitlines()
+    assert drawing.startswith("Drawing 9 videos")
+    assert (ready, ada) == (f"The demo is ready: {ORIGIN}", "  Ada Lovelace: ada@example.org")
+    assert password == "  The password of each: demo-password"
     await demo.welcome(platform.core)
     assert capsys.readouterr().out.startswith("Some of the demo, or of something else, is here already.")
     monkeypatch.setattr(demo, "CHANNELS", ())
     await demo.welcome(platform.core)
-    assert capsys.readouterr().out.startswith(f"The demo is there already: {ORIGIN}. Sign in as ada@example.org")
+    assert capsys.readouterr().out.startswith(f"The demo is there already: {ORIGIN}\n  Ada Lovelace: ada@example.org\n")
     assert seeded == [platform.core]

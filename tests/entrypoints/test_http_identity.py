@@ -93,6 +93,19 @@ async def test_wrong_credentials(scene: Scene) -> None:
         assert problem(answer) == (401, "wrong_credentials")
 
 
+async def test_too_many_wrong_passwords(scene: Scene) -> None:
+    """Of a known and an unknown address look alike, and the answer says for how long."""
+    await scene.person("ada")
+    for email in ("ada@example.org", "nobody@example.org"):
+        wrong = {"email": email, "password": "not this one"}
+        for _ in range(5):
+            assert problem(await scene.call("POST", "/v1/auth/sign-in", wrong)) == (401, "wrong_credentials")
+        answer = await scene.call("POST", "/v1/auth/sign-in", wrong | {"password": PASSWORD})
+        assert problem(answer) == (429, "too_many_tries")
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json()["detail"] == "too many wrong passwords; try again in 1 s"
+
+
 async def test_refreshing_and_signing_out(scene: Scene) -> None:
     """A refresh gives other tokens; after signing out none is given."""
     await scene.person("ada")

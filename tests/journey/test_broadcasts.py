@@ -115,7 +115,8 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         status, said = refused(tmp_path / "data", env={"HEXCAST_RTMP_PORT": str(port)})
-    assert (status, said) == (1, f"hexcast: cannot listen on 127.0.0.1:{port}: Address already in use")
+    why = "Address already in use; HEXCAST_RTMP_PORT names another port"
+    assert (status, said) == (1, f"hexcast: cannot listen on 127.0.0.1:{port}: {why}")
 
 
 def test_what_a_kill_leaves_becomes_a_video(server: Server, tmp_path: Path) -> None:

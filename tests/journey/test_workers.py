@@ -119,7 +119,7 @@ def test_none_is_left_of_a_server_that_was_killed(servers: Server) -> None:
 
 def test_a_second_server_on_the_folder_does_not_start(servers: Server) -> None:
     other = Server(servers.data)
-    with pytest.raises(AssertionError, match="another process serves"):
+    with pytest.raises(AssertionError, match=r"(?s)waiting up to 20 s for it to stop.*another process serves"):
         other.start()
 
 

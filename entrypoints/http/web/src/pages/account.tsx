@@ -53,7 +53,11 @@ function Profile({ person }: { person: Me }) {
         <Wrong error={action.error} />
         <Field label={text.name} name="display_name" required maxLength={60} autoComplete="name" defaultValue={person.display_name} error={action.fields.display_name} />
         <Field label={text.handle} name="handle" required maxLength={30} autoCapitalize="none" spellcheck={false} defaultValue={person.handle} hint={account.signUp.handleHint} error={action.fields.handle} />
-        <Field label={text.email} value={person.email} readOnly hint={text.since(at(person.created_at))} />
+        <div class="field">
+          <span class="label">{text.email}</span>
+          <span class="person">{person.email}</span>
+          <span class="hint">{text.emailWhy} {text.since(at(person.created_at))}</span>
+        </div>
         <div><Submit busy={action.busy}>{common.save}</Submit></div>
       </form>
     </section>
@@ -67,7 +71,8 @@ function Told() {
   async function wish(kind: string, wanted: boolean): Promise<void> {
     queries.setQueryData(key, { ...wishes, [kind]: wanted })
     const worked = await attempt(() => ask(api.PUT('/v1/me/notification-settings', { body: { [kind]: wanted } })))
-    if (!worked) queries.setQueryData(key, { ...wishes })
+    if (worked) toast(common.saved)
+    else queries.setQueryData(key, { ...wishes })
   }
   return (
     <section class="stack">
@@ -116,24 +121,32 @@ function Leaving({ person }: { person: Me }) {
     route('/')
   })
   return (
-    <section class="stack">
-      <h2>{text.security}</h2>
-      <div class="panel row wrap">
-        <a class="button line" href="/forgot">{text.password}</a>
-        <button class="button line" type="button" onClick={() => void attempt(() => session.signOut())}>{text.signOut}</button>
-        <button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button>
-      </div>
-      <Dialog open={open} title={text.close} onClose={() => setOpen(false)}>
-        <p>{text.closeAbout}</p>
-        <form class="form" onSubmit={(event) => { event.preventDefault(); void action.run() }}>
-          <Wrong error={action.error} />
-          <Field label={text.closeType(person.handle)} autoComplete="off" autoCapitalize="none" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
-          <div class="actions">
-            <button class="button" type="button" onClick={() => setOpen(false)}>{common.cancel}</button>
-            <button class="button danger" type="submit" disabled={typed !== person.handle || action.busy}>{text.close}</button>
-          </div>
-        </form>
-      </Dialog>
-    </section>
+    <>
+      <section class="stack">
+        <h2>{text.security}</h2>
+        <div class="panel row wrap">
+          <a class="button line" href="/forgot">{text.password}</a>
+          <button class="button line" type="button" onClick={() => void attempt(() => session.signOut())}>{text.signOut}</button>
+        </div>
+      </section>
+      <section class="stack">
+        <h2>{text.close}</h2>
+        <div class="panel stack">
+          <p class="soft">{text.closeAbout}</p>
+          <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
+        </div>
+        <Dialog open={open} title={text.close} onClose={() => setOpen(false)}>
+          <p>{text.closeAbout}</p>
+          <form class="form" onSubmit={(event) => { event.preventDefault(); void action.run() }}>
+            <Wrong error={action.error} />
+            <Field label={text.closeType(person.handle)} autoComplete="off" autoCapitalize="none" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+            <div class="actions">
+              <button class="button" type="button" onClick={() => setOpen(false)}>{common.cancel}</button>
+              <button class="button danger" type="submit" disabled={typed !== person.handle || action.busy}>{text.close}</button>
+            </div>
+          </form>
+        </Dialog>
+      </section>
+    </>
   )
 }

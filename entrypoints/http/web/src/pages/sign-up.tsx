@@ -7,26 +7,26 @@ import { Field, Submit, useAction } from '../ui/form'
 import { next } from '../ui/link'
 import { toast } from '../ui/overlay'
 import { Wrong } from '../ui/page'
-import { CodeField, Gate, signIn } from './account/gate'
+import { CodeField, Gate, signIn, useOnward } from './account/gate'
 
 export default function SignUp() {
   const { query, route } = useLocation()
-  const [waiting, setWaiting] = useState(query.confirm ?? null)
   const [password, setPassword] = useState<string | null>(null) // for signing in once the code is there
-  if (waiting === null) return <Details onSent={(email, typed) => { setPassword(typed); setWaiting(email) }} />
+  useOnward()
+  const waiting = query.confirm // in the address, where it outlives a reload
+  const go = (path: string, given: Record<string, string>) => route(`${path}?${new URLSearchParams({ ...given, next: next(location.search) })}`, true)
+  if (waiting === undefined) return <Details onSent={(email, typed) => { setPassword(typed); go('/sign-up', { confirm: email }) }} />
   const done = async () => {
-    const wanted = next(location.search)
     try {
       if (password === null) throw new Problem('wrong_credentials', '', 401)
       await signIn(waiting, password)
-      route(wanted)
     } catch (error) {
       // Confirmed, but with the password that was chosen when the code was first asked for.
       if (!(error instanceof Problem && error.code === 'wrong_credentials')) throw error
-      route(`/sign-in?email=${encodeURIComponent(waiting)}&next=${encodeURIComponent(wanted)}`)
+      go('/sign-in', { confirmed: '', email: waiting })
     }
   }
-  return <Code email={waiting} onConfirmed={done} onOther={() => setWaiting(null)} />
+  return <Code email={waiting} onConfirmed={done} onOther={() => go('/sign-up', {})} />
 }
 
 function Details({ onSent }: { onSent: (email: string, password: string) => void }) {

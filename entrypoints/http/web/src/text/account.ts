@@ -8,6 +8,7 @@ export const account = {
     none: 'No account yet?',
     signUp: 'Sign up',
     again: 'Your password is changed. Sign in with the new one.',
+    confirmed: 'Your address is confirmed. Sign in to go on.',
   },
   signUp: {
     title: 'Sign up',
@@ -50,6 +51,7 @@ export const account = {
     handle: 'Handle',
     name: 'Name',
     email: 'E-mail address',
+    emailWhy: 'What you sign in with. It cannot be changed.',
     since: (when: string) => `Here since ${when}.`,
     stale: 'Your profile was changed elsewhere. It is shown as it is now; save again to change it.',
     notifications: 'What you are told about',

@@ -13,6 +13,7 @@ export const common = {
   copy: 'Copy',
   signIn: 'Sign in',
   signUp: 'Sign up',
+  showPassword: 'Show password',
   live: 'Live',
   views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
   watching: (count: number) => `${compact(count)} watching`,

@@ -48,6 +48,7 @@ export const channels = {
   handle: 'Handle',
   handleHint: '3 to 30 letters a-z, digits and underscores.',
   address: 'Its address will be',
+  addressIs: 'Its address is',
   description: 'Description',
   roles: { owner: 'Owner', editor: 'Editor', moderator: 'Moderator' },
   opened: (name: string) => `${name} is open.`,

@@ -1,8 +1,9 @@
 /** Fields with labels, hints and what the API says is wrong with them; and sending that keeps what was typed. */
-import { LoaderCircle } from 'lucide-preact'
+import { Eye, EyeOff, LoaderCircle } from 'lucide-preact'
 import type { ComponentChildren, JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { Problem } from '../api/client'
+import { common } from '../text'
 import { sentence } from './page'
 
 interface FieldProps extends Omit<JSX.IntrinsicElements['input'], 'size'> {
@@ -19,9 +20,22 @@ export function Field({ label, hint, error, area, ...input }: FieldProps) {
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      {area ? <textarea {...(input as JSX.IntrinsicElements['textarea'])} {...shared} /> : <input {...input} {...shared} />}
+      {area ? <textarea {...(input as JSX.IntrinsicElements['textarea'])} {...shared} /> : input.type === 'password' ? <Secret {...input} {...shared} /> : <input {...input} {...shared} />}
       {hint && <span class="hint" id={`${id}-hint`}>{hint}</span>}
       {error && <span class="wrong" id={`${id}-wrong`}>{sentence(error)}</span>}
+    </div>
+  )
+}
+
+/** A password, which one may look at. */
+function Secret(input: JSX.IntrinsicElements['input']) {
+  const [shown, setShown] = useState(false)
+  return (
+    <div class="secret">
+      <input {...input} type={shown ? 'text' : 'password'} autoCapitalize="none" spellcheck={false} />
+      <button class="button icon bare" type="button" aria-pressed={shown} title={common.showPassword} onClick={() => setShown(!shown)}>
+        {shown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}<span class="hush">{common.showPassword}</span>
+      </button>
     </div>
   )
 }

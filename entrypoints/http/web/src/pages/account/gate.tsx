@@ -1,11 +1,13 @@
 /** What the pages before signing in share: their frame, and the code that was sent by mail. */
 import { useQuery } from '@tanstack/preact-query'
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useLocation } from 'preact-iso'
+import { useEffect, useState } from 'preact/hooks'
 import { api, ask, problemOf, type Schemas } from '../../api/client'
-import { session } from '../../api/session'
+import { me, session } from '../../api/session'
 import { account } from '../../text'
 import { Field } from '../../ui/form'
+import { next } from '../../ui/link'
 import { useTitle } from '../../ui/page'
 import './gate.css'
 
@@ -20,6 +22,15 @@ export function Gate({ title, children }: { title: string; children: ComponentCh
       </div>
     </div>
   )
+}
+
+/** Signed in, now or before: on to where one wanted to go, in the place of this page. */
+export function useOnward(): void {
+  const { route } = useLocation()
+  const someone = Boolean(me.value)
+  useEffect(() => {
+    if (someone) route(next(location.search), true)
+  }, [someone])
 }
 
 /** Throws Problem. */

@@ -75,7 +75,7 @@ function About({ channel }: { channel: Channel }) {
     }}>
       <Field label={listText.name} value={typed.name} required maxLength={100} dir="auto" error={wrong.name} onInput={(event) => set({ name: event.currentTarget.value })} />
       <Field label={listText.handle} value={typed.handle} required minLength={3} maxLength={31} autoCapitalize="none" spellcheck={false} readOnly={!may(channel, 'manage')} hint={may(channel, 'manage') ? text.handleMoves : text.handleOwner} error={wrong.handle} onInput={(event) => set({ handle: event.currentTarget.value })} />
-      <Address handle={typed.handle} />
+      <Address handle={typed.handle} channel={channel} />
       <Field label={listText.description} area value={typed.description} maxLength={5000} dir="auto" error={wrong.description} onInput={(event) => set({ description: event.currentTarget.value })} />
       <Saving draft={draft} />
     </form>

@@ -7,7 +7,7 @@ import { queries } from '../../api/queries'
 import { channels as text, common } from '../../text'
 import { Avatar } from '../../ui/avatar'
 import { Field, Submit, useAction } from '../../ui/form'
-import { to } from '../../ui/link'
+import { next, to } from '../../ui/link'
 import { toast } from '../../ui/overlay'
 import { Failure, State, Wrong, useTitle } from '../../ui/page'
 import { choose, may, mineKey, useMine } from './mine'
@@ -56,7 +56,7 @@ const tidy = (handle: string) => handle.trim().replace(/^@/, '').toLowerCase()
 const suggested = (name: string) => name.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '').slice(0, 30).replace(/_+$/, '')
 
 export function OpenChannel() {
-  const { route } = useLocation()
+  const { route, query } = useLocation()
   const [typed, setTyped] = useState({ name: '', handle: '', description: '', own: false })
   const handle = typed.own ? typed.handle : suggested(typed.name)
   const action = useAction(async () => {
@@ -64,7 +64,7 @@ export function OpenChannel() {
     choose(opened.id)
     await queries.invalidateQueries({ queryKey: mineKey })
     toast(text.opened(opened.name))
-    route(`/studio/channels/${opened.id}`)
+    route(query.next ? next(location.search) : `/studio/channels/${opened.id}`)
   })
   return (
     <form class="form" onSubmit={(event) => {
@@ -81,6 +81,9 @@ export function OpenChannel() {
   )
 }
 
-export function Address({ handle }: { handle: string }) {
-  return <p class="small soft">{text.address} <strong class="address">{location.host}/@{tidy(handle) || '…'}</strong></p>
+/** The address that a handle makes; of a channel that has it already it is a link. */
+export function Address({ handle, channel }: { handle: string; channel?: Channel }) {
+  const typed = tidy(handle)
+  const address = <strong class="address">{location.host}/@{typed || '…'}</strong>
+  return channel?.handle === typed ? <p class="small soft">{text.addressIs} <a href={to.channel(channel)}>{address}</a></p> : <p class="small soft">{text.address} {address}</p>
 }

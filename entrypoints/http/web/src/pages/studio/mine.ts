@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/preact-query'
 import { api, ask, type Channel } from '../../api/client'
 import { queries } from '../../api/queries'
 import { KEPT, keep, kept } from '../../kept'
+import { here } from '../../ui/link'
 
 const chosen = signal(kept(KEPT.channel))
 
@@ -19,6 +20,11 @@ export function useMine() {
   const channels: readonly Channel[] = mine.data?.data ?? []
   const channel = channels.find((each) => each.id === chosen.value) ?? channels[0]
   return { ...mine, channels, channel }
+}
+
+/** Where a channel is opened; it leads back here. */
+export function toOpen(): string {
+  return `/studio/channels?next=${encodeURIComponent(here())}`
 }
 
 const TASKS = { owner: ['manage', 'edit', 'moderate'], editor: ['edit', 'moderate'], moderator: ['moderate'] } as const

@@ -8,7 +8,7 @@ import { ago, at, common, goLive } from '../../../text'
 import { More } from '../../../ui/cards'
 import { Dialog } from '../../../ui/overlay'
 import { Failure, State, useTitle } from '../../../ui/page'
-import { may, useMine } from '../mine'
+import { may, toOpen, useMine } from '../mine'
 import { StreamForm } from './form'
 
 export function Streams() {
@@ -35,7 +35,7 @@ export function Streams() {
       ) : (
         <State icon={<Radio aria-hidden />} title={goLive.noChannelTitle}>
           <p>{goLive.noChannel}</p>
-          <a class="button accent" href="/studio/channels">{goLive.openChannel}</a>
+          <a class="button accent" href={toOpen()}>{goLive.openChannel}</a>
         </State>
       )}
       {editing && (

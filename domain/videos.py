@@ -272,7 +272,9 @@ class Video:
         if starts and (starts[0] != 0 or not all(a < b < math.inf for a, b in itertools.pairwise(starts))):
             raise Invalid("chapters start at 0 and ascend", code="chapters_disordered", field="chapters")
         if self.media is not None and starts and starts[-1] >= max(self.media.duration_s, 0.001):
-            raise Invalid("a chapter starts after the end", code="chapters_beyond_end", field="chapters")
+            raise Invalid(
+                f"the chapter “{chapters[-1].title}” starts after the end", code="chapters_beyond_end", field="chapters"
+            )
         return evolve(self, chapters=tuple(chapters))
 
     def with_caption(self, caption: Caption, now: datetime) -> "Change":

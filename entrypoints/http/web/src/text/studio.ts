@@ -243,6 +243,7 @@ export const content = {
   uploaded: (when: string) => `Uploaded ${when}`,
   published: (when: string) => `Published ${when}`,
   scheduled: (when: string) => `Goes public ${when}`,
+  anyMoment: 'any moment',
   edit: (title: string) => `Edit ${title}`,
   of: (title: string) => `More for ${title}`,
   menu: { edit: 'Edit', analytics: 'Analytics', watch: 'Watch', copy: 'Copy link', remove: 'Delete' },

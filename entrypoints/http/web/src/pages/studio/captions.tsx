@@ -64,6 +64,8 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
     toast(text.captionsSaved(language(tag)))
     setFile(null)
     setLabel('')
+    setLanguage('')
+    setOther('')
     refresh()
   })
   return (

@@ -28,10 +28,11 @@ async function load(video: Video): Promise<Stored> {
   return { version, chapters: data }
 }
 
-/** 90, 1:30 and 0:01:30 are the same; null for what is no time. */
+/** 90, 1:30 and 0:01:30 are the same; null for what is no time, such as 1:90. */
 export function seconds(typed: string): number | null {
   const parts = typed.trim().split(':')
   if (parts.length > 3 || !parts.every((each) => /^\d{1,6}(\.\d{1,3})?$/.test(each))) return null
+  if (parts.slice(1).some((each) => Number(each) >= 60)) return null
   return parts.reduce((sum, each) => sum * 60 + Number(each), 0)
 }
 

@@ -13,6 +13,7 @@ import { Failure, State, useTitle } from '../../ui/page'
 import { may, refresh, useMine } from './mine'
 import { NoChannel } from './none'
 
+const SOON_MS = 60_000
 const FILTERS = ['all', 'public', 'unlisted', 'private', 'scheduled', 'working', 'failed'] as const
 type Filter = (typeof FILTERS)[number]
 
@@ -103,7 +104,7 @@ function Row({ video, editable }: { video: Video; editable: boolean }) {
       </div>
       <div role="cell"><VisibilityBadge video={video} /></div>
       <div role="cell" class="small soft">
-        {video.visibility === 'scheduled' && video.publish_at ? text.scheduled(ago(video.publish_at)) : video.published_at ? text.published(ago(video.published_at)) : text.uploaded(ago(video.created_at))}
+        {video.visibility === 'scheduled' && video.publish_at ? text.scheduled(Date.parse(video.publish_at) < Date.now() + SOON_MS ? text.anyMoment : ago(video.publish_at)) : video.published_at ? text.published(ago(video.published_at)) : text.uploaded(ago(video.created_at))}
       </div>
       <div role="cell" class="number" data-label={text.columns.views}>{compact(video.counts.views)}</div>
       <div role="cell" class="number" data-label={text.columns.comments}>{compact(video.counts.comments)}</div>

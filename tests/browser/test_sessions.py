@@ -97,8 +97,27 @@ def test_a_mistake_is_told_and_nothing_typed_is_lost(visit: Visit, ada: Person) 
     page.get_by_label("E-mail address").fill("other@example.org")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("alert")).to_have_text("This handle belongs to someone else.")
+    expect(page.get_by_label("Handle")).to_be_focused()
+    expect(page.get_by_label("Handle")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("This handle belongs to someone else.").filter(visible=True)).to_have_count(1)
     expect(page.get_by_label("Name", exact=True)).to_have_value("Ada again")
+
+
+def test_what_could_not_be_sent_is_to_be_sent_again(visit: Visit, ada: Person) -> None:
+    """That nothing can be reached is not said any longer than it is so."""
+    visitor = visit(ada)
+    visitor.allow("ERR_INTERNET_DISCONNECTED")
+    page = visitor.open("/account")
+    visitor.settle()
+    visitor.context.set_offline(True)
+    page.get_by_label("Name", exact=True).fill("Ada of the tower")
+    page.get_by_role("button", name="Save").first.click()
+    wrong = page.get_by_role("alert")
+    expect(wrong).to_contain_text("Hexcast cannot be reached")
+    visitor.context.set_offline(False)
+    expect(wrong).to_contain_text("this was not done. Try again.")
+    page.get_by_role("button", name="Save").first.click()
+    expect(wrong).to_be_hidden()
 
 
 def said(server: Server, path: str, email: str) -> str:

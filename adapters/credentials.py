@@ -147,7 +147,7 @@ TRIES_LIFE = WAIT_MOST + TRIES_KEPT
 def taken(*, confirmed: bool) -> Taken:
     """Why nobody else can have an account's address."""
     if confirmed:
-        return Taken("there is an account with this e-mail address", code="email_taken")
+        return Taken("there is an account with this e-mail address", code="email_taken", field="email")
     message = "an account with this e-mail address waits for the code that was sent there; ask for another if need be"
     return Taken(message, code="confirmation_pending")
 

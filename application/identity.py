@@ -78,7 +78,7 @@ class SignUp:
         except NotFound:
             return
         if holder.email != draft.email:
-            raise Taken("this handle belongs to someone else", code="handle_taken")
+            raise Taken("this handle belongs to someone else", code="handle_taken", field="handle")
 
     async def _save(self, user: UserId, draft: User) -> User:
         try:

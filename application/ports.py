@@ -42,7 +42,7 @@ from domain.processing import Processing, ProcessingMoved, Report, TranscodeRequ
 from domain.streams import IngestPoint, Stream, StreamEvent
 from domain.uploads import Part, Upload, UploadAbandoned, UploadCompleted
 from domain.videos import Audience, Video, VideoEvent
-from domain.watching import Grant, PlaybackSession, Viewing, Watched
+from domain.watching import Grant, PlaybackSession, Viewer, Viewing, Watched
 
 Event = (
     SignedUp | AccountClosed | ChannelOpened | ChannelEdited | ChannelClosed | UploadCompleted | UploadAbandoned
@@ -665,8 +665,10 @@ class Ingest(Protocol):
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """What ``playback`` gave this viewer ends."""
 
-    def watched(self, stream: StreamId, viewer: str) -> None:
-        """Someone asked our own door for what to play next; ``viewer`` tells one from the other."""
+    def watched(self, stream: StreamId, viewer: Viewer) -> None:
+        """They asked our own door for what to play next. As names are what players say, at most ``NAMES_MOST`` of an
+        address count, so that nobody makes a crowd of themselves.
+        """
 
     async def annotate(self, stream: Stream, text: str) -> None:
         """Timed metadata, of at most 1 KiB, for the players at this point. Raises Conflict (``not_live``)."""

@@ -33,7 +33,7 @@ from domain.ids import SESSION, ChannelId, SessionId, StreamId, VideoId
 from domain.media import attempt_prefix
 from domain.streams import Stream, is_live_playlist
 from domain.videos import Audience, Video
-from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, Period, PlaybackSession, Viewing, Watched
+from domain.watching import GRANT_LIFE, SESSION_LIFE, Grant, Period, PlaybackSession, Viewer, Viewing, Watched
 
 
 @frozen
@@ -145,9 +145,9 @@ class OpenFile:
     ingest: Ingest
     delivery: Delivery
 
-    async def __call__(self, key: str, token: str | None = None, viewer: str = "") -> File:
-        """``viewer`` tells one from the other. Raises NotFound, and with a token Forbidden (``link_invalid``,
-        ``link_expired``, ``link_void``).
+    async def __call__(self, key: str, token: str | None = None, viewer: Viewer | None = None) -> File:
+        """``viewer`` is who counts as watching, if anyone. Raises NotFound, and with a token Forbidden
+        (``link_invalid``, ``link_expired``, ``link_void``).
         """
         top, _, rest = key.partition("/")
         owner = rest.partition("/")[0]
@@ -157,7 +157,7 @@ class OpenFile:
         elif top != "c" or token is not None:
             raise NotFound("there is no such file")
         file = await self.delivery.file(key, grant)
-        if is_live_playlist(key):
+        if viewer is not None and is_live_playlist(key):
             self.ingest.watched(StreamId(owner), viewer)
         return file
 

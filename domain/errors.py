@@ -21,14 +21,18 @@ from collections.abc import Sequence
 
 
 class DomainError(Exception):
-    """Something the caller should know. ``fields`` pairs a field's name with what is wrong with it."""
+    """Something the caller should know. ``fields`` pairs a field's name with what is wrong with it; ``field`` is the one that
+    all of it is about.
+    """
 
     code = "error"
 
-    def __init__(self, message: str, *, code: str = "", fields: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, message: str, *, code: str = "", field: str = "", fields: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code or type(self).code
-        self.fields = tuple(fields)
+        self.fields = tuple(fields) or (((field, message),) if field else ())
 
 
 class NotFound(DomainError):
@@ -37,11 +41,6 @@ class NotFound(DomainError):
 
 class Invalid(DomainError, ValueError):
     code = "invalid"
-
-    def __init__(
-        self, message: str, *, code: str = "", field: str = "", fields: Sequence[tuple[str, str]] = ()
-    ) -> None:
-        super().__init__(message, code=code, fields=fields or (((field, message),) if field else ()))
 
 
 class Unauthenticated(DomainError):

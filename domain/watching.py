@@ -18,6 +18,18 @@ FINISHED = 0.95
 """Watched so far, someone starts again from the beginning."""
 
 
+NAMES_MOST = 20
+"""As so many viewers the players at one address count, whatever they call themselves."""
+
+
+@frozen
+class Viewer:
+    """Who watches something live: from where, and how their player tells itself from others there."""
+
+    address: str
+    name: str
+
+
 @frozen
 class Grant:
     """Leave to see all that is shown of a video or stream until then; void once that no longer admits the audience."""

@@ -99,5 +99,5 @@ class DynamoChannels:
             await self._tables.write(write, *names, *members, *self._outbox.storing(events))
         except Refused as refused:
             if set(refused.there) == {1}:
-                raise Taken(f"@{channel.handle} is another channel", code="handle_taken") from refused
+                raise Taken(f"@{channel.handle} is another channel", code="handle_taken", field="handle") from refused
             raise Stale("this channel") from refused

@@ -33,6 +33,7 @@ from domain.errors import Conflict, Invalid, Unavailable
 from domain.ids import BroadcastId, RecordingId, StreamId, UserId
 from domain.streams import IngestPoint, Latency, Stream
 from domain.videos import Audience
+from domain.watching import Viewer
 
 TOKEN_MOST = timedelta(minutes=10)
 """Of a token that can be revoked."""
@@ -315,7 +316,7 @@ class IvsIngest:
                 channelArn=stream.ingest, viewerId=viewer, viewerSessionVersionsLessThanOrEqualTo=_version(self._now())
             )
 
-    def watched(self, stream: StreamId, viewer: str) -> None:
+    def watched(self, stream: StreamId, viewer: Viewer) -> None:
         """Nobody plays by our own door, and IVS counts by itself."""
 
     async def annotate(self, stream: Stream, text: str) -> None:

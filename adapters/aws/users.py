@@ -64,5 +64,5 @@ class DynamoUsers:
             await self._tables.write(*writes)
         except Refused as refused:
             if set(refused.there) == {1}:
-                raise Taken(f"@{user.handle} is someone else", code="handle_taken") from refused
+                raise Taken(f"@{user.handle} is someone else", code="handle_taken", field="handle") from refused
             raise Stale("this profile") from refused

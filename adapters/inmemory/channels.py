@@ -56,7 +56,7 @@ class InMemoryChannels:
         if channel.version != (stored.version if stored else 0):
             raise Stale("this channel")
         if self._handles.get(channel.handle, channel.id) != channel.id:
-            raise Taken(f"@{channel.handle} is another channel", code="handle_taken")
+            raise Taken(f"@{channel.handle} is another channel", code="handle_taken", field="handle")
         saved = next_version(channel)
         if stored:
             del self._handles[stored.handle]

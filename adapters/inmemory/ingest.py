@@ -15,7 +15,7 @@ from domain.errors import Conflict
 from domain.ids import EVENT, BroadcastId, RecordingId, StreamId, UserId
 from domain.streams import IngestPoint, Stream, live_prefix
 from domain.videos import Audience
-from domain.watching import Grant
+from domain.watching import NAMES_MOST, Grant, Viewer
 
 SERVER = "rtmp://127.0.0.1:1935/live"
 _LENGTH_S = 10.0
@@ -32,8 +32,8 @@ class _Channel:
     live: tuple[BroadcastId, datetime] | None = None
     recording: RecordingId | None = None
     recorded: list[BroadcastId] = field(factory=list)
-    viewers: set[str] = field(factory=set)
-    """Of this broadcast, whoever asked for its playlist."""
+    viewers: dict[str, set[str]] = field(factory=dict)
+    """Of this broadcast, whoever asked for its playlist: the names of each address."""
     starving: bool = False
     said: Signal | None = None
 
@@ -93,7 +93,12 @@ class SimulatedIngest:
 
     async def live(self) -> Sequence[Sighting]:
         return [
-            Sighting(ingest=name, broadcast=channel.live[0], started_at=channel.live[1], viewers=len(channel.viewers))
+            Sighting(
+                ingest=name,
+                broadcast=channel.live[0],
+                started_at=channel.live[1],
+                viewers=sum(map(len, channel.viewers.values())),
+            )
             for name, channel in self._channels.items()
             if channel.live is not None
         ]
@@ -118,9 +123,11 @@ class SimulatedIngest:
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """Links are looked at whenever they are used, so nothing is left to end."""
 
-    def watched(self, stream: StreamId, viewer: str) -> None:
+    def watched(self, stream: StreamId, viewer: Viewer) -> None:
         if (channel := self._channels.get(stream)) is not None:
-            channel.viewers.add(viewer)
+            names = channel.viewers.setdefault(viewer.address, set())
+            if len(names) < NAMES_MOST:
+                names.add(viewer.name)
 
     async def annotate(self, stream: Stream, text: str) -> None:
         del text
@@ -159,7 +166,7 @@ class SimulatedIngest:
     async def _start(self, channel: _Channel, *, told: bool) -> None:
         broadcast = BroadcastId(f"st-{self._new_id(EVENT).removeprefix('evt_')}")
         channel.live, channel.starving = (broadcast, self._now()), False
-        channel.viewers = set()
+        channel.viewers = {}
         folder = f"{live_prefix(channel.stream.id)}{broadcast}/"
         await self._media.put(folder + "0.ts", b"G" * 188, "video/mp2t")
         await self._media.put(folder + "index.m3u8", _PLAYLIST.encode(), "application/vnd.apple.mpegurl")

@@ -40,7 +40,7 @@ class InMemoryUsers:
         if user.version != (stored.version if stored else 0):
             raise Stale("this profile")
         if self._handles.get(user.handle, user.id) != user.id:
-            raise Taken(f"@{user.handle} is someone else", code="handle_taken")
+            raise Taken(f"@{user.handle} is someone else", code="handle_taken", field="handle")
         saved = next_version(user)
         if stored:
             del self._handles[stored.handle]

@@ -57,7 +57,7 @@ class SqliteChannels:
         def work(transaction: Transaction) -> Channel:
             holder = transaction.row(_HOLDER, (channel.handle,))
             if holder is not None and holder[0] != channel.id:
-                raise Taken(f"@{channel.handle} is another channel", code="handle_taken")
+                raise Taken(f"@{channel.handle} is another channel", code="handle_taken", field="handle")
             before, saved = _CHANNELS.save(transaction, channel)
             _enlist(transaction, before, saved)
             self._outbox.append(transaction, events)

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from attrs import define, field, frozen
 
 NOTES_MOST = 100
+_NOTE_S = 5
+"""So long a note is one of what is shown: whoever comes later is not told it as if it were said then."""
 _NUMBERED = "{:08d}.ts"
 _LINE = re.compile(r"#HEXCAST:end=([\d.]+),bytes=(\d+),next=(\d+)")
 _TAGS = {
@@ -136,4 +138,7 @@ def _written(at: datetime) -> str:
 def _note(note: Note) -> str:
     """As hls.js and Safari hand it to a page: a cue of the metadata track. The text may hold what an attribute may not."""
     text = base64.b64encode(note.text.encode()).decode()
-    return f'#EXT-X-DATERANGE:ID="{note.id}",CLASS="hexcast.metadata",START-DATE="{_written(note.at)}",X-TEXT="{text}"'
+    return (
+        f'#EXT-X-DATERANGE:ID="{note.id}",CLASS="hexcast.metadata",START-DATE="{_written(note.at)}",DURATION={_NOTE_S},'
+        f'X-TEXT="{text}"'
+    )

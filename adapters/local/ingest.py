@@ -24,7 +24,7 @@ from domain.errors import Conflict, Unavailable
 from domain.ids import BroadcastId, RecordingId, StreamId, UserId
 from domain.streams import LIFE_LONGEST, IngestPoint, Stream, live_prefix
 from domain.videos import Audience
-from domain.watching import Grant
+from domain.watching import NAMES_MOST, Grant, Viewer
 
 KEYS_REMEMBERED = 10
 """Of one stream."""
@@ -35,7 +35,7 @@ CUT_S = 15.0
 WATCHED_S = 15.0
 """Whoever fetched a playlist so lately is watching."""
 COUNTED_S = 5.0
-_VIEWERS_MOST = 10_000
+_ADDRESSES_MOST = 10_000
 _STREAMS_MOST = 1000
 
 
@@ -63,23 +63,33 @@ class Viewers:
     database: Database
     now: Now
     process: str = field(factory=lambda: secret(12).hex())
-    _seen: dict[str, dict[int, float]] = field(factory=dict)
+    _seen: dict[str, dict[int, dict[int, float]]] = field(factory=dict)
+    """Of each stream and address: when each name was last heard."""
     _told: set[str] = field(factory=set)
 
-    def fetched(self, stream: str, viewer: str) -> None:
+    def fetched(self, stream: str, viewer: Viewer) -> None:
         if stream not in self._seen and len(self._seen) >= _STREAMS_MOST:
             return
-        viewers = self._seen.setdefault(stream, {})
-        if len(viewers) < _VIEWERS_MOST or hash(viewer) in viewers:
-            viewers[hash(viewer)] = ticks()
+        addresses = self._seen.setdefault(stream, {})
+        address, name = hash(viewer.address), hash(viewer.name)
+        if address not in addresses and len(addresses) >= _ADDRESSES_MOST:
+            return
+        names = addresses.setdefault(address, {})
+        if name in names or len(names) < NAMES_MOST:
+            names[name] = ticks()
 
     async def tell(self) -> None:
         """Let the other processes know, if it changed."""
         since = ticks() - WATCHED_S
-        for stream, viewers in list(self._seen.items()):
-            self._seen[stream] = {viewer: at for viewer, at in viewers.items() if at > since}
-        self._seen = {stream: viewers for stream, viewers in self._seen.items() if viewers}
-        counts = dict.fromkeys(self._told, 0) | {stream: len(viewers) for stream, viewers in self._seen.items()}
+        for stream, addresses in list(self._seen.items()):
+            recent = {
+                address: {name: at for name, at in names.items() if at > since} for address, names in addresses.items()
+            }
+            self._seen[stream] = {address: names for address, names in recent.items() if names}
+        self._seen = {stream: addresses for stream, addresses in self._seen.items() if addresses}
+        counts = dict.fromkeys(self._told, 0) | {
+            stream: sum(map(len, addresses.values())) for stream, addresses in self._seen.items()
+        }
         if not counts:
             return
         at = self.now()
@@ -238,7 +248,7 @@ class SqliteIngest:
     async def revoke(self, stream: Stream, viewer: UserId) -> None:
         """Links are looked at whenever they are used, so nothing is left to end."""
 
-    def watched(self, stream: StreamId, viewer: str) -> None:
+    def watched(self, stream: StreamId, viewer: Viewer) -> None:
         self._viewers.fetched(stream, viewer)
 
     async def annotate(self, stream: Stream, text: str) -> None:

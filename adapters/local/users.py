@@ -39,7 +39,7 @@ class SqliteUsers:
         def work(transaction: Transaction) -> User:
             holder = transaction.row(_HOLDER, (user.handle,))
             if holder is not None and holder[0] != user.id:
-                raise Taken(f"@{user.handle} is someone else", code="handle_taken")
+                raise Taken(f"@{user.handle} is someone else", code="handle_taken", field="handle")
             _, saved = _USERS.save(transaction, user)
             self._outbox.append(transaction, events)
             return saved.value

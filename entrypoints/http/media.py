@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from attrs import frozen
 from litestar import Request, Response, asgi, put
@@ -15,11 +16,15 @@ from application.uploads import ReceivePart
 from application.watching import OpenFile
 from domain.errors import Invalid, NotFound
 from domain.streams import is_live_playlist
+from domain.watching import Viewer
 from entrypoints.http.errors import asking_of
 
 OPEN_CACHE = b"public, max-age=60"
 """For open media: a key's content never changes, but its video may stop being public."""
 GRANTED_CACHE = b"private, max-age=60"
+
+PREVIEW = "preview"
+_NAME_LONGEST = 64
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _OPEN, _GRANTED = "/media/o", "/media/g"
@@ -73,8 +78,19 @@ async def _found(scope: Any, open_file: OpenFile, key: str, token: str | None = 
         raise ClientException("media is only read here", status_code=405, headers={"allow": "GET, HEAD"})
     if not key or token == "":
         raise NotFound("there is no such file")
-    agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
-    return await open_file(key, token, f"{(scope.get('client') or ('',))[0]} {agent}")
+    return await open_file(key, token, _viewer(scope))
+
+
+def _viewer(scope: Any) -> Viewer | None:
+    """Each player of ours says a name that it drew; those of others are told apart by what program they are. The preview
+    of whoever broadcasts says that it is one, and is no viewer.
+    """
+    headers, address = dict(scope["headers"]), (scope.get("client") or ("",))[0]
+    said = parse_qs(scope["query_string"].decode("latin-1")).get("viewer")
+    if said == [PREVIEW]:
+        return None
+    name = said[0][:_NAME_LONGEST] if said else headers.get(b"user-agent", b"").decode("latin-1")
+    return Viewer(address, name)
 
 
 def _cache(key: str, of_others: bytes) -> bytes:

@@ -63,6 +63,7 @@ _audit = structlog.get_logger("hexcast.audit")
 _MEMBERS = (Unauthenticated, Forbidden, NotFound)
 _EDITING = (*_MEMBERS, Invalid, Conflict, VersionMismatch)
 _Live = Annotated[Literal["live"], QueryParameter(name="status", description="Only those that are live.")]
+_Without = Annotated[Literal["key"] | None, QueryParameter(description="Only where to, which is no secret.")]
 
 _TITLE = Annotated[str, Meta(examples=["Office hours"])]
 
@@ -209,16 +210,22 @@ class StreamController(Controller):
     @get(
         "/streams/{stream_id:str}/ingest",
         operation_id="getIngest",
-        responses=problems(*_MEMBERS, Conflict, Unavailable),
+        responses=problems(*_MEMBERS, Invalid, Conflict, Unavailable),
     )
     async def ingest(
-        self, stream_id: FromPath[StreamId], actor: NamedDependency[Actor], show_ingest: NamedDependency[ShowIngest]
+        self,
+        stream_id: FromPath[StreamId],
+        actor: NamedDependency[Actor],
+        show_ingest: NamedDependency[ShowIngest],
+        without: _Without = None,
     ) -> Response[IngestView]:
         """Where an encoder sends to, and its key, for the owner and editors.
 
         Whoever has the key can broadcast. That it was shown, and to whom, is logged.
         """
         point = await show_ingest(actor, stream_id)
+        if without:
+            return Response(IngestView(point.server_url, None, None), headers=NO_STORE)
         _audit.info("stream key shown", stream=stream_id, user=actor.user)
         return Response(IngestView.of(point), headers=NO_STORE)
 

@@ -63,10 +63,10 @@ def stream_caching(card: StreamCard) -> Mapping[str, str]:
 
 
 class IngestView(Struct, gc=False):
-    """Where an encoder sends to: in OBS, Server and Stream Key."""
+    """Where an encoder sends to: in OBS, Server and Stream Key. The key is null where it was not asked for."""
 
     server_url: str
-    stream_key: str
+    stream_key: str | None
     expires_at: datetime | None
 
     @classmethod

@@ -15,7 +15,7 @@ from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, U
 from domain.ids import ChannelId, SessionId, StreamId, VideoId
 from domain.streams import Stream
 from domain.videos import Audience, Visibility
-from domain.watching import DAYS_SHOWN, GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Viewing, Watched
+from domain.watching import DAYS_SHOWN, GRANT_LIFE, SESSION_LIFE, Grant, PlaybackSession, Viewer, Viewing, Watched
 from tests.application.world import World, picture
 
 
@@ -360,9 +360,10 @@ async def test_files_of_streams_are_shown_to_whom_the_stream_is(world: World) ->
     await ingest.simulate(stream, Pretence.START)
     key, _ = path((await ingest.playback(stream, Audience.ANYONE, None, world.clock.now())).url)
     open_file = world.core.open_file()
-    for viewer in ("ann", "ben", "ann"):
-        await open_file(key, viewer=viewer)
-    await open_file(key.replace("index.m3u8", "0.ts"), viewer="eve")
+    for name in ("ann", "ben", "ann"):
+        await open_file(key, viewer=Viewer("192.0.2.1", name))
+    await open_file(key.replace("index.m3u8", "0.ts"), viewer=Viewer("192.0.2.1", "eve"))
+    await open_file(key)
     assert [each.viewers for each in await ingest.live()] == [2]
     stream = await world.raw.streams().save(stream.edit(visibility=Visibility.PRIVATE))
     later = world.clock.now() + GRANT_LIFE

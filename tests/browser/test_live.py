@@ -4,7 +4,7 @@ import statistics
 import sys
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from bench.streams import BITS, SIDE
 from tests.browser.camera import camera, drop
@@ -55,6 +55,32 @@ def say(page: Page, text: str) -> None:
     expect(page.get_by_role("log")).to_contain_text(text)
 
 
+def encoders_address(control: Page) -> str:
+    """Where to is shown at once, the key when it is asked for; the command to copy has both then."""
+    server_at, key_at = (control.locator(".secret code").nth(place) for place in (0, 1))
+    expect(server_at).to_contain_text("rtmp://")
+    expect(control.locator(".command")).to_contain_text(f"{server_at.inner_text()}/KEY")
+    control.get_by_role("button", name="Show the key").click()
+    expect(control.get_by_role("button", name="Hide the key")).to_be_visible()
+    address = f"{server_at.inner_text()}/{key_at.inner_text()}"
+    expect(control.locator(".command")).to_contain_text(address)
+    return address
+
+
+def watching(control: Page) -> Locator:
+    """How many the control room says there are."""
+    return control.locator(".figures > div").filter(has_text="Watching now").locator("dd")
+
+
+def noted(control: Page, show: Page) -> None:
+    """Something is said to the players, who are shown it for a while; the preview is none of those who watch."""
+    expect(watching(control)).to_have_text("1", timeout=30_000)
+    control.get_by_label("A note to the players").fill("Here it begins")
+    control.get_by_role("button", name="Send the note").click()
+    expect(show.locator(".note")).to_contain_text("Here it begins")
+    expect(show.locator(".note")).to_be_hidden()
+
+
 def test_a_broadcast_from_the_key_to_the_video(
     visit: Visit, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,15 +90,13 @@ def test_a_broadcast_from_the_key_to_the_video(
     control.get_by_role("dialog").get_by_label("Title").fill("Live from the machine room")
     control.get_by_role("button", name="Make the stream").click()
     expect(control.get_by_role("heading", level=1)).to_have_text("Live from the machine room")
-    control.get_by_role("button", name="Show the key").click()
-    expect(control.get_by_role("button", name="Hide the key")).to_be_visible()
-    server_url, key = (control.locator(".secret code").nth(place).inner_text() for place in (0, 1))
+    address = encoders_address(control)
     stream = control.url.rpartition("/")[2]
 
     show = guest.open(f"/live/{stream}")
     expect(show.get_by_text("Not live right now")).to_be_visible()
     show.evaluate("() => { window.same = true }")
-    with camera(f"{server_url}/{key}") as first:
+    with camera(address) as first:
         expect(
             control.get_by_role("status").get_by_text("Live", exact=True).or_(control.locator(".tag.live"))
         ).to_be_visible()
@@ -83,9 +107,12 @@ def test_a_broadcast_from_the_key_to_the_video(
         with capsys.disabled():
             sys.stdout.write(f"\nlive in the browser: {behind:.2f} s behind (at most {GOAL_S:g})\n")
         assert behind <= GOAL_S
+        noted(control, show)
         framed = visit().open(f"/embed/{stream}")
         framed.get_by_role("button", name="Play: Live from the machine room").click()
-        Screen(framed).plays()
+        Screen(framed).plays(2)
+        expect(framed.locator(".note")).to_have_count(0)
+        expect(watching(control)).to_have_text("2", timeout=30_000)
         framed.close()
 
         say(show, "Hello from the audience")
@@ -95,7 +122,7 @@ def test_a_broadcast_from_the_key_to_the_video(
 
         drop(first)
         expect(show.get_by_text("The stream is interrupted")).to_be_visible(timeout=30_000)
-    with camera(f"{server_url}/{key}"):
+    with camera(address):
         expect(show.get_by_text("The stream is interrupted")).to_be_hidden(timeout=30_000)
         screen.plays()
         assert latency(show) <= GOAL_S
@@ -108,6 +135,41 @@ def test_a_broadcast_from_the_key_to_the_video(
     expect(show.get_by_role("heading", level=1)).to_have_text("Live from the machine room")
     screen.plays()
     screen.assert_seen()
+
+
+def test_a_dialog_is_left_on_a_phone(visit: Visit, ada: Person) -> None:
+    """By its button, and by a tap beside it; what was typed is not lost without a question, however one leaves."""
+    page = visit(ada, width=390, has_touch=True).open("/studio/live")
+    dialog = page.get_by_role("dialog", name="A new stream")
+    question = page.get_by_role("dialog", name="Leave without saving?")
+
+    def opened() -> None:
+        page.get_by_role("button", name="New stream").first.click()
+        expect(dialog).to_be_visible()
+
+    opened()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    opened()
+    page.touchscreen.tap(5, 5)
+    expect(dialog).to_be_hidden()
+    opened()
+    title = dialog.get_by_label("Title")
+    title.fill("Half a title")
+    page.touchscreen.tap(5, 5)
+    question.get_by_role("button", name="Stay").click()
+    expect(question).to_be_hidden()
+    for _ in range(2):
+        page.keyboard.press("Escape")
+        expect(question).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(question).to_be_hidden()
+    expect(title).to_have_value("Half a title")
+    dialog.get_by_role("button", name="Close").click()
+    question.get_by_role("button", name="Leave").click()
+    expect(dialog).to_be_hidden()
+    opened()
+    expect(title).to_have_value("")
 
 
 def test_a_chat_is_kept_in_order(visit: Visit, ada: Person, bob: Person) -> None:

@@ -126,7 +126,9 @@ def test_a_mistake_is_told_and_nothing_typed_is_lost(visit: Visit, ada: Person) 
     page = visitor.open("/sign-up")
     sign_out(page)
     page = ask_to_join(visitor, "ada_s", "Ada again", "other@example.org")
-    expect(page.get_by_role("alert")).to_have_text("This handle belongs to someone else.")
+    expect(page.get_by_label("Handle")).to_be_focused()
+    expect(page.get_by_label("Handle")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("This handle belongs to someone else.").filter(visible=True)).to_have_count(1)
     expect(page.get_by_label("Name", exact=True)).to_have_value("Ada again")
 
 
@@ -193,6 +195,23 @@ def test_opening_a_channel_leads_back_to_what_needed_one(visit: Visit, server: S
     page.get_by_role("link", name="Edit: Cleo at work").click()
     page.get_by_role("link", name="/@cleo_at_work").click()
     expect(page.get_by_role("heading", name="Cleo at work", level=1)).to_be_visible()
+
+
+def test_what_could_not_be_sent_is_to_be_sent_again(visit: Visit, ada: Person) -> None:
+    """That nothing can be reached is not said any longer than it is so."""
+    visitor = visit(ada)
+    visitor.allow("ERR_INTERNET_DISCONNECTED")
+    page = visitor.open("/account")
+    visitor.settle()
+    visitor.context.set_offline(True)
+    page.get_by_label("Name", exact=True).fill("Ada of the tower")
+    page.get_by_role("button", name="Save").first.click()
+    wrong = page.get_by_role("alert")
+    expect(wrong).to_contain_text("Hexcast cannot be reached")
+    visitor.context.set_offline(False)
+    expect(wrong).to_contain_text("this was not done. Try again.")
+    page.get_by_role("button", name="Save").first.click()
+    expect(wrong).to_be_hidden()
 
 
 def said(server: Server, path: str, email: str) -> str:

@@ -79,7 +79,7 @@ async def test_a_handle_given_up_is_free_at_once(opener: Opener[Channels]) -> No
         cats = await opened.port.save(CATS)
         with pytest.raises(Taken) as taken:
             await opened.port.save(evolve(BOATS, handle="the_cats"))
-        assert taken.value.code == "handle_taken"
+        assert (taken.value.code, taken.value.fields) == ("handle_taken", (("handle", str(taken.value)),))
         renamed = await opened.port.save(cats.edit(handle="all_cats"))
         boats = await opened.port.save(evolve(BOATS, handle="the_cats"))
         assert await opened.port.by_handle("the_cats") == boats

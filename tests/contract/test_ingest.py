@@ -26,6 +26,7 @@ from domain.errors import Conflict
 from domain.ids import ChannelId, RecordingId, StreamId
 from domain.streams import Latency, Stream
 from domain.videos import Audience, Visibility
+from domain.watching import NAMES_MOST, Viewer
 from tests.cloud.onair import Air, on_air
 from tests.media.live import Encoder, Machine, clip, machine
 from tests.strategies import START
@@ -54,6 +55,14 @@ class Opened:
     door: Door
     advance: Callable[[timedelta], Any]
     said: list[Signal]
+    tell: Callable[[], Any] = lambda: None
+    """Who watches is made known, where that is not so at once."""
+
+    async def viewers(self) -> int | None:
+        if asyncio.iscoroutine(told := self.tell()):
+            await told
+        (sighting,) = await self.ingest.live()
+        return sighting.viewers
 
     async def stream(self, name: str = "str_1", **more: Any) -> Stream:
         stream = Stream(
@@ -144,7 +153,7 @@ async def by_rtmp(clips: Path) -> AsyncIterator[Opened]:
             container = here.container
             yield Opened(
                 here.ingest, container.signals(), container.delivery(), Rtmp(here, clip(clips, "short", key_every=5), {}),
-                container.clock().advance, [],
+                container.clock().advance, [], container.viewers().tell,
             )  # fmt: skip
 
 
@@ -248,6 +257,21 @@ async def test_who_sees_it_may_play_it(opener: Any, clips: Path) -> None:
     """By an open link if anyone may, by one that is granted if not."""
     async with opener(clips) as opened:
         await _played(opened)
+
+
+@pytest.mark.parametrize("opener", OWN, ids=[opener.__name__ for opener in OWN])
+async def test_each_player_of_an_address_is_a_viewer(opener: Any, clips: Path) -> None:
+    """Up to a bound, as a name is only what a player says."""
+    async with opener(clips) as opened:
+        stream = await opened.stream()
+        assert await opened.push(stream)
+        for name in ("ann", "ben", "ann"):
+            opened.ingest.watched(stream.id, Viewer("192.0.2.1", name))
+        opened.ingest.watched(stream.id, Viewer("192.0.2.2", "ann"))
+        assert await opened.viewers() == 3
+        for number in range(2 * NAMES_MOST):
+            opened.ingest.watched(stream.id, Viewer("192.0.2.1", str(number)))
+        assert await opened.viewers() == NAMES_MOST + 1
 
 
 async def _played(opened: Opened) -> None:

@@ -71,7 +71,7 @@ async def test_a_handle_given_up_is_free_at_once(opener: Opener[Users]) -> None:
         ann = await opened.port.save(ANN)
         with pytest.raises(Taken) as taken:
             await opened.port.save(evolve(BEN, handle="ann"))
-        assert taken.value.code == "handle_taken"
+        assert (taken.value.code, taken.value.fields) == ("handle_taken", (("handle", str(taken.value)),))
         renamed = await opened.port.save(evolve(ann, handle="cho"))
         ben = await opened.port.save(evolve(BEN, handle="ann"))
         assert await opened.port.by_handle("ann") == ben

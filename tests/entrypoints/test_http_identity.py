@@ -44,13 +44,15 @@ async def test_sign_up_to_sign_in(scene: Scene) -> None:
         ({"display_name": " "}, 422, "invalid"),
         ({"display_name": None}, 422, "invalid"),
         ({"handle": "ada", "email": "other@example.org"}, 409, "handle_taken"),
-        ({"handle": "other"}, 409, "email_taken"),
+        ({"email": "ada@example.org", "handle": "other"}, 409, "email_taken"),
     ],
 )
 async def test_sign_ups_that_are_refused(scene: Scene, changed: dict[str, str], status: int, code: str) -> None:
     """When an account with this address and handle is there already."""
     await scene.person("ada")
-    assert problem(await scene.call("POST", "/v1/auth/sign-up", ADA | changed)) == (status, code)
+    refused = await scene.call("POST", "/v1/auth/sign-up", ADA | changed)
+    assert problem(refused) == (status, code)
+    assert {each["field"] for each in refused.json()["errors"]} == {next(iter(changed))}
 
 
 async def test_an_address_is_not_taken_over_before_it_is_confirmed(scene: Scene) -> None:

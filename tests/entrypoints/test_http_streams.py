@@ -251,6 +251,8 @@ async def test_where_an_encoder_sends_to(scene: Scene) -> None:
     assert set(body) == {"server_url", "stream_key", "expires_at"}
     assert (body["server_url"], body["expires_at"]) == ("rtmp://127.0.0.1:1935/live", None)
     assert await air.ingest() == body
+    alone = await scene.call("GET", f"{air.path}/ingest", params={"without": "key"}, by=air.ada)
+    assert alone.json() == body | {"stream_key": None}
     for _ in range(2):  # were it kept for whoever is not signed in, they would have it now
         assert problem(await scene.call("GET", f"{air.path}/ingest")) == (401, "unauthenticated")
     # A key for requests that come twice changes nothing: what answers hold may not be kept.
@@ -280,6 +282,7 @@ async def test_who_saw_a_key_is_logged_and_the_key_is_nowhere_else(scene: Scene)
             await scene.call("POST", f"{air.path}/{action}", by=air.ada, headers=again)
             for action in ("playback-sessions", "disable", "enable")
         ]
+        said.append(await scene.call("GET", f"{air.path}/ingest", params={"without": "key"}, by=air.ada))
         keys.add((await air.ingest())["stream_key"])
     assert len(keys) == 3
     assert {each.status_code for each in said} <= {200, 201, 409}
@@ -469,6 +472,19 @@ async def test_watching(scene: Scene) -> None:
     assert (await scene.http.get(mine["manifest_url"])).status_code == 200
     scene.clock.advance(timedelta(minutes=10))
     assert problem(await scene.http.get(mine["manifest_url"])) == (403, "link_expired")
+
+
+async def test_who_watches(scene: Scene) -> None:
+    """Each player by the name that it says, any other by its program; not the preview of whoever broadcasts."""
+    air = await on(scene)
+    await air.pretend("start")
+    manifest = (await scene.call("POST", f"{air.path}/playback-sessions")).json()["manifest_url"]
+    for name in ("a", "b", "a", "preview", "x" * 64 + "1", "x" * 64 + "2"):
+        assert (await scene.http.get(f"{manifest}?viewer={name}")).status_code == 200
+    for _ in range(2):
+        assert (await scene.http.get(manifest)).status_code == 200
+    await air.pass_time(10)
+    assert (await air.session())["viewer_count"] == 4
 
 
 async def test_a_schedule(scene: Scene) -> None:

@@ -36,6 +36,7 @@ from domain.ids import RecordingId, VideoId
 from domain.processing import TERMINAL, Report, State
 from domain.streams import Stream
 from domain.videos import Audience
+from domain.watching import Viewer
 from tests.durability.test_full import small_disk
 from tests.journey.server import ROOT, free_port
 from tests.media.live import PATIENCE_S, Machine, clip, machine, sound, until
@@ -547,8 +548,8 @@ async def test_whoever_fetches_the_playlist_is_a_viewer(here: Machine, films: Pa
     await until("a segment", here.listed(stream, 1))
     async with machine(here.data, listening=False) as there:
         for name in ("ann", "bob", "ann"):
-            here.ingest.watched(stream.id, name)
-        there.ingest.watched(stream.id, "eve")
+            here.ingest.watched(stream.id, Viewer("192.0.2.1", name))
+        there.ingest.watched(stream.id, Viewer("192.0.2.1", "eve"))
         for each in (here, there):
             await each.container.viewers().tell()
         assert [each.viewers for each in await there.ingest.live()] == [3]

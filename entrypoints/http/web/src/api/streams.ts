@@ -5,7 +5,6 @@ import { queries } from './queries'
 
 export type Session = Schemas['SessionView']
 export type SessionEvent = Schemas['SessionEventView']
-export type Ingest = Schemas['IngestView']
 
 const key = (id: string) => ['streams', 'one', id] as const
 

@@ -44,7 +44,7 @@ function RulesForm({ stream, rules, onDone }: { stream: Stream; rules: Schemas['
       <label class="check"><input type="checkbox" checked={enabled} onChange={(event) => setEnabled(event.currentTarget.checked)} />{chat.rules.enabled}</label>
       <label class="check"><input type="checkbox" checked={followers} onChange={(event) => setFollowers(event.currentTarget.checked)} />{chat.rules.followers}</label>
       <Field label={chat.rules.slow} hint={chat.rules.slowHint} error={fields.slow_mode_s} type="number" min={0} max={600} step={1} required value={slow} onInput={(event) => setSlow(event.currentTarget.value)} />
-      <Wrong error={fields.slow_mode_s ? null : error} />
+      <Wrong error={error} />
       <div class="row"><Submit busy={busy}>{chat.rules.save}</Submit></div>
     </form>
   )

@@ -11,6 +11,7 @@ const NEAR_S = 3
 const FAR_S = 1.5
 const JUMPS_MS = 5_000
 const NOTE_MS = 8_000
+const NOTE_LATE_S = 5 // where no end of it is known
 
 /** The hls.js of a player once it plays with it, in the browsers that need it. */
 export function useHls(player: MediaPlayerElement | null): Hls | null {
@@ -105,8 +106,10 @@ export function useNote(hls: Hls | null): string | null {
     let timer: ReturnType<typeof setTimeout> | undefined
     let shown: TextTrackCue | undefined
     const looking = setInterval(() => {
-      const track = [...(hls.media?.textTracks ?? [])].find((each) => each.kind === 'metadata')
-      const cue = [...(track?.activeCues ?? [])].at(-1)
+      const { media } = hls
+      if (!media) return
+      const track = [...media.textTracks].find((each) => each.kind === 'metadata')
+      const cue = [...(track?.activeCues ?? [])].findLast((each) => each.startTime > media.currentTime - NOTE_LATE_S)
       if (!cue || cue === shown) return
       shown = cue
       const text = said(cue)

@@ -14,7 +14,6 @@ export function Help({ open, theatre, onClose }: { open: boolean; theatre: boole
           </div>
         ))}
       </dl>
-      <div class="actions"><button class="button" type="button" onClick={onClose}>{text.close}</button></div>
     </Dialog>
   )
 }

@@ -40,6 +40,8 @@ export interface PlayerProps {
   live?: boolean
   /** How many seconds a live picture is to be behind the newest that can be had. */
   behind?: number
+  /** Of those who broadcast: nobody watches. */
+  preview?: boolean
   startAt?: number
   autoplay?: boolean
   /** Where a page has a theatre mode: whether it is on, and what changes it. */
@@ -67,7 +69,7 @@ export function Player(props: PlayerProps) {
 
 /** Until playing fails for good: then it begins anew where it was. */
 function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => void }) {
-  const { title, grant, renew, poster, storyboard, live = false, behind = 3, startAt = 0, autoplay = true, theatre, onTheatre } = props
+  const { title, grant, renew, poster, storyboard, live = false, behind = 3, preview = false, startAt = 0, autoplay = true, theatre, onTheatre } = props
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
   const [silenced, setSilenced] = useState(false)
   const [failed, setFailed] = useState(false)
@@ -106,7 +108,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (!isHls(provider)) return
       player.canPlayQueue.enqueue('currentTime', () => undefined) // in the place of 0, which would undo where hls.js begins
       provider.library = () => library
-      provider.config = stream.config(link, startAt, live ? behind : null)
+      provider.config = stream.config(link, startAt, live ? behind : null, preview)
       provider.onInstance((hls) => {
         stream.attach(hls)
         if (live) seekable(player, hls)

@@ -9,6 +9,8 @@ export const library = import('hls.js')
 
 const END_S = 0.25
 const SHARPEST = 2
+const NAME = Math.random().toString(36).slice(2)
+const PREVIEW = 'preview' // counts as nobody
 
 export interface Rendition {
   level: number
@@ -23,7 +25,7 @@ export class Stream {
   lost = false
   #hls: Hls | null = null
 
-  config(link: Link, startAt: number, behind: number | null): Partial<HlsConfig> {
+  config(link: Link, startAt: number, behind: number | null, preview: boolean): Partial<HlsConfig> {
     return {
       startPosition: startAt > 0 ? startAt : -1,
       enableWorker: false, // segments are fMP4: there is nothing to convert, and a worker costs time before the first picture
@@ -40,7 +42,7 @@ export class Stream {
       enableCEA708Captions: false,
       xhrSetup: async (request, url) => {
         const address = await link.address(url)
-        request.open('GET', address, true)
+        request.open('GET', behind === null ? address : named(address, preview), true)
         request.withCredentials = link.cookies
       },
       fragLoadPolicy: policy(link, 20_000, 120_000),
@@ -109,6 +111,14 @@ export class Stream {
     if (most === null) return undefined
     return this.renditions.value.find((each) => each.height <= most) ?? this.renditions.value.at(-1)
   }
+}
+
+/** Asks for a playlist of our own by a name that this page has drawn: so each player counts as one that watches. */
+function named(address: string, preview: boolean): string {
+  const url = new URL(address, location.href)
+  if (url.origin !== location.origin || !url.pathname.endsWith('.m3u8')) return address
+  url.searchParams.set('viewer', preview ? PREVIEW : NAME)
+  return url.href
 }
 
 /** Tries again what a line or a server did not carry; and what was refused, with another link. */

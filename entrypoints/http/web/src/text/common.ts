@@ -31,6 +31,7 @@ export const common = {
   wrong: {
     title: 'That did not work',
     offline: 'Hexcast cannot be reached. Check that it is running and that you are connected, then try again.',
+    back: 'Hexcast could not be reached, so this was not done. Try again.',
     unknown: 'Something went wrong here.',
     missing: 'This page is not here, or not for you to see.',
     missingTitle: 'Nothing here',

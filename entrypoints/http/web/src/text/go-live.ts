@@ -84,9 +84,10 @@ export const goLive = {
       'Press “Start Streaming”. The preview here shows what viewers get.',
     ],
     ffmpeg: 'With ffmpeg',
-    ffmpegHint: 'Put your key in the place of KEY.',
-    command: (server: string) =>
-      `ffmpeg -re -i film.mp4 -c:v libx264 -preset veryfast -tune zerolatency -b:v 2500k -g 30 -pix_fmt yuv420p -c:a aac -f flv ${server}/KEY`,
+    ffmpegHint: 'Show the key, and it stands here in the place of KEY.',
+    ffmpegWhole: 'Whoever sees this line can broadcast here: the key is in it.',
+    command: (server: string, key: string) =>
+      `ffmpeg -re -i film.mp4 -c:v libx264 -preset veryfast -tune zerolatency -b:v 2500k -g 30 -pix_fmt yuv420p -c:a aac -f flv ${server}/${key}`,
   },
   schedule: {
     title: 'Next broadcast',

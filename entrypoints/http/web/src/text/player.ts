@@ -34,7 +34,6 @@ export const player = {
   fullscreen: 'Full screen',
   fullscreenExit: 'Leave full screen',
   shortcuts: 'Keyboard shortcuts',
-  close: 'Close',
   live: 'Live',
   behind: (lag: string) => `${lag} behind live`,
   toLive: 'Jump to live',

@@ -24,7 +24,6 @@ export const watch = {
   embed: 'Code for your own page',
   copy: (what: string) => `Copy: ${what}`,
   shareOther: 'Share with an app',
-  close: 'Close',
   description: 'About this video',
   noDescription: 'No description.',
   whole: 'Show more',

@@ -1,8 +1,9 @@
 /** What lies over a page: menus, dialogs, toasts. On the platform's popover and dialog, which see to focus and Escape. */
 import { signal } from '@preact/signals'
-import { Bell, CircleAlert, CircleCheck } from 'lucide-preact'
+import { Bell, CircleAlert, CircleCheck, X } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { common } from '../text'
 import { said } from './page'
 
 interface MenuProps {
@@ -52,22 +53,65 @@ interface DialogProps {
   children: ComponentChildren
 }
 
+/** Closed by its button, by Escape, by what a phone goes back with, and by a click beside it. What was typed into a form of it is
+ * not lost without a question. */
 export function Dialog({ open, title, onClose, children }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null)
+  const typed = useRef(false)
+  const pressed = useRef(false)
+  const [asked, setAsked] = useState<boolean | null>(null)
   const id = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
+    typed.current = false
     if (open && !box.current!.open) box.current!.showModal()
     if (!open && box.current!.open) box.current!.close()
   }, [open])
+  function leave(): void {
+    if (typed.current) setAsked(true)
+    else box.current!.close()
+  }
+  function stay(event: Event): void {
+    if (!typed.current) return
+    event.preventDefault()
+    setAsked(true)
+  }
+  function beside({ target, clientX: x, clientY: y }: MouseEvent): boolean {
+    const { left, right, top, bottom } = box.current!.getBoundingClientRect()
+    return target === box.current && (x < left || x > right || y < top || y > bottom)
+  }
   return (
-    <dialog ref={box} class="dialog" aria-labelledby={id} onClose={onClose}>
-      {open && (
-        <div class="stack">
-          <h2 id={id}>{title}</h2>
-          {children}
-        </div>
+    <>
+      <dialog ref={box} class="dialog" aria-labelledby={id}
+        onInput={(event) => { typed.current ||= (event.target as Element).closest('form') !== null }}
+        onPointerDown={(event) => { pressed.current = beside(event) }}
+        onClick={(event) => pressed.current && beside(event) && leave()}
+        onKeyDown={(event) => event.key === 'Escape' && !event.isComposing && stay(event)}
+        onCancel={(event) => event.target === box.current && stay(event)} // a file that was not chosen is heard here, too
+        onClose={() => {
+          if (!open || !typed.current) return onClose()
+          box.current!.showModal() // going back twice is not asked about by the browser
+          setAsked(true)
+        }}>
+        {open && (
+          <>
+            <div class="stack">
+              <h2 id={id}>{title}</h2>
+              {children}
+            </div>
+            <button class="button bare icon close" type="button" aria-label={common.close} title={common.close} onClick={leave}><X aria-hidden /></button>
+          </>
+        )}
+      </dialog>
+      {asked !== null && (
+        <Confirm open={asked} title={common.leave.title} action={common.leave.leave} cancel={common.leave.stay} onClose={() => setAsked(false)}
+          onConfirm={() => {
+            typed.current = false
+            box.current!.close()
+          }}>
+          <p>{common.leave.why}</p>
+        </Confirm>
       )}
-    </dialog>
+    </>
   )
 }
 

@@ -1,8 +1,9 @@
 /** What every page stands in: its title, and its states while it loads, fails or is empty. */
 import { CircleAlert, SearchX, WifiOff } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { Problem } from '../api/client'
+import { reachable } from '../api/reach'
 import { me } from '../api/session'
 import { common } from '../text'
 import { here } from './link'
@@ -35,7 +36,7 @@ export function State({ icon, title, page = false, children }: StateProps) {
 /** What to tell people of an error. */
 export function said(error: unknown): string {
   if (!(error instanceof Problem)) return common.wrong.unknown
-  if (error.code === 'offline') return common.wrong.offline
+  if (error.code === 'offline') return reachable.value ? common.wrong.back : common.wrong.offline
   return error.detail ? sentence(error.detail) : common.wrong.unknown
 }
 
@@ -71,11 +72,18 @@ export function Failure({ error, retry, page = false }: { error: unknown; retry?
   )
 }
 
-/** The same inside a form, where what was typed stays. */
+/** The same inside a form, where what was typed stays. What a field of the form says is not said again: one goes there. */
 export function Wrong({ error }: { error: unknown }) {
+  const box = useRef<HTMLDivElement>(null)
+  useLayoutEffect(() => {
+    if (!box.current) return
+    const marked = [...(box.current.closest('form')?.querySelectorAll('.field > .wrong') ?? [])].find((each) => each.checkVisibility())
+    box.current.hidden = marked !== undefined
+    marked?.parentElement?.querySelector<HTMLElement>('[aria-invalid]')?.focus()
+  }, [error])
   if (!error) return null
   return (
-    <div class="notice wrong" role="alert">
+    <div ref={box} class="notice wrong" role="alert">
       <CircleAlert aria-hidden />
       <span>{said(error)}</span>
     </div>

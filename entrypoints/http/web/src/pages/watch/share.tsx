@@ -30,10 +30,7 @@ export function Share({ video, time }: { video: Video; time: () => number }) {
           <label class="check"><input type="checkbox" checked={from} onChange={(event) => setFrom(event.currentTarget.checked)} />{text.from(duration(at))}</label>
         )}
         {open && <CopyField label={text.embed} text={frame} />}
-        <div class="actions">
-          {'share' in navigator && <button class="button" type="button" onClick={() => void pass()}><SquareArrowOutUpRight aria-hidden />{text.shareOther}</button>}
-          <button class="button" type="button" onClick={() => setAt(null)}>{text.close}</button>
-        </div>
+        {'share' in navigator && <div class="actions"><button class="button" type="button" onClick={() => void pass()}><SquareArrowOutUpRight aria-hidden />{text.shareOther}</button></div>}
       </Dialog>
     </>
   )

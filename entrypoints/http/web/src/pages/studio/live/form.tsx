@@ -36,7 +36,6 @@ export function StreamForm({ channel, stream, onDone }: StreamFormProps) {
     onDone(saved)
   })
   const set = (change: Partial<Draft>) => setDraft({ ...draft, ...change })
-  const known = ['title', 'description', 'visibility', 'latency', 'reconnect_window_s'].some((each) => each in fields)
   return (
     <form class="form" onSubmit={(event) => { event.preventDefault(); void run() }}>
       <Field label={text.title} required maxLength={100} value={draft.title} error={fields.title} onInput={(event) => set({ title: event.currentTarget.value })} />
@@ -49,7 +48,7 @@ export function StreamForm({ channel, stream, onDone }: StreamFormProps) {
       <Field label={text.window} hint={text.windowHint} type="number" min={0} max={300} step={1} required disabled={locked} value={draft.reconnect_window_s}
         error={fields.reconnect_window_s} onInput={(event) => set({ reconnect_window_s: event.currentTarget.valueAsNumber || 0 })} />
       {locked && <p class="small soft">{text.locked}</p>}
-      <Wrong error={known ? null : error} />
+      <Wrong error={error} />
       <div class="row"><Submit busy={busy}>{stream ? text.save : goLive.createDo}</Submit></div>
     </form>
   )

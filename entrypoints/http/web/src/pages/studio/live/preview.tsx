@@ -12,7 +12,7 @@ export function Preview({ stream, session }: { stream: Stream; session: Session 
   const waiting = <Waiting stream={stream} />
   return (
     <section aria-label={goLive.preview} class="stack">
-      {Loaded ? <Loaded stream={stream}>{waiting}</Loaded> : <div class="picture">{waiting}</div>}
+      {Loaded ? <Loaded stream={stream} preview>{waiting}</Loaded> : <div class="picture">{waiting}</div>}
       {session?.status === 'reconnecting' && (
         <p class="notice wrong" role="alert"><Unplug aria-hidden /><span>{goLive.interrupted(stream.reconnect_window_s)}</span></p>
       )}

@@ -56,7 +56,7 @@ function ScheduleForm({ stream, onDone }: { stream: Stream; onDone: () => void }
   return (
     <form class="form" onSubmit={save}>
       <Field label={text.field} hint={text.hint} error={fields.starts_at} type="datetime-local" required value={when} min={localTime(new Date())} onInput={(event) => setWhen(event.currentTarget.value)} />
-      <Wrong error={fields.starts_at ? null : error} />
+      <Wrong error={error} />
       <div class="row"><Submit busy={busy}>{text.save}</Submit></div>
     </form>
   )

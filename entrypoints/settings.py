@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -59,6 +59,8 @@ class Settings:
     """Requests a minute that one client may make; writes take ten each, guesses at passwords and codes sixty. 0: no limit."""
     stream_retry_s: int = 3
     """After how many seconds a client asks again for a stream of events that ended."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of those before the server whose ``X-Forwarded-For`` says who asks."""
     cors_origins: tuple[str, ...] = ()
     embed_ancestors: tuple[str, ...] = ("*",)
     """Origins of pages that may show the player of ``/embed``; none: no page at all."""
@@ -141,6 +143,7 @@ class Settings:
             limits=limits,
             rate_limit=get("RATE_LIMIT", _between(0, 1_000_000_000), _DEFAULT.rate_limit),
             stream_retry_s=get("STREAM_RETRY_S", _between(1, 3600), _DEFAULT.stream_retry_s),
+            proxies=get("PROXIES", _networks, ()),
             cors_origins=get("CORS_ORIGINS", lambda text: tuple(_origin(each.strip()) for each in text.split(",")), ()),
             embed_ancestors=get("EMBED_ANCESTORS", _ancestors, _DEFAULT.embed_ancestors),
             log_format=get("LOG_FORMAT", _one_of(("console", "json")), _DEFAULT.log_format),
@@ -211,6 +214,10 @@ def _origin(text: str) -> str:
         message = "must begin with http:// or https://"
         raise ValueError(message)
     return text.rstrip("/")
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ip_network(each.strip())) for each in text.split(","))
 
 
 def _ancestors(text: str) -> tuple[str, ...]:

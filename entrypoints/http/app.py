@@ -136,6 +136,10 @@ def create_app(
         now=now,
         new_id=adapters.new_id(),
     )
+    if settings.proxies:
+        from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: PLC0415  (not there on AWS)
+
+        app.asgi_handler = wrap_asgi_with_proxy_headers(app.asgi_handler, list(settings.proxies))
     return app
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,6 +151,15 @@ async def test_what_the_player_asks_for_may_be_read_where_it_may_be_shown() -> N
 
 
 # --- rate limit
+
+
+@pytest.mark.parametrize(("proxies", "left"), [(("127.0.0.0/8",), ["24", "24", "23"]), ((), ["24", "23", "22"])])
+async def test_a_proxy_that_is_known_says_who_asks(proxies: tuple[str, ...], left: list[str]) -> None:
+    """What others say of themselves is not believed."""
+    async with open_platform(evolve(limited(25), proxies=proxies)) as platform:
+        said = ["203.0.113.7", "203.0.113.8, 127.0.0.2", "6.6.6.6, 203.0.113.7"]
+        answers = [await platform.client.get("/v1/meta", headers={"x-forwarded-for": each}) for each in said]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == left
 
 
 async def test_clients_run_out_of_tokens_and_get_new_ones() -> None:

@@ -35,6 +35,7 @@ def test_everything_can_be_said() -> None:
             "HEXCAST_MAX_OPEN_UPLOADS": "3",
             "HEXCAST_RATE_LIMIT": "0",
             "HEXCAST_STREAM_RETRY_S": "30",
+            "HEXCAST_PROXIES": "127.0.0.1, 10.0.0.0/8",
             "HEXCAST_CORS_ORIGINS": "https://a.test/, http://b.test",
             "HEXCAST_EMBED_ANCESTORS": "https://a.test/, https://*.b.test",
             "HEXCAST_LOG_FORMAT": "json",
@@ -48,6 +49,7 @@ def test_everything_can_be_said() -> None:
         "ada@mail.test": Role.ADMIN, "bob@mail.test": Role.ADMIN, "cy@mail.test": Role.MODERATOR
     }  # fmt: skip
     assert (settings.limits.file_bytes, settings.limits.user_bytes, settings.limits.open_uploads) == (10, 20, 3)
+    assert settings.proxies == ("127.0.0.1/32", "10.0.0.0/8")
     assert settings.cors_origins == ("https://a.test", "http://b.test")
     assert (settings.rate_limit, settings.log_format, settings.secret) == (0, "json", "s" * 32)
     assert settings.stream_retry_s == 30

@@ -132,7 +132,7 @@ class Tell:
             await self._fan_out(
                 Notice(
                     event=id_, kind=Kind.WENT_LIVE, actor=channel.owner, subject=Subject("stream", stream.id),
-                    text=f"{channel.name} is live: “{stream.title}”", at=event.at,
+                    text=f"{channel.name} went live: “{stream.title}”", at=event.at,
                 ),
                 channel,
             )  # fmt: skip

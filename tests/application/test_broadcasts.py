@@ -351,7 +351,7 @@ async def test_subscribers_are_told_once(world: World) -> None:
     assert await told(world) == [2, 2, 0]
     notification = next(each for each in await world.inbox(world.fan) if each.kind is Kind.WENT_LIVE)
     assert (notification.subject.type, notification.subject.id) == ("stream", stream)
-    assert notification.text == "Cats is live: “Cats live”"
+    assert notification.text == "Cats went live: “Cats live”"
 
 
 @pytest.mark.parametrize("change", ["hidden", "stopped", "disabled", "removed", "closed", "private"])

@@ -73,12 +73,15 @@ def watching(control: Page) -> Locator:
 
 
 def noted(control: Page, show: Page) -> None:
-    """Something is said to the players, who are shown it for a while; the preview is none of those who watch."""
+    """Something is said to the players, who are shown it for a while; the preview is none of those who watch. So says
+    the plot, too, of the newest.
+    """
     expect(watching(control)).to_have_text("1", timeout=30_000)
     control.get_by_label("A note to the players").fill("Here it begins")
     control.get_by_role("button", name="Send the note").click()
     expect(show.locator(".note")).to_contain_text("Here it begins")
     expect(show.locator(".note")).to_be_hidden()
+    expect(control.locator(".u-legend .u-value").last).to_have_text("1", timeout=30_000)
 
 
 def test_a_broadcast_from_the_key_to_the_video(

@@ -55,7 +55,7 @@ export const goLive = {
   notYours: 'Its control room is for the members of that channel.',
   viewers: 'Watching now',
   since: 'Live for',
-  reconnects: 'Connections',
+  interruptions: 'Interruptions',
   preview: 'Preview',
   waitingTitle: 'Waiting for your encoder',
   waiting: 'Start streaming in OBS or with ffmpeg: the picture is here a few seconds later.',

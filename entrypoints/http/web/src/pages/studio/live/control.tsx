@@ -146,7 +146,7 @@ function Figures({ stream, followed: { session } }: { stream: Stream; followed: 
       <div><dt>{goLive.viewers}</dt><dd>{compact(session?.viewer_count ?? stream.viewer_count)}</dd></div>
       <div><dt>{goLive.past.peak}</dt><dd>{compact(session?.peak_viewers ?? stream.viewer_count)}</dd></div>
       <div><dt>{goLive.since}</dt><dd>{since ? duration((now - Date.parse(since)) / 1000) : '–'}</dd></div>
-      <div><dt>{goLive.reconnects}</dt><dd>{session ? session.connections : '–'}</dd></div>
+      <div><dt>{goLive.interruptions}</dt><dd>{session ? Math.max(0, session.connections - 1) : '–'}</dd></div>
     </dl>
   )
 }

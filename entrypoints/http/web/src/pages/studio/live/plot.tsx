@@ -51,7 +51,10 @@ function options(host: HTMLElement, lines: readonly Line[]): Omit<uPlot.Options,
         stroke: colour(host, each.color),
         width: 2,
         points: { show: false },
-        value: (_: unknown, value: number | null) => (value === null ? '–' : (each.write?.(value) ?? String(value))),
+        value: ({ data }: uPlot, pointed: number | null, series: number, at: number | null) => {
+          const value = at === null ? data[series]?.at(-1) : pointed // the newest, where nothing is pointed at
+          return value == null ? '–' : (each.write?.(value) ?? String(value))
+        },
         ...(each.fill && { fill: faint(colour(host, each.color)) }),
       })),
     ],

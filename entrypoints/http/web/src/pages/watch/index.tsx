@@ -45,7 +45,7 @@ function Page({ id, video }: { id: string; video: Video | undefined }) {
   }
   return (
     <div class={`watch ${remembered.value.theatre ? 'theatre' : ''} ${known ? '' : 'unsure'}`}>
-      <div class="stage">
+      <div class="screen">
         {video && video.renditions.length === 0 ? <State video={video} /> : <Screen id={id} video={video} chapters={chapters} next={next.first} handle={player} onPlayer={setElement} />}
       </div>
       <div class="about-video">

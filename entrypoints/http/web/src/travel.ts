@@ -37,13 +37,15 @@ export function moved(): void {
   returning = places.get(place) ?? null
 }
 
-/** A page has taken the place of another: to its beginning, or to where one was when one left it. */
+/** A page has taken the place of another: to its beginning, or the field that one came for, or to where one was when one left it. */
 export function arrived(): void {
   const place = returning
   returning = null
   stop()
   if (!place) {
-    document.getElementById('main')?.focus({ preventScroll: true })
+    const main = document.getElementById('main')
+    const field = [...(main?.querySelectorAll<HTMLElement>('[autofocus]') ?? [])].find((each) => each.offsetParent) // that is seen
+    ;(field ?? main)?.focus({ preventScroll: true })
     return
   }
   settle(place)

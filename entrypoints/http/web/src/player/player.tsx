@@ -59,6 +59,7 @@ export interface PlayerProps {
 }
 
 const SHOWN_MS = 3_500
+const NEARLY_S = 0.01
 const NO_CHAPTERS: readonly Chapter[] = []
 const NO_CAPTIONS: readonly Caption[] = []
 
@@ -91,7 +92,11 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
   useEffect(() => {
     if (!player) return
     return player.subscribe(({ duration }) => {
-      if (!live) tracks.mark(player, chapters, duration)
+      if (live) return
+      // Segments add up to 39.999999 s of 40: that is said as of the film everywhere.
+      const whole = Math.round(duration)
+      if (duration !== whole && Math.abs(duration - whole) < NEARLY_S) player.duration = whole
+      else tracks.mark(player, chapters, duration)
     })
   }, [player, chapters])
 

@@ -24,17 +24,17 @@ function useGroups(): readonly Group[] {
   const loop = useMedia((state) => state.loop)
   const { stream, tracks, player, live } = parts
   const [{ quality, captionSize, captionLook }, shown] = [remembered.value, stream.shown.value]
-  const heights = stream.renditions.value.map((each) => each.height)
-  const limit = quality === null ? undefined : heights.find((each) => each <= quality) ?? heights.at(-1)
+  const qualities = stream.renditions.value.map((each) => each.lines)
+  const limit = quality === null ? undefined : qualities.find((each) => each <= quality) ?? qualities.at(-1)
   const captions = tracks.captions.value
   const groups: Group[] = []
-  if (heights.length > 1) {
+  if (qualities.length > 1) {
     groups.push({
       label: text.quality,
-      value: limit === undefined ? (shown ? text.autoNow(shown) : text.auto) : text.pixels(limit),
+      value: limit === undefined ? (shown ? text.autoNow(shown) : text.auto) : text.lines(limit),
       choices: [
         { label: text.auto, chosen: limit === undefined, choose: () => stream.choose(null) },
-        ...heights.map((each) => ({ label: text.pixels(each), chosen: each === limit, choose: () => stream.choose(each) })),
+        ...qualities.map((each) => ({ label: text.lines(each), chosen: each === limit, choose: () => stream.choose(each) })),
       ],
     })
   }

@@ -14,12 +14,13 @@ const PREVIEW = 'preview' // counts as nobody
 
 export interface Rendition {
   level: number
-  height: number
+  /** Its short side in pixels, by which it is called: a portrait's is its width. */
+  lines: number
 }
 
 export class Stream {
   readonly renditions = signal<readonly Rendition[]>([])
-  /** Pixels high of what is shown. */
+  /** The short side of what is shown. */
   readonly shown = signal<number | null>(null)
   /** Whether it ended because nothing answered any more. */
   lost = false
@@ -63,14 +64,15 @@ export class Stream {
     this.#hls = hls
     hls.on(Events.MANIFEST_PARSED, () => {
       const best = new Map<number, Rendition>()
-      hls.levels.forEach((each, level) => best.set(each.height, { level, height: each.height }))
-      this.renditions.value = [...best.values()].filter((each) => each.height > 0).sort((a, b) => b.height - a.height)
+      hls.levels.forEach((each, level) => best.set(lines(each), { level, lines: lines(each) }))
+      this.renditions.value = [...best.values()].filter((each) => each.lines > 0).sort((a, b) => b.lines - a.lines)
       const wanted = this.#wanted()
       if (wanted) hls.loadLevel = wanted.level
       else hls.startLevel = this.#fitting(hls)
     })
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => {
-      this.shown.value = hls.levels[level]?.height ?? null
+      const shown = hls.levels[level]
+      this.shown.value = shown ? lines(shown) : null
     })
     // Films that this machine made before it joined slivers (adapters/local/encode.py) may end in a segment that hls.js
     // never counts as all there, and so waits for. New ones do not, nor does MPEG-TS: of MediaConvert, of what is live.
@@ -88,9 +90,9 @@ export class Stream {
     })
   }
 
-  /** At most so many pixels high; null for what the line allows. */
-  choose(height: number | null): void {
-    remember({ quality: height })
+  /** At most so many lines; null for what the line allows. */
+  choose(most: number | null): void {
+    remember({ quality: most })
     if (!this.#hls) return
     // What was chosen is shown at once; going back to what the line allows may wait for the next segment.
     const wanted = this.#wanted()
@@ -109,7 +111,7 @@ export class Stream {
   #wanted(): Rendition | undefined {
     const most = remembered.value.quality
     if (most === null) return undefined
-    return this.renditions.value.find((each) => each.height <= most) ?? this.renditions.value.at(-1)
+    return this.renditions.value.find((each) => each.lines <= most) ?? this.renditions.value.at(-1)
   }
 }
 
@@ -119,6 +121,10 @@ function named(address: string, preview: boolean): string {
   if (url.origin !== location.origin || !url.pathname.endsWith('.m3u8')) return address
   url.searchParams.set('viewer', preview ? PREVIEW : NAME)
   return url.href
+}
+
+function lines({ width, height }: { width: number; height: number }): number {
+  return Math.min(width, height)
 }
 
 /** Tries again what a line or a server did not carry; and what was refused, with another link. */

@@ -1,3 +1,5 @@
+import { signal } from '@preact/signals'
+
 export const common = {
   product: 'Hexcast',
   retry: 'Try again',
@@ -18,6 +20,7 @@ export const common = {
   views: (count: number) => (count === 1 ? '1 view' : `${compact(count)} views`),
   watching: (count: number) => `${compact(count)} watching`,
   begins: (when: string) => `Begins ${when}`,
+  started: (when: string) => `started ${when}`,
   subscribers: (count: number) => (count === 1 ? '1 subscriber' : `${compact(count)} subscribers`),
   leave: {
     title: 'Leave without saving?',
@@ -69,9 +72,27 @@ const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60],
 ]
 
-/** "3 days ago", "in 2 hours". */
-export function ago(when: string, now = Date.now()): string {
-  const seconds = (new Date(when).getTime() - now) / 1000
+const TICK_MS = 30_000
+let ticking: ReturnType<typeof setInterval>
+/** Moves as time goes by, while what reads it is shown on a page that is seen. */
+const ticks = signal(0, {
+  watched: () => {
+    ticking = setInterval(tick, TICK_MS)
+    document.addEventListener('visibilitychange', tick)
+  },
+  unwatched: () => {
+    clearInterval(ticking)
+    document.removeEventListener('visibilitychange', tick)
+  },
+})
+function tick(): void {
+  if (!document.hidden) ticks.value++
+}
+
+/** "3 days ago", "in 2 hours"; said anew as time goes by. */
+export function ago(when: string): string {
+  void ticks.value
+  const seconds = (new Date(when).getTime() - Date.now()) / 1000
   for (const [unit, size] of steps) {
     if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit)
   }

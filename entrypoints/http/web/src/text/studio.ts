@@ -240,6 +240,11 @@ export const content = {
   filters: { all: 'All', public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled', working: 'Being processed', failed: 'Failed' },
   filter: 'Filter',
   columns: { video: 'Video', visibility: 'Visibility', date: 'Date', views: 'Views', comments: 'Comments', likes: 'Likes' },
+  counted: {
+    views: (count: number) => (count === 1 ? 'view' : 'views'),
+    comments: (count: number) => (count === 1 ? 'comment' : 'comments'),
+    likes: (count: number) => (count === 1 ? 'like' : 'likes'),
+  },
   uploaded: (when: string) => `Uploaded ${when}`,
   published: (when: string) => `Published ${when}`,
   scheduled: (when: string) => `Goes public ${when}`,

@@ -89,7 +89,7 @@ export function StreamCard({ stream }: { stream: Stream }) {
           <a href={to.channel(stream.channel)} class="meta above clip person">{stream.channel.name}</a>
           <p class="meta">
             {live ? common.watching(stream.viewer_count) : stream.starts_at && common.begins(ago(stream.starts_at))}
-            {live && stream.live_since && ` · ${ago(stream.live_since)}`}
+            {live && stream.live_since && ` · ${common.started(ago(stream.live_since))}`}
           </p>
         </div>
       </div>

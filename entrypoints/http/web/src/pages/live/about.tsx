@@ -1,4 +1,4 @@
-/** What is said of a stream under its picture. */
+/** What is said of a stream under its picture, and below the chat where that stands under it. */
 import { Copy, MonitorCog, Share2, UsersRound } from 'lucide-preact'
 import { useState } from 'preact/hooks'
 import { useChannel } from '../../api/channels'
@@ -33,12 +33,11 @@ export function About({ stream }: { stream: Stream }) {
           <Share stream={stream} />
         </div>
       </div>
-      {stream.description && <Description text={stream.description} />}
     </div>
   )
 }
 
-function Description({ text }: { text: string }) {
+export function Description({ text }: { text: string }) {
   const [whole, setWhole] = useState(false)
   const long = text.length > SHORT || text.split('\n').length > 3
   return (
@@ -54,7 +53,7 @@ function Audience({ stream }: { stream: Stream }) {
     <p class="row audience">
       <span class="tag live">{common.live}</span>
       <span class="row" title={live.viewers}><UsersRound aria-hidden /><span class="hush">{live.viewers}: </span>{compact(stream.viewer_count)}</span>
-      {stream.live_since && <time class="soft" dateTime={stream.live_since} title={live.since(at(stream.live_since))}>{ago(stream.live_since)}</time>}
+      {stream.live_since && <time class="soft" dateTime={stream.live_since} title={live.since(at(stream.live_since))}>{common.started(ago(stream.live_since))}</time>}
     </p>
   )
 }

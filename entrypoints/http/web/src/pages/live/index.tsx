@@ -7,7 +7,7 @@ import { Chat } from '../../chat/panel'
 import { Stage } from '../../live/stage'
 import { common } from '../../text'
 import { Failure, useTitle } from '../../ui/page'
-import { About } from './about'
+import { About, Description } from './about'
 import { Off } from './off'
 import './live.css'
 
@@ -30,6 +30,7 @@ function Page({ stream }: { stream: Stream }) {
       <div class="live-main">
         <Stage stream={stream}><Off stream={stream} watched={watched} /></Stage>
         <About stream={stream} />
+        {stream.description && <Description text={stream.description} />}
       </div>
       <aside class="live-chat"><Chat stream={stream} /></aside>
     </div>

@@ -32,7 +32,7 @@ export function Pictures({ channel }: { channel: Channel }) {
   return (
     <div class="form">
       <Wrong error={action.error} />
-      <div class="row wrap picture">
+      <div class="row wrap picture-field">
         <Avatar name={channel.name} url={channel.avatar_url} size="5rem" />
         <PictureInput label={text.avatar} button={text.choose} hint={text.avatarHint} busy={action.busy && kind === 'avatar'} onChoose={(file) => void action.run('avatar', file)} />
       </div>

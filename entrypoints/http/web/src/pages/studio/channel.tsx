@@ -103,7 +103,7 @@ function Policy({ channel }: { channel: Channel }) {
       <label class="check"><input type="checkbox" checked={typed.enabled} onChange={(event) => set({ enabled: event.currentTarget.checked })} />{text.enabled}</label>
       <fieldset class="plain field" disabled={!typed.enabled}>
         <legend class="label">{text.hold}</legend>
-        <div class="choices">
+        <div class="options">
           {HOLDS.map((each) => (
             <label key={each} class="choice">
               <input type="radio" name="hold" checked={typed.hold === each} onChange={() => set({ hold: each })} />

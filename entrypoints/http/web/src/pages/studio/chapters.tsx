@@ -79,7 +79,7 @@ function Editor({ video, stored }: { video: Video; stored: Stored }) {
       {!rows.length && <p class="small">{text.chaptersNone}</p>}
       <ol class="stack" ref={list}>
         {rows.map((row, place) => (
-          <li key={row.key} class="chapter">
+          <li key={row.key} class="chapter-row">
             <input class="input" inputMode="numeric" required aria-label={text.chapterOf(text.chapterStart, place + 1)} placeholder="0:00" value={row.start} aria-invalid={wrong(row) || undefined} onInput={(event) => change(row.key, { start: event.currentTarget.value })} />
             <input class="input" required maxLength={100} dir="auto" aria-label={text.chapterOf(text.chapterTitle, place + 1)} placeholder={text.chapterTitle} value={row.title} onInput={(event) => change(row.key, { title: event.currentTarget.value })} />
             <button class="button icon bare" type="button" aria-label={text.chapterRemove(row.title || String(place + 1))} title={common.remove} onClick={() => draft.set({ rows: rows.filter((each) => each !== row) })}><Trash2 aria-hidden /></button>

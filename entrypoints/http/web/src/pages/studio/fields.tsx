@@ -70,7 +70,7 @@ export function VisibilityChoice({ value, publishAt, error, published, onChange 
   return (
     <fieldset class="plain field">
       <legend class="label">{videoEdit.visibility}</legend>
-      <div class="choices">
+      <div class="options">
         {choices.map((each) => {
           const [name, what] = videoEdit.visibilities[each]
           return (

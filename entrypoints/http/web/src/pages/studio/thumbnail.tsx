@@ -25,7 +25,7 @@ export function Thumbnail({ video }: { video: Video }) {
   const shown = preview ?? video.poster_url
   return (
     <>
-      <div class="thumb large">{shown ? <img src={shown} alt="" /> : <span class="small soft">{text.noThumbnail}</span>}</div>
+      <div class="still large">{shown ? <img src={shown} alt="" /> : <span class="small soft">{text.noThumbnail}</span>}</div>
       <Wrong error={action.error} />
       <PictureInput label={text.thumbnail} button={text.thumbnailChoose} hint={text.thumbnailHint} busy={action.busy} onChoose={(file) => void action.run(file)} />
     </>

@@ -106,9 +106,9 @@ function Row({ video, editable }: { video: Video; editable: boolean }) {
       <div role="cell" class="small soft">
         {video.visibility === 'scheduled' && video.publish_at ? text.scheduled(Date.parse(video.publish_at) < Date.now() + SOON_MS ? text.anyMoment : ago(video.publish_at)) : video.published_at ? text.published(ago(video.published_at)) : text.uploaded(ago(video.created_at))}
       </div>
-      <div role="cell" class="number" data-label={text.columns.views}>{compact(video.counts.views)}</div>
-      <div role="cell" class="number" data-label={text.columns.comments}>{compact(video.counts.comments)}</div>
-      <div role="cell" class="number" data-label={text.columns.likes}>{compact(video.counts.likes)}</div>
+      <div role="cell" class="number" data-label={text.counted.views(video.counts.views)}>{compact(video.counts.views)}</div>
+      <div role="cell" class="number" data-label={text.counted.comments(video.counts.comments)}>{compact(video.counts.comments)}</div>
+      <div role="cell" class="number" data-label={text.counted.likes(video.counts.likes)}>{compact(video.counts.likes)}</div>
       <div role="cell" class="last">
         <Menu label={text.of(video.title)} icon={<EllipsisVertical aria-hidden />}>
           {editable && <a href={edit}><Pencil aria-hidden />{text.menu.edit}</a>}
@@ -141,7 +141,7 @@ export function RemoveVideo({ video, open, onClose, onGone }: { video: Video; op
 
 export function Thumb({ video }: { video: Video }) {
   return (
-    <span class="thumb">
+    <span class="still">
       {video.poster_url ? <img src={video.poster_url} alt="" loading="lazy" decoding="async" /> : <Film aria-hidden />}
       {video.duration_s ? <span class="tag">{duration(video.duration_s)}</span> : null}
     </span>

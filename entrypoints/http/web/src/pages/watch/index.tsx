@@ -1,4 +1,6 @@
 /** /watch/:id: a video, what is known and said of it, and what to watch next. */
+import { ChevronDown } from 'lucide-preact'
+import type { RefObject } from 'preact'
 import { useRoute } from 'preact-iso'
 import { Suspense, lazy } from 'preact/compat'
 import { useEffect, useRef, useState } from 'preact/hooks'
@@ -7,7 +9,7 @@ import type { Video } from '../../api/client'
 import { useChapters, useVideo } from '../../api/videos'
 import type { Chapter, MediaPlayerElement, PlayerHandle } from '../../player/player'
 import { remembered } from '../../player/remembered'
-import { common } from '../../text'
+import { common, watch as text } from '../../text'
 import { Failure, useTitle } from '../../ui/page'
 import { About } from './about'
 import { Comments, RemarkBones } from './comments'
@@ -33,6 +35,7 @@ function Watching({ id }: { id: string }) {
 
 function Page({ id, video }: { id: string; video: Video | undefined }) {
   const player = useRef<PlayerHandle>(null)
+  const said = useRef<HTMLElement>(null)
   const [element, setElement] = useState<MediaPlayerElement | null>(null)
   const rest = useRest()
   const next = useNext(video, rest)
@@ -45,7 +48,7 @@ function Page({ id, video }: { id: string; video: Video | undefined }) {
   }
   return (
     <div class={`watch ${remembered.value.theatre ? 'theatre' : ''} ${known ? '' : 'unsure'}`}>
-      <div class="stage">
+      <div class="screen">
         {video && video.renditions.length === 0 ? <State video={video} /> : <Screen id={id} video={video} chapters={chapters} next={next.first} handle={player} onPlayer={setElement} />}
       </div>
       <div class="about-video">
@@ -53,11 +56,21 @@ function Page({ id, video }: { id: string; video: Video | undefined }) {
       </div>
       <aside class="beside">
         {video?.stream_session_id && <Suspense fallback={<div class="chat replay" />}><Replay session={video.stream_session_id} player={element} /></Suspense>}
+        {video && <ToComments count={video.counts.comments} said={said} />}
         <Next next={next} />
       </aside>
-      <section class="said">{video && rest ? <Comments video={video} jump={jump} /> : <RemarkBones />}</section>
+      <section class="said" ref={said} tabIndex={-1}>{video && rest ? <Comments video={video} jump={jump} /> : <RemarkBones />}</section>
     </div>
   )
+}
+
+/** The way there, where they are below all that is to be watched next. */
+function ToComments({ count, said }: { count: number; said: RefObject<HTMLElement> }) {
+  function go(): void {
+    said.current!.focus({ preventScroll: true })
+    said.current!.scrollIntoView()
+  }
+  return <button type="button" class="button to-comments" onClick={go}>{count > 0 ? text.commentCount(count) : text.comments}<ChevronDown aria-hidden /></button>
 }
 
 const SOON_MS = 1_500

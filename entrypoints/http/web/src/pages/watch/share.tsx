@@ -13,7 +13,7 @@ export function Share({ video, time }: { video: Video; time: () => number }) {
   const url = `${location.origin}${to.watch(video)}${from && at ? `?t=${at}` : ''}`
   const open = video.visibility === 'public' || video.visibility === 'unlisted'
   const [width, height] = [video.width ?? 1280, video.height ?? 720]
-  const frame = `<iframe src="${location.origin}/embed/${video.id}${from && at ? `?t=${at}` : ''}" width="640" height="${Math.round((640 * height) / width)}" allow="autoplay; fullscreen; picture-in-picture" allowfullscreen></iframe>`
+  const frame = `<iframe src="${location.origin}/embed/${video.id}${from && at ? `?t=${at}` : ''}" width="640" height="${Math.round((640 * height) / width)}" style="border:0" allow="autoplay; fullscreen; picture-in-picture" allowfullscreen></iframe>`
   async function pass(): Promise<void> {
     try {
       await navigator.share({ title: video.title, url })

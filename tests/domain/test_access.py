@@ -52,6 +52,7 @@ CODES = {
     "IllegalTransition": "illegal_transition",
     "TooLarge": "too_large",
     "Unavailable": "unavailable",
+    "TooManyTries": "too_many_tries",
 }
 
 

@@ -156,8 +156,7 @@ class Health:
                 )
             case Ailment.SOUND_ONLY:
                 return "Only sound arrives: a recording without pictures does not become a video."
-            case None:
-                return "All is well."
+        return "All is well."
 
 
 KEYFRAMES_MOST_S = 4.0

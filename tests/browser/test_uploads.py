@@ -255,6 +255,20 @@ def test_another_tab_shows_what_this_one_sends(desk: Desk, films_folder: Path) -
     expect(other.get_by_role("row").filter(has_text=film.stem)).to_contain_text("Its file is not here yet")
 
 
+def test_an_upload_goes_on_while_it_is_asked_who_is_there(desk: Desk, films_folder: Path) -> None:
+    """As when the same person signs in in another tab, which had lost its session."""
+    film = films.heavy(films_folder, SIZE_MIB)
+    card = desk.choose(film)
+    upload = desk.arrived(1)
+    other = desk.visitor.tab()
+    other.goto(f"{desk.visitor.server.url}/notifications")
+    with desk.page.expect_response("**/v1/me"):
+        other.evaluate("() => new BroadcastChannel('hexcast.session').postMessage('in')")
+    desk.connect(rate=-1)
+    desk.whole(card, upload)
+    assert sum(desk.stored.values()) == PARTS
+
+
 def test_an_upload_is_paused_and_cancelled(desk: Desk, films_folder: Path) -> None:
     film = films.heavy(films_folder, SIZE_MIB)
     card = desk.choose(film)

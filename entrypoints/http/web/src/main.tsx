@@ -20,7 +20,12 @@ import { hint } from './uploads/state'
 travel()
 lookAhead()
 void session.know()
-whenOut(() => hint.there && void import('./uploads').then((uploads) => uploads.forgetFiles()))
+whenOut(() => {
+  afresh()
+  if (hint.there) void import('./uploads').then((uploads) => uploads.forgetFiles())
+})
+
+const gone = signal(0)
 
 /** Pages, not what the API answers. */
 const OURS = /^(?!\/(v1|media|schema)(\/|$))/
@@ -28,23 +33,31 @@ const OURS = /^(?!\/(v1|media|schema)(\/|$))/
 let hearing: AbortController | null = null
 /** Undefined until somebody, or nobody, is known to be there. */
 let person: string | null | undefined
-const gone = signal(0)
+/** Who was there last. */
+let last: string | undefined
 effect(() => {
   const now = me.value === null ? null : me.value?.id
   if (now === undefined || now === person) return
-  if (person) { // what one person was shown is not for the next
-    queries.clear()
+  if (person) {
+    queries.removeQueries({ type: 'inactive' })
     forgetSearches()
-    gone.value += 1
-  } else if (person === null || unsure.peek()) void queries.invalidateQueries() // nobody may have been shown less
+  }
+  if (now && last && now !== last) afresh() // what one person was shown is not for the next
+  else if (person === null || unsure.peek()) void queries.invalidateQueries() // nobody may have been shown less
   person = now
+  last = now ?? last
   hearing?.abort()
   hearing = now ? new AbortController() : null
   if (hearing) listen(hearing.signal)
   if (now && hint.there) void import('./uploads').then((uploads) => uploads.restore(now))
 })
 
-/** Pages begin anew when somebody goes. */
+/** Pages begin anew when somebody signs out. Where a session just ran out, what was typed stays. */
+function afresh(): void {
+  queries.clear()
+  gone.value = gone.peek() + 1
+}
+
 function Everyones() {
   return <Pages key={gone.value} />
 }

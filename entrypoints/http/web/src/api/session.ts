@@ -34,6 +34,7 @@ const tell = told<Token | 'in' | 'out'>('hexcast.session', (said) => {
     void session.know()
   } else if (said === 'out') {
     token = null
+    unsure.value = false
     me.value = null
     partings.forEach((act) => act())
   } else {
@@ -60,6 +61,7 @@ function take(tokens: { access_token: string; expires_in_s: number }): void {
 
 function drop(): void {
   token = null
+  unsure.value = false
   me.value = null
   keep(KEPT.signedIn, null)
 }
@@ -99,6 +101,11 @@ async function load(): Promise<void> {
 export const session = {
   get signedIn(): boolean {
     return me.value !== null
+  },
+
+  /** Whether somebody is signed in, known or not. */
+  get holds(): boolean {
+    return token !== null
   },
 
   /** The access token, or null for nobody, and for somebody not known yet whom there is no telling now. Throws where there is

@@ -39,6 +39,7 @@ function Profile({ person }: { person: Me }) {
     } catch (error) {
       if (!(error instanceof Problem && error.status === 412)) throw error
       await session.know()
+      if (me.peek()?.version === person.version) throw error
       throw new Problem(error.code, text.stale, error.status)
     }
     toast(common.saved)
@@ -135,7 +136,7 @@ function Leaving({ person }: { person: Me }) {
           <p class="soft">{text.closeAbout}</p>
           <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
         </div>
-        <Dialog open={open} title={text.close} onClose={() => setOpen(false)}>
+        <Dialog open={open} title={text.close} asks={false} onClose={() => setOpen(false)}>
           <p>{text.closeAbout}</p>
           <form class="form" onSubmit={(event) => { event.preventDefault(); void action.run() }}>
             <Wrong error={action.error} />

@@ -122,10 +122,10 @@ export function refusal(file: File, mostBytes: number | undefined): string | nul
   return null
 }
 
-let person = me.value?.id
+let person = me.value?.id ?? null
 effect(() => {
-  const now = me.value?.id
-  if (now === person) return
+  const now = me.value === null ? null : me.value?.id
+  if (now === undefined || now === person) return // it is not known yet who is there
   person = now
   transfers.peek().forEach((each) => each.leave())
   transfers.value = []

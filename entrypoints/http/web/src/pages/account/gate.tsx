@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useLocation } from 'preact-iso'
 import { useEffect, useState } from 'preact/hooks'
 import { api, ask, problemOf, type Schemas } from '../../api/client'
-import { me, session } from '../../api/session'
+import { me, session, unsure } from '../../api/session'
 import { account } from '../../text'
 import { Field } from '../../ui/form'
 import { next } from '../../ui/link'
@@ -27,7 +27,7 @@ export function Gate({ title, children }: { title: string; children: ComponentCh
 /** Signed in, now or before: on to where one wanted to go, in the place of this page. */
 export function useOnward(): void {
   const { route } = useLocation()
-  const someone = Boolean(me.value)
+  const someone = Boolean(me.value) || (unsure.value && session.holds)
   useEffect(() => {
     if (someone) route(next(location.search), true)
   }, [someone])

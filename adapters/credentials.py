@@ -127,7 +127,7 @@ class Tries:
 
     def require_over(self, now: datetime) -> None:
         """Raises TooManyTries before ``until``."""
-        if now < self.until:
+        if self.wrong >= WRONG_PASSWORDS_MOST and now < self.until:
             wait_s = math.ceil((self.until - now).total_seconds())
             wait = f"{wait_s} s" if wait_s < 100 else f"{math.ceil(wait_s / 60)} minutes"
             raise TooManyTries(f"too many wrong passwords; try again in {wait}", wait_s=wait_s)

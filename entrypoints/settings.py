@@ -153,6 +153,8 @@ class Settings:
         )
         if settings.workers > 1 and settings.profile == "memory":
             wrong.append(f"{_PREFIX}WORKERS={settings.workers}: the profile memory lives in one process")
+        if settings.proxies and settings.profile == "aws":
+            wrong.append(f"{_PREFIX}PROXIES: on AWS, API Gateway says who asks")
         if settings.profile != "aws":
             settings = evolve(settings, cloud={})
         named = [name for name in env if name.startswith(_PREFIX) and name not in settings.cloud]

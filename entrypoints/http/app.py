@@ -137,7 +137,7 @@ def create_app(
         new_id=adapters.new_id(),
     )
     if settings.proxies:
-        from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: PLC0415  (not there on AWS)
+        from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: PLC0415  (Lambda has none)
 
         app.asgi_handler = wrap_asgi_with_proxy_headers(app.asgi_handler, list(settings.proxies))
     return app

@@ -163,12 +163,12 @@ class Edge:
         """
         path = exchange.asking.path
         if path.startswith(_ASSETS):
-            exchange.extra.append(_FOR_ALL)  # whoever asks: caches give the answer to others
+            exchange.extra.append(_FOR_ALL)
+        elif exchange.media or b"*" in self._origins or (self._embedded and _PLAYED.fullmatch(path)):
+            exchange.extra += [_FOR_ALL, _EXPOSE]  # whoever asks: caches give the answer to others
         elif origin is None:
             if self._origins:
                 exchange.extra.append((b"vary", b"Origin"))
-        elif exchange.media or b"*" in self._origins or (self._embedded and _PLAYED.fullmatch(path)):
-            exchange.extra += [_FOR_ALL, _EXPOSE]
         elif origin in self._origins:
             exchange.extra += [(b"access-control-allow-origin", origin), (b"vary", b"Origin"), _EXPOSE]
 

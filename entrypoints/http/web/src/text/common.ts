@@ -28,7 +28,6 @@ export const common = {
     leave: 'Leave',
     stay: 'Stay',
   },
-  noPoster: 'No picture yet',
   visibility: { public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled' },
   states: { pending: 'Waiting', probing: 'Looking at the file', transcoding: 'Processing', ready: 'Ready', failed: 'Failed' },
   wrong: {

@@ -40,7 +40,6 @@ export const player = {
   waiting: 'Loading',
   failedTitle: 'This cannot be played right now',
   failed: 'The connection to the server was lost, or the file is not there any more.',
-  unsupported: 'This browser cannot play this kind of video.',
   again: 'Try again',
   forward: (seconds: number) => `+${seconds} s`,
   backward: (seconds: number) => `−${seconds} s`,

@@ -67,5 +67,4 @@ export const watch = {
   replayEmpty: 'Nothing has been said yet at this point.',
   replayNone: 'Nobody said anything in this broadcast.',
   standing: { owner: 'Owner', editor: 'Editor', moderator: 'Moderator' },
-  embedTitle: 'Watch on Hexcast',
 }

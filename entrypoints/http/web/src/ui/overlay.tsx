@@ -50,12 +50,14 @@ interface DialogProps {
   open: boolean
   title: string
   onClose: () => void
+  /** Whether leaving loses something once there was typed. */
+  asks?: boolean
   children: ComponentChildren
 }
 
 /** Closed by its button, by Escape, by what a phone goes back with, and by a click beside it. What was typed into a form of it is
  * not lost without a question. */
-export function Dialog({ open, title, onClose, children }: DialogProps) {
+export function Dialog({ open, title, onClose, asks = true, children }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null)
   const typed = useRef(false)
   const pressed = useRef(false)
@@ -82,7 +84,7 @@ export function Dialog({ open, title, onClose, children }: DialogProps) {
   return (
     <>
       <dialog ref={box} class="dialog" aria-labelledby={id}
-        onInput={(event) => { typed.current ||= (event.target as Element).closest('form') !== null }}
+        onInput={(event) => { typed.current ||= asks && (event.target as Element).closest('form') !== null }}
         onPointerDown={(event) => { pressed.current = beside(event) }}
         onClick={(event) => pressed.current && beside(event) && leave()}
         onKeyDown={(event) => event.key === 'Escape' && !event.isComposing && stay(event)}

@@ -77,9 +77,10 @@ export function Wrong({ error }: { error: unknown }) {
   const box = useRef<HTMLDivElement>(null)
   useLayoutEffect(() => {
     if (!box.current) return
-    const marked = [...(box.current.closest('form')?.querySelectorAll('.field > .wrong') ?? [])].find((each) => each.checkVisibility())
-    box.current.hidden = marked !== undefined
-    marked?.parentElement?.querySelector<HTMLElement>('[aria-invalid]')?.focus()
+    const marked = [...(box.current.closest('form')?.querySelectorAll<HTMLElement>('.field [aria-invalid]') ?? [])].filter((each) => each.checkVisibility())
+    const named = error instanceof Problem ? Object.keys(error.fields).length : 0
+    box.current.hidden = marked.length > 0 && marked.length >= named
+    marked[0]?.focus()
   }, [error])
   if (!error) return null
   return (

@@ -1,6 +1,6 @@
 /** In the place of the picture while nothing is live: when something will be, or what became of what was. */
 import { CalendarClock, CirclePlay, MoonStar, PowerOff } from 'lucide-preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { useQuery } from '@tanstack/preact-query'
 import { useChannel } from '../../api/channels'
 import { type Notice, type Stream, type Video, api, ask } from '../../api/client'
@@ -46,9 +46,10 @@ function useLeft(until: string): number {
 
 interface Recording {
   video: Video | undefined
-  /** How often it was looked for. */
+  /** How often it was looked for without having been told to. */
   looked: number
 }
+const looks = (found: Recording | undefined, failed: number) => (found?.looked ?? 0) + failed
 const settled = (video: Video | undefined) => video?.processing.state === 'ready' || video?.processing.state === 'failed'
 
 /** The recording of what was watched is among the channel's videos once it is there for whoever looks: looked for when a
@@ -57,22 +58,27 @@ function Over({ stream, session }: { stream: Stream; session: string }) {
   const helps = Boolean(useChannel(stream.channel.id).data?.viewer?.role)
   const listed = stream.record && (stream.visibility === 'public' || helps)
   const queryKey = ['streams', 'recording', session]
-  const { data } = useQuery({
+  const told = useRef(false)
+  const { data, errorUpdateCount: failed } = useQuery({
     queryKey,
     queryFn: async (): Promise<Recording> => {
       const path = { channel_id: stream.channel.id }
       const { data } = await ask(api.GET('/v1/channels/{channel_id}/videos', { params: { path, query: { limit: 20 } } }))
-      return { video: data.find((each) => each.stream_session_id === session), looked: (queries.getQueryData<Recording>(queryKey)?.looked ?? 0) + 1 }
+      const looked = (queries.getQueryData<Recording>(queryKey)?.looked ?? 0) + (told.current ? 0 : 1)
+      told.current = false
+      return { video: data.find((each) => each.stream_session_id === session), looked }
     },
     enabled: listed,
     refetchInterval: ({ state: { data, errorUpdateCount } }) => {
-      const looked = (data?.looked ?? 0) + errorUpdateCount
+      const looked = looks(data, errorUpdateCount)
       return settled(data?.video) || looked >= LOOKS ? false : Math.min(SOON_MS * SLOWER ** looked, SELDOM_MS)
     },
     staleTime: 0,
   })
   useEffect(() => hear(({ data }) => {
-    if ((data as Partial<Notice>).type?.startsWith('video_')) void queries.invalidateQueries({ queryKey })
+    if (!(data as Partial<Notice>).type?.startsWith('video_')) return
+    told.current = true
+    void queries.invalidateQueries({ queryKey })
   }), [session])
   const state = data?.video?.processing.state
   return (
@@ -83,7 +89,7 @@ function Over({ stream, session }: { stream: Stream; session: string }) {
         ) : data?.video && state === 'ready' ? (
           <a class="button accent" href={to.watch(data.video)}>{live.recordingReady}</a>
         ) : (
-          <p>{state === 'failed' ? live.recordingFailed : data && data.looked >= LOOKS ? live.recordingLater : live.recordingMade}</p>
+          <p>{state === 'failed' ? live.recordingFailed : looks(data, failed) >= LOOKS ? live.recordingLater : live.recordingMade}</p>
         )}
       </div>
       <p>{live.again}</p>

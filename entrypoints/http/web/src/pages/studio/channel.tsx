@@ -133,7 +133,7 @@ function Close({ channel }: { channel: Channel }) {
     <>
       <p class="soft">{text.closeWhy}</p>
       <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
-      <Dialog open={open} title={sentence(text.close).replace(/\.$/, '?')} onClose={() => {
+      <Dialog open={open} title={sentence(text.close).replace(/\.$/, '?')} asks={false} onClose={() => {
         setOpen(false)
         setTyped('')
         action.clear()

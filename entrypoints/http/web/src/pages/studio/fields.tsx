@@ -84,7 +84,7 @@ export function VisibilityChoice({ value, publishAt, error, published, onChange 
       {value === 'scheduled' && (
         <>
           <label class="label" for={`${id}-at`}>{videoEdit.publishAt}</label>
-          <input id={`${id}-at`} type="datetime-local" required value={publishAt ? localTime(new Date(publishAt)) : ''} min={localTime(new Date())} aria-describedby={`${id}-hint`}
+          <input id={`${id}-at`} type="datetime-local" required value={publishAt ? localTime(new Date(publishAt)) : ''} min={localTime(new Date())} aria-invalid={error ? true : undefined} aria-describedby={`${id}-hint`}
             onInput={(event) => event.currentTarget.value && onChange({ visibility: value, publish_at: new Date(event.currentTarget.value).toISOString() })} />
           <span class="hint" id={`${id}-hint`}>{videoEdit.publishAtHint(Intl.DateTimeFormat().resolvedOptions().timeZone)}</span>
         </>

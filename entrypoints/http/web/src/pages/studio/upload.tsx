@@ -151,12 +151,14 @@ function Others() {
     placeholderData: (before) => before,
     refetchInterval: ({ state }) => (state.data?.elsewhere.length ? LOOK_MS : false),
   })
+  const here = new Set(transfers.value.map((each) => each.kept.upload))
+  const elsewhere = data?.elsewhere.filter((each) => !here.has(each.id)) ?? []
   return (
     <>
-      {!!data?.elsewhere.length && (
+      {elsewhere.length > 0 && (
         <section class="stack">
           <h2>{upload.elsewhere}</h2>
-          {data.elsewhere.map((each) => <Elsewhere key={each.id} view={each} />)}
+          {elsewhere.map((each) => <Elsewhere key={each.id} view={each} />)}
         </section>
       )}
       {!!data?.strangers.length && (

@@ -1,6 +1,7 @@
 /** What is said under a video, and what waits for those who moderate it. */
 import { MessagesSquare } from 'lucide-preact'
 import { useLocation } from 'preact-iso'
+import { useEffect } from 'preact/hooks'
 import { useComments, useLinked, useOfChannel, say } from '../../api/comments'
 import { useChannel } from '../../api/channels'
 import type { Video } from '../../api/client'
@@ -47,8 +48,15 @@ function come(section: HTMLElement | null): void {
   section?.scrollIntoView({ block: 'center' })
 }
 
+/** Of the channel, among which those of a video are found. */
+const HELD_MOST = 300
+
 function Held({ video, rights, jump }: { video: Video; rights: Rights; jump: (seconds: number) => void }) {
-  const held = useOfChannel(video.channel.id, 'held').items.filter((each) => each.video_id === video.id)
+  const list = useOfChannel(video.channel.id, 'held')
+  const held = list.items.filter((each) => each.video_id === video.id)
+  useEffect(() => {
+    if (list.hasNextPage && list.items.length < HELD_MOST) void list.fetchNextPage()
+  }, [list.hasNextPage, list.items.length])
   if (!held.length) return null
   return (
     <section class="panel stack" aria-label={text.heldTitle(held.length)}>

@@ -13,11 +13,12 @@ const SHOWN_MS = 60_000
 const text = goLive.connect
 
 export function Connect({ stream, open }: { stream: Stream; open: boolean }) {
+  const [shown, setShown] = useState(open) // to ask where to send is to have that place made
   return (
-    <details class="panel connect" open={open}>
+    <details class="panel connect" open={open} onToggle={(event) => event.currentTarget.open && setShown(true)}>
       <summary><ChevronRight aria-hidden /><h2>{text.title}</h2></summary>
       <div class="stack loose">
-        <Key stream={stream} />
+        {shown && <Key stream={stream} />}
       </div>
     </details>
   )

@@ -22,6 +22,7 @@ from domain.access import Role
 from domain.errors import Forbidden, Invalid, Taken, TooManyTries, Unauthenticated
 from domain.identity import SIGN_IN_LIFE
 from domain.identity import email as address
+from domain.ids import UserId
 
 SIGN_UP_CODE, RESET_CODE = timedelta(hours=24), timedelta(hours=1)
 WRONG_CODES_MOST = 5
@@ -142,6 +143,11 @@ TRIES_LIFE = WAIT_MOST + TRIES_KEPT
 
 
 # --- accounts and codes
+
+
+def era(account: Account) -> tuple[UserId, int]:
+    """Of an account, changes with every new password."""
+    return account.user, account.era
 
 
 def taken(*, confirmed: bool) -> Taken:

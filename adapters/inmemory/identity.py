@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from attrs import evolve
 
 from adapters import credentials, signing
-from adapters.credentials import Mint, Passwords, SignIn, Tried, Tries, stored
+from adapters.credentials import Mint, Passwords, SignIn, Tried, Tries, era, stored
 from application.ports import Account, Mail, NewId, Now, Pepper, Tokens
 from domain.access import Role
 from domain.errors import NotFound
@@ -147,7 +147,7 @@ class InMemoryAccounts:
         self._require_patience(email)
         # The password may have been reset, or the account closed, while the old one was being verified.
         account = self._by_email.get(email)
-        if before is None or not right or account is None or (account.user, account.era) != (before.user, before.era):
+        if before is None or not right or account is None or era(account) != era(before):
             self._count(email)
             raise credentials.wrong_credentials()
         if not account.confirmed:
@@ -246,7 +246,7 @@ class InMemoryAccounts:
             raise credentials.mismatch()
         account, refusal = trial(before, code, self._pepper, self._now())
         self._put(account)
-        if account.era != before.era:
+        if era(account) != era(before):
             self._tries.pop(account.email, None)
         if refusal is not None:
             raise refusal

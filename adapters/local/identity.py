@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from attrs import evolve, frozen
 
 from adapters import credentials, signing
-from adapters.credentials import Mint, Passwords, SignIn, Tried, Tries, stored
+from adapters.credentials import Mint, Passwords, SignIn, Tried, Tries, era, stored
 from adapters.local.database import Database, Row, Transaction, Values, micros, moment, sql
 from adapters.local.settings import GET, PEPPER, settled
 from adapters.rows import text_of, value_of
@@ -199,7 +199,7 @@ class SqliteAccounts:
             tries.require_over(now)
             found = _find(transaction, _BY_EMAIL, email)
             # The password may have been reset, or the account closed, while the old one was being verified.
-            if verified is None or found is None or _era(found.account) != _era(verified):
+            if verified is None or found is None or era(found.account) != era(verified):
                 tries = tries.and_one(now)
                 transaction.run(_COUNT, (email, tries.wrong, micros(tries.last_at)))
                 transaction.run(_FORGET_TRIES, (micros(now - credentials.TRIES_LIFE), FORGET_MOST))
@@ -297,18 +297,13 @@ class SqliteAccounts:
                 return credentials.mismatch()
             account, refusal = trial(found.account, code, _pepper(transaction), now)
             _change(transaction, found, account)
-            if _era(account) != _era(found.account):
+            if era(account) != era(found.account):
                 transaction.run(_FORGIVE, (stored(email),))
             return refusal
 
         refusal = await self._database.write(work)
         if refusal is not None:
             raise refusal
-
-
-def _era(account: Account) -> tuple[UserId, int]:
-    """Changes with every new password."""
-    return account.user, account.era
 
 
 def _tries(reads: _Reads, email: str) -> Tries:

@@ -40,10 +40,8 @@ class World:
 @pytest.fixture(scope="module")
 def world(server: Server, films_folder: Path) -> World:
     ada, bob = journey.sign_up(server, "ada_k"), journey.sign_up(server, "bob_k")
-    with ada.told() as notices:
-        film = films.film(films_folder, "keys", size="854x480", seconds=12)
-        video = ada.upload(ada.channel("ada_keys"), film, title=TITLE)
-        ada.wait_processed(notices, {video})
+    film = films.film(films_folder, "keys", size="854x480", seconds=12)
+    video = ada.show(ada.channel("ada_keys"), film, title=TITLE)
     bob.post(f"/v1/videos/{video}/comments", {"text": "I was here first."})
     return World(ada, bob, video)
 

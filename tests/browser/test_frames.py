@@ -55,10 +55,8 @@ def test_a_player_plays_in_a_frame_that_locks_it_in(
     visit: Visit, ada: Person, films_folder: Path, sandbox: str
 ) -> None:
     [channel] = ada.get("/v1/me/channels")["data"] or [{"id": ada.channel("ada_frames")}]
-    with ada.told() as notices:
-        film = films.film(films_folder, "eight", size="320x180", seconds=8)
-        video = ada.upload(channel["id"], film, title="Behind bars")
-        ada.wait_processed(notices, {video})
+    film = films.film(films_folder, "eight", size="320x180", seconds=8)
+    video = ada.show(channel["id"], film, title="Behind bars")
     visitor = visit()
     visitor.allow("another machine: ")
     frame = f'<iframe sandbox="{sandbox}" src="{visitor.server.url}/embed/{video}" width="640" height="360"></iframe>'

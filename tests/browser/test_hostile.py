@@ -63,11 +63,9 @@ def world(server: Server, films_folder: Path) -> World:
     mallory = _mallory(server)
     body = {"handle": "mallory_tv", "name": TITLE, "description": TEXT[:5000]}
     channel = mallory.post("/v1/channels", body)["id"]
-    with mallory.told() as notices:
-        film = films.film(films_folder, "eight", size="320x180", seconds=8)
-        tags = ["<script>hacked()</script>", "W" * 30]
-        video = mallory.upload(channel, film, title=TITLE, description=TEXT[:5000], tags=tags)
-        mallory.wait_processed(notices, {video})
+    film = films.film(films_folder, "eight", size="320x180", seconds=8)
+    tags = ["<script>hacked()</script>", "W" * 30]
+    video = mallory.show(channel, film, title=TITLE, description=TEXT[:5000], tags=tags)
     captions = mallory.http.put(
         f"/v1/videos/{video}/captions/he",
         content=CAPTIONS.encode(),

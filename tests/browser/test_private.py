@@ -23,11 +23,8 @@ def ada(server: Server) -> Person:
 @pytest.fixture(scope="module")
 def secret(ada: Person, films_folder: Path) -> str:
     """A private video, long enough for a player not to fetch all of it at once."""
-    with ada.told() as notices:
-        film = films.film(films_folder, "long", size="320x180", seconds=90)
-        video = ada.upload(ada.channel("ada_secret"), film, title="The secret of the hexagon", visibility="private")
-        ada.wait_processed(notices, {video})
-    return video
+    film = films.film(films_folder, "long", size="320x180", seconds=90)
+    return ada.show(ada.channel("ada_secret"), film, title="The secret of the hexagon", visibility="private")
 
 
 def test_a_private_video_is_for_its_people_alone(visit: Visit, ada: Person, secret: str) -> None:

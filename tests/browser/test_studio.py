@@ -24,10 +24,8 @@ class World:
 def world(server: Server, films_folder: Path) -> World:
     ada, bob = journey.sign_up(server, "ada_w"), journey.sign_up(server, "bob_w")
     channel = ada.channel("ada_works")
-    with ada.told() as notices:
-        film = films.film(films_folder, "light", size="320x180", seconds=2)
-        video = ada.upload(channel, film, title="An old title")
-        ada.wait_processed(notices, {video})
+    film = films.film(films_folder, "light", size="320x180", seconds=2)
+    video = ada.show(channel, film, title="An old title")
     return World(ada, bob, channel, video)
 
 

@@ -150,9 +150,7 @@ def besiege(server: Server, film: Path, kills: int, workers: int) -> Siege:
         for number in range(WRITERS)
     ]  # fmt: skip
     first = writers[0]
-    with first.person.told() as notices:
-        video = first.person.upload(first.channel, film)
-        assert first.person.wait_processed(notices, {video}) == {video: "ready"}
+    video = first.person.show(first.channel, film)
     host = writers[0]
     for writer in writers:
         # Nobody follows their own channel.

@@ -169,6 +169,13 @@ class Person:
         video: str = upload["video_id"]
         return video
 
+    def show(self, channel: str, path: Path, **more: Any) -> str:
+        """The same, and wait until all of it can be watched."""
+        with self.told() as notices:
+            video = self.upload(channel, path, **more)
+            assert self.wait_processed(notices, {video}) == {video: "ready"}
+        return video
+
     @contextlib.contextmanager
     def told(self) -> Iterator[Iterator[Json]]:
         """The notifications that come while the context is open."""

@@ -127,9 +127,7 @@ def test_a_backup_of_a_busy_server_is_served_elsewhere(
         ann = sign_up(server, "ann")
         signed_in = ann.post("/v1/auth/sign-in", {"email": ann.email, "password": PASSWORD})
         cats = ann.channel("cats")
-        with ann.told() as notices:
-            played = ann.upload(cats, film)
-            assert ann.wait_processed(notices, {played}) == {played: "ready"}
+        played = ann.show(cats, film)
         half = ann.announce(cats, film)
         ann.send(half, film, range(1, 2))
         talkers = [Talker(sign_up(server, f"fan{number}"), played) for number in range(WRITERS)]
@@ -174,9 +172,7 @@ def test_an_export_is_imported_elsewhere(tmp_path: Path, clips_folder: Path, sec
     with Server(tmp_path / "data").running() as server:
         ann = sign_up(server, "ann")
         cats = ann.channel("cats")
-        with ann.told() as notices:
-            played = ann.upload(cats, landscape(clips_folder))
-            ann.wait_processed(notices, {played})
+        played = ann.show(cats, landscape(clips_folder))
         said = ann.post(f"/v1/videos/{played}/comments", {"text": "Aww"})["id"]
         exported: Any = hexcast(server.data, "export", tmp_path / "all.jsonl")
     imported = tmp_path / "elsewhere" / "data"

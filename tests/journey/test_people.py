@@ -48,9 +48,7 @@ def test_a_private_video_plays_for_its_people_only(
 ) -> None:
     """Neither page, nor manifest, nor segment for anyone else; and what was public stops when it is hidden."""
     channel = ada.channel("ada_private")
-    with ada.told() as notices:
-        video = ada.upload(channel, clips.no_audio(clips_folder), visibility="private")
-        ada.wait_processed(notices, {video})
+    video = ada.show(channel, clips.no_audio(clips_folder), visibility="private")
     assert bob.http.get(f"/v1/videos/{video}").status_code == 404
     assert bob.http.post(f"/v1/videos/{video}/playback-sessions").status_code == 404
     session = ada.post(f"/v1/videos/{video}/playback-sessions")
@@ -73,9 +71,7 @@ def test_a_private_video_plays_for_its_people_only(
 def test_a_grant_runs_out_and_is_renewed(ada: Person, clips_folder: Path) -> None:
     """After an hour the link is over; another session gives another link."""
     channel = ada.channel("ada_unlisted")
-    with ada.told() as notices:
-        video = ada.upload(channel, clips.no_audio(clips_folder), visibility="unlisted")
-        ada.wait_processed(notices, {video})
+    video = ada.show(channel, clips.no_audio(clips_folder), visibility="unlisted")
     first = ada.post(f"/v1/videos/{video}/playback-sessions")["manifest_url"]
     assert httpx.get(first).status_code == 200
     ada.post("/v1/dev/clock/advance", {"seconds": 3700})

@@ -82,9 +82,7 @@ def test_the_loop_of_the_api_page_sends_what_is_missing(server: Server, sender: 
 def test_a_replaced_source_plays_on_until_the_new_one_is_ready(sender: Person, clips_folder: Path) -> None:
     """Same video, same page, second attempt."""
     channel = sender.channel("replacers")
-    with sender.told() as notices:
-        video = sender.upload(channel, clips.no_audio(clips_folder))
-        sender.wait_processed(notices, {video})
+    video = sender.show(channel, clips.no_audio(clips_folder))
     before = sender.get(f"/v1/videos/{video}")
     with sender.told() as notices:
         assert sender.upload(channel, clips.one_frame(clips_folder), replaces=video) == video
@@ -104,9 +102,7 @@ def test_a_deleted_video_leaves_nothing(sender: Person, server: Server, clips_fo
     sender.answer(sender.http.delete(f"/v1/videos/{video}"))
     assert sender.http.get(f"/v1/videos/{video}").status_code == 404
     # Another video goes through the same queue: by then the deletion was dealt with.
-    with sender.told() as notices:
-        other = sender.upload(channel, clips.no_audio(clips_folder))
-        sender.wait_processed(notices, {other})
+    sender.show(channel, clips.no_audio(clips_folder))
     left = [path for path in server.data.rglob("*") if video in str(path) and path.is_file()]
     assert left == []
 

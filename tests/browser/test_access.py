@@ -40,7 +40,8 @@ class World:
 @pytest.fixture(scope="module")
 def world(server: Server, films_folder: Path) -> World:
     ada, bob = journey.sign_up(server, "ada_k"), journey.sign_up(server, "bob_k")
-    film = films.film(films_folder, "keys", size="854x480", seconds=12)
+    # So long that it has not come to its end when a slow machine has gone through a page by Tab.
+    film = films.film(films_folder, "keys", size="854x480", seconds=60)
     video = ada.show(ada.channel("ada_keys"), film, title=TITLE)
     bob.post(f"/v1/videos/{video}/comments", {"text": "I was here first."})
     return World(ada, bob, video)

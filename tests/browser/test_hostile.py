@@ -196,6 +196,8 @@ def test_captions_are_text(visit: Visit, world: World) -> None:
 def test_a_chat_is_text(visit: Visit, world: World) -> None:
     host, guest = visit(world.mallory, width=PHONE), visit(width=PHONE)
     pages = [each.open(f"/live/{world.places['stream']}") for each in (host, guest)]
+    for page in pages:  # before a broadcast only who is there hears what is said
+        expect(page.get_by_role("log")).to_contain_text("Nothing has been said yet")
     pages[0].get_by_label("Message", exact=True).fill(f"{MARKUP} {TURN}turned {'W' * 300}")
     pages[0].get_by_role("button", name="Send", exact=True).click()
     for visitor, page in zip((host, guest), pages, strict=True):

@@ -37,6 +37,8 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
     connection = apsw.Connection(str(path))
     try:
         connection.execute("PRAGMA query_only = ON").fetchall()
+        # SQLite rounds halves away from zero, which is not how days count.
+        connection.create_scalar_function("ms", lambda seconds: round(seconds * 1000), 1, deterministic=True)
         connection.execute("BEGIN").fetchall()
         yield connection
     finally:
@@ -141,10 +143,10 @@ class Books:
         )
         yield from (f"views of {row}" for row in self.rows(views))
         days = (
-            "SELECT video, sum(round(watched_s * 1000)), sum(counted) FROM (SELECT json_extract(doc, '$.video') AS video,"
+            "SELECT video, sum(ms(watched_s)), sum(counted) FROM (SELECT json_extract(doc, '$.video') AS video,"
             " json_extract(doc, '$.watched_s') AS watched_s, json_extract(doc, '$.counted') AS counted FROM session)"
             " WHERE video IN (SELECT id FROM video) GROUP BY video"
-            " HAVING (sum(round(watched_s * 1000)), sum(counted)) <>"
+            " HAVING (sum(ms(watched_s)), sum(counted)) <>"
             " (SELECT ifnull(sum(watched_ms), 0), ifnull(sum(views), 0) FROM viewing WHERE subject = video)"
         )
         yield from (f"days of {row}" for row in self.rows(days))

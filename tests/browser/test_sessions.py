@@ -226,3 +226,25 @@ def said(server: Server, path: str, email: str) -> str:
     answer = httpx.post(f"{server.url}/v1/auth/{path}", json={"email": email, "password": "wrong horse battery"})
     detail: str = answer.json()["detail"]
     return detail[1:]
+
+
+def test_an_account_goes_once_its_handle_was_typed(visit: Visit, server: Server) -> None:
+    """In every tab; and nobody signs in to it again."""
+    zoe = journey.sign_up(server, "zoe_s")
+    visitor = visit(zoe)
+    visitor.allow("answer: POST /v1/auth/refresh 401")  # a tab may hear of the end before it hears who asked for it
+    page, other = visitor.open("/account"), visitor.tab()
+    other.goto(visitor.server.url)
+    expect(signed_in(other)).to_be_visible()
+    page.get_by_role("button", name="Delete the account").click()
+    dialog = page.get_by_role("dialog", name="Delete the account?")
+    dialog.get_by_label("Type zoe_s to confirm").fill("zoe_s")
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("Your account is deleted.")).to_be_visible()
+    for each in (page, other):
+        expect(signed_out(each)).to_be_visible()
+    assert visitor.context.cookies() == []
+    visitor.allow("answer: POST .*/v1/auth/sign-in 401")
+    page.goto(f"{visitor.server.url}/sign-in")
+    sign_in(page, zoe.email)
+    expect(page.get_by_role("alert")).to_be_visible()

@@ -92,3 +92,47 @@ def test_a_role_that_is_refused_is_not_shown(visit: Visit, world: World) -> None
     role.select_option("moderator")
     expect(page.get_by_text("There is no such channel.")).to_be_visible()
     expect(role).to_have_value("editor")
+
+
+def test_a_channel_goes_once_its_handle_was_typed(visit: Visit, world: World) -> None:
+    """And what was typed before one thought better of it is not there when it is asked again."""
+    channel = world.ada.channel("ada_ends")
+    visitor = visit(world.ada)
+    page = visitor.open(f"/studio/channels/{channel}")
+    dialog = page.get_by_role("dialog", name="Delete this channel?")
+    typed = dialog.get_by_label("Type ada_ends to confirm")
+    confirm = dialog.get_by_role("button", name="Delete for good")
+    for leave in ("Cancel", "Close"):
+        page.get_by_role("button", name="Delete this channel", exact=True).click()
+        expect(typed).to_have_value("")
+        typed.fill("ada_end")
+        expect(confirm).to_be_disabled()
+        page.keyboard.press("Enter")
+        typed.fill("ada_ends")
+        expect(confirm).to_be_enabled()
+        dialog.get_by_role("button", name=leave, exact=True).click()
+        expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Delete this channel", exact=True).click()
+    typed.fill("ada_ends")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Ada_Ends was deleted.")).to_be_visible()
+    expect(page).to_have_url(f"{visitor.server.url}/studio/channels")
+    expect(page.get_by_role("main").get_by_text("Ada_Works").first).to_be_visible()
+    expect(page.get_by_role("main").get_by_text("Ada_Ends")).to_have_count(0)
+    visitor.allow("answer: GET .*/@ada_ends 404", "answer: GET .*ada_ends.* 404")
+    page.goto(f"{visitor.server.url}/@ada_ends")
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+
+
+def test_what_could_not_be_processed_leads_to_where_it_says_why(visit: Visit, world: World, tmp_path: Path) -> None:
+    """And what to do; nobody can watch it."""
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("not a film")
+    with world.ada.told() as notices:
+        video = world.ada.upload(world.channel, broken, title="Not a film")
+        assert world.ada.wait_processed(notices, {video}) == {video: "failed"}
+    visitor = visit(world.ada)
+    page = visitor.open("/notifications")
+    page.get_by_role("link", name="“Not a film” could not be processed").click()
+    expect(page).to_have_url(f"{visitor.server.url}/studio/videos/{video}")
+    expect(page.get_by_role("button", name="Process again")).to_be_visible()

@@ -15,7 +15,7 @@ from tests.journey.server import PASSWORD, ROOT, Person, Server
 T = TypeVar("T")
 KEPT = ROOT / "build" / "browser"
 """What is kept of a test that failed."""
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 
 HINT = "hexcast.signed-in"

@@ -38,11 +38,15 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
     try:
         connection.execute("PRAGMA query_only = ON").fetchall()
         # SQLite rounds halves away from zero, which is not how days count.
-        connection.create_scalar_function("ms", lambda seconds: round(seconds * 1000), 1, deterministic=True)
+        connection.create_scalar_function("ms", _ms, 1, deterministic=True)
         connection.execute("BEGIN").fetchall()
         yield connection
     finally:
         connection.close()
+
+
+def _ms(*seconds: Any) -> int:
+    return round(float(*seconds) * 1000)
 
 
 _NAMED = {

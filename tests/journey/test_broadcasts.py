@@ -15,7 +15,7 @@ from tests.journey.server import Json, Person, Server, sign_up
 from tests.media.films import FFMPEG
 from tests.media.live import clip
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

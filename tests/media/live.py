@@ -20,7 +20,7 @@ from tests.journey.server import free_port
 from tests.media.films import FFMPEG, ffmpeg, picture, tone
 from tests.strategies import START
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 async def until(what: str, condition: Callable[[], object]) -> None:

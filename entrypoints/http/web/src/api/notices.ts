@@ -5,14 +5,17 @@ import { queries } from './queries'
 
 const INBOX = '/notifications'
 
-function knownOf({ type, id }: Notice['subject']): string | undefined {
-  return { video: `/watch/${id}`, stream: `/live/${id}` }[type]
+type Leading = Pick<Notice, 'type' | 'subject'>
+
+function knownOf({ type, subject: { type: kind, id } }: Leading): string | undefined {
+  if (type === 'video_failed') return `/studio/videos/${id}` // where it says why, and what to do
+  return { video: `/watch/${id}`, stream: `/live/${id}` }[kind]
 }
 
 /** The page that a notification is about. A channel has to be asked for its handle, and a comment for its video. */
-export async function whereTo({ subject }: Pick<Notice, 'subject'>): Promise<string> {
-  const { type, id } = subject
-  const known = knownOf(subject)
+export async function whereTo(notice: Leading): Promise<string> {
+  const { type, id } = notice.subject
+  const known = knownOf(notice)
   if (known) return known
   try {
     if (type === 'comment') {
@@ -34,8 +37,9 @@ export async function whereTo({ subject }: Pick<Notice, 'subject'>): Promise<str
 }
 
 /** The same for a list: the inbox itself until it is known. */
-export function useWhereTo({ subject }: Pick<Notice, 'subject'>): string {
-  const { data } = useQuery({ queryKey: ['where', subject.type, subject.id], queryFn: () => whereTo({ subject }), initialData: knownOf(subject), staleTime: Infinity })
+export function useWhereTo({ type, subject }: Leading): string {
+  const notice = { type, subject }
+  const { data } = useQuery({ queryKey: ['where', type, subject.id], queryFn: () => whereTo(notice), initialData: knownOf(notice), staleTime: Infinity })
   return data ?? INBOX
 }
 

@@ -1,13 +1,13 @@
 /** One's own account: profile, what one is told about, appearance, and leaving. */
 import { useQuery } from '@tanstack/preact-query'
 import { useLocation } from 'preact-iso'
-import { useState } from 'preact/hooks'
 import { Problem, api, ask, type Me } from '../api/client'
 import { queries } from '../api/queries'
 import { me, session } from '../api/session'
 import { account, at, common, shell } from '../text'
+import { Ending } from '../ui/ending'
 import { Field, Submit, useAction } from '../ui/form'
-import { Dialog, attempt, toast } from '../ui/overlay'
+import { attempt, toast } from '../ui/overlay'
 import { Failure, Wrong, useTitle } from '../ui/page'
 import { SignedIn } from '../ui/signed-in'
 import { choose, theme, type Theme } from '../ui/theme'
@@ -113,14 +113,12 @@ function Appearance() {
 
 function Leaving({ person }: { person: Me }) {
   const { route } = useLocation()
-  const [open, setOpen] = useState(false)
-  const [typed, setTyped] = useState('')
-  const action = useAction(async () => {
+  async function end(): Promise<void> {
     await ask(api.DELETE('/v1/me'))
     await session.signOut()
     toast(text.closed)
     route('/')
-  })
+  }
   return (
     <>
       <section class="stack">
@@ -132,21 +130,7 @@ function Leaving({ person }: { person: Me }) {
       </section>
       <section class="stack">
         <h2>{text.close}</h2>
-        <div class="panel stack">
-          <p class="soft">{text.closeAbout}</p>
-          <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
-        </div>
-        <Dialog open={open} title={text.close} asks={false} onClose={() => setOpen(false)}>
-          <p>{text.closeAbout}</p>
-          <form class="form" onSubmit={(event) => { event.preventDefault(); void action.run() }}>
-            <Wrong error={action.error} />
-            <Field label={text.closeType(person.handle)} autoComplete="off" autoCapitalize="none" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
-            <div class="actions">
-              <button class="button" type="button" onClick={() => setOpen(false)}>{common.cancel}</button>
-              <button class="button danger" type="submit" disabled={typed !== person.handle || action.busy}>{text.close}</button>
-            </div>
-          </form>
-        </Dialog>
+        <div class="panel stack"><Ending handle={person.handle} title={text.close} why={text.closeAbout} onEnd={end} /></div>
       </section>
     </>
   )

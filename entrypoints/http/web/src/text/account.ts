@@ -72,7 +72,6 @@ export const account = {
     signOut: 'Sign out',
     close: 'Delete the account',
     closeAbout: 'Your profile, subscriptions and history go at once. Channels of yours go with their videos. Nothing can be brought back.',
-    closeType: (handle: string) => `Type ${handle} to go on`,
     closed: 'Your account is deleted.',
   },
 }

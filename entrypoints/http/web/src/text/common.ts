@@ -28,6 +28,7 @@ export const common = {
     leave: 'Leave',
     stay: 'Stay',
   },
+  ending: { type: (handle: string) => `Type ${handle} to confirm`, confirm: 'Delete for good' },
   visibility: { public: 'Public', unlisted: 'Unlisted', private: 'Private', scheduled: 'Scheduled' },
   states: { pending: 'Waiting', probing: 'Looking at the file', transcoding: 'Processing', ready: 'Ready', failed: 'Failed' },
   wrong: {

@@ -98,8 +98,6 @@ export const channelEdit = {
   since: (when: string) => `since ${when}`,
   close: 'Delete this channel',
   closeWhy: 'The channel, its videos, comments and livestreams go for good, and its handle becomes free.',
-  closeType: (handle: string) => `Type ${handle} to confirm`,
-  closeIt: 'Delete for good',
   closed: (name: string) => `${name} was deleted.`,
   moderatorOnly: 'You moderate this channel: its settings are for its owner and editors.',
 }

@@ -1,13 +1,13 @@
 /** The settings of a channel: what it shows of itself, its pictures, rules for comments, members, subscribers, its end. */
 import { useLocation } from 'preact-iso'
 import { useQuery } from '@tanstack/preact-query'
-import { useState } from 'preact/hooks'
 import { api, ask, onlyIf, type Channel, type Schemas } from '../../api/client'
 import { queries } from '../../api/queries'
 import { channelEdit as text, channels as listText, common } from '../../text'
-import { Field, useAction } from '../../ui/form'
-import { Dialog, toast } from '../../ui/overlay'
-import { Failure, Wrong, sentence, useTitle } from '../../ui/page'
+import { Ending } from '../../ui/ending'
+import { Field } from '../../ui/form'
+import { toast } from '../../ui/overlay'
+import { Failure, useTitle } from '../../ui/page'
 import { Address } from './channels'
 import { Members, Subscribers } from './channel-people'
 import { Pictures } from './channel-pictures'
@@ -118,39 +118,13 @@ function Policy({ channel }: { channel: Channel }) {
   )
 }
 
-/** Typed, because everything goes with it. */
 function Close({ channel }: { channel: Channel }) {
   const { route } = useLocation()
-  const [open, setOpen] = useState(false)
-  const [typed, setTyped] = useState('')
-  const action = useAction(async () => {
+  async function end(): Promise<void> {
     await ask(api.DELETE('/v1/channels/{channel_id}', { params: { path: { channel_id: channel.id }, header: onlyIf(channel.version) } }))
     toast(text.closed(channel.name))
     route('/studio/channels')
     refresh(channel.id)
-  })
-  return (
-    <>
-      <p class="soft">{text.closeWhy}</p>
-      <div><button class="button danger" type="button" onClick={() => setOpen(true)}>{text.close}</button></div>
-      <Dialog open={open} title={sentence(text.close).replace(/\.$/, '?')} asks={false} onClose={() => {
-        setOpen(false)
-        setTyped('')
-        action.clear()
-      }}>
-        <form class="form" onSubmit={(event) => {
-          event.preventDefault()
-          if (typed === channel.handle) void action.run()
-        }}>
-          <p>{text.closeWhy}</p>
-          <Wrong error={action.error} />
-          <Field label={text.closeType(channel.handle)} value={typed} autoCapitalize="none" autoComplete="off" spellcheck={false} onInput={(event) => setTyped(event.currentTarget.value)} />
-          <div class="actions">
-            <button class="button" type="button" onClick={() => setOpen(false)}>{common.cancel}</button>
-            <button class="button danger" type="submit" disabled={typed !== channel.handle || action.busy}>{text.closeIt}</button>
-          </div>
-        </form>
-      </Dialog>
-    </>
-  )
+  }
+  return <Ending handle={channel.handle} title={text.close} why={text.closeWhy} onEnd={end} />
 }

@@ -54,3 +54,9 @@ def signed_in(page: Page) -> Locator:
 
 def signed_out(page: Page) -> Locator:
     return page.get_by_role("banner").get_by_role("link", name="Sign in")
+
+
+def joined(page: Page) -> Page:
+    """Where a chat is, in which nothing was said yet. Before a broadcast only who is there hears what is said."""
+    expect(page.get_by_role("log")).to_contain_text("Nothing has been said yet")
+    return page

@@ -18,7 +18,7 @@ def test_the_journey_by_clicks(visit: Visit, films_folder: Path) -> None:
     sign_up(ada, "ada_j", "Ada Lovelace")
     sign_up(bob, "bob_j", "Bob the Builder")
     _open_channel(ada)
-    _upload(ada, films.film(films_folder, size="854x480", seconds=8))
+    _upload(ada, films.film(films_folder, size="854x480", seconds=30))
     _watch(ada)
     video = ada.page.url
 

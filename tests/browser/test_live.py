@@ -10,6 +10,7 @@ from bench.streams import BITS, SIDE
 from tests.browser.camera import camera, drop
 from tests.browser.conftest import Visit
 from tests.browser.screen import Screen
+from tests.browser.steps import joined
 from tests.journey import server as journey
 from tests.journey.server import Person, Server
 
@@ -180,7 +181,7 @@ def test_a_chat_is_kept_in_order(visit: Visit, ada: Person, bob: Person) -> None
     """What is deleted goes from both browsers; who is banned is told, and writes no more until the ban is lifted."""
     channel = ada.get("/v1/me/channels")["data"][0]["id"]
     stream = ada.post("/v1/streams", {"channel_id": channel, "title": "A quiet talk"})["id"]
-    host, guest = visit(ada).open(f"/live/{stream}"), visit(bob).open(f"/live/{stream}")
+    host, guest = (joined(visit(person).open(f"/live/{stream}")) for person in (ada, bob))
     say(guest, "First!")
     line = host.get_by_role("log").get_by_role("listitem").filter(has_text="First!")
     expect(line).to_be_visible()

@@ -166,15 +166,17 @@ def test_a_broadcast_is_whole(visit: Visit, cast: Cast, on_air: Broadcast, name:
     person = cast.people["ada"] if name == "control-room-on-air" else None
     visitor = visit(person, at=on_air.server, password=PASSWORD, width=WIDTHS[width], reduced_motion="reduce")
     page = visitor.open(ON_AIR[name].format(on_air=on_air.stream))
-    if name == "embed-on-air":
-        page.get_by_role("button", name="Play: Numbers, on air").click()
-    if name == "control-room-on-air":
-        expect(page.locator(".uplot canvas")).to_be_visible(timeout=60_000)
-    else:
-        screen = Screen(page)
-        page.wait_for_function("() => document.querySelector('.player video')?.readyState >= 2")
-        screen.press("k")  # nothing moves by itself for who wants no motion
-        screen.plays()
+    screen = Screen(page)
+    match name:
+        case "control-room-on-air":
+            expect(page.locator(".uplot canvas")).to_be_visible(timeout=60_000)
+        case "embed-on-air":
+            page.get_by_role("button", name="Play: Numbers, on air").click()
+            screen.plays()
+        case _:
+            page.wait_for_function("() => document.querySelector('.player video')?.readyState >= 2")
+            screen.press("k")  # nothing moves by itself for who wants no motion
+            screen.plays()
     assert_whole(visitor, f"{name}-{width}")
 
 

@@ -94,6 +94,12 @@ def test_a_portrait_is_called_by_its_short_side(visit: Visit, demo: Server, worl
     expect(screen.player.get_by_role("menuitemradio")).to_have_text(["Auto", "720p", "480p", "360p"])
 
 
+def test_who_wants_no_motion_presses_play_once(visit: Visit, demo: Server, world: World) -> None:
+    page = come(visit, demo, world).open(f"/embed/{world.video}")
+    page.get_by_role("button", name="Play: ").click()
+    Screen(page).plays()
+
+
 def test_time_goes_by(visit: Visit, demo: Server, world: World) -> None:
     """Without anything else that happens on the page."""
     published = datetime.fromisoformat(world.ada.get(f"/v1/videos/{world.portrait}")["published_at"])

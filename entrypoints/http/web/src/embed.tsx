@@ -22,9 +22,9 @@ const Stage = lazy(loadStage)
 const LIVE_MS = 10_000
 const IDLE_MS = 5_000
 
-function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
+function Embed({ id, query }: { id: string; query: URLSearchParams }) {
   const { data: video, isError } = useVideo(id)
-  const [plays, setPlays] = useState(asked.get('autoplay') === '1')
+  const [plays, setPlays] = useState(query.get('autoplay') === '1')
   useTitle(video?.title)
   if (isError && !video) return <Away />
   const cover = (
@@ -39,12 +39,12 @@ function Embed({ id, asked }: { id: string; asked: URLSearchParams }) {
     </main>
   )
   if (!plays || !video || video.renditions.length === 0) return cover
-  return <Suspense fallback={cover}><Embedded video={video} startAt={Number.parseFloat(asked.get('t') ?? '')} heading={<Heading href={`/watch/${id}`} title={video.title} />} /></Suspense>
+  return <Suspense fallback={cover}><Embedded video={video} asked={query.get('autoplay') !== '1'} startAt={Number.parseFloat(query.get('t') ?? '')} heading={<Heading href={`/watch/${id}`} title={video.title} />} /></Suspense>
 }
 
-function EmbedStream({ id, asked }: { id: string; asked: URLSearchParams }) {
+function EmbedStream({ id, query }: { id: string; query: URLSearchParams }) {
   const { data: stream, isError } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
-  const [plays, setPlays] = useState(asked.get('autoplay') === '1')
+  const [plays, setPlays] = useState(query.get('autoplay') === '1')
   useTitle(stream?.title)
   if (isError && !stream) return <Away />
   const live = stream?.status === 'live'
@@ -65,7 +65,7 @@ function EmbedStream({ id, asked }: { id: string; asked: URLSearchParams }) {
     <Suspense fallback={cover}>
       <main>
         {live && <h1 class="hush">{stream.title}</h1>}
-        <Stage stream={stream}><div class="cover">{!live && inside}</div></Stage>
+        <Stage stream={stream} asked={query.get('autoplay') !== '1'}><div class="cover">{!live && inside}</div></Stage>
       </main>
     </Suspense>
   )
@@ -95,5 +95,5 @@ export function show(root: Element): void {
   document.documentElement.classList.add('embedded', 'on-picture')
   const id = decodeURIComponent(location.pathname.split('/')[2] ?? '')
   const Shown = id.startsWith('str_') ? EmbedStream : Embed
-  render(<QueryClientProvider client={queries}><Shown id={id} asked={new URLSearchParams(location.search)} /></QueryClientProvider>, root)
+  render(<QueryClientProvider client={queries}><Shown id={id} query={new URLSearchParams(location.search)} /></QueryClientProvider>, root)
 }

@@ -6,7 +6,7 @@ import { embed as text } from './text'
 import { Player } from './player/player'
 import { follow, useSitting } from './player/sitting'
 
-export default function Embedded({ video, startAt, heading }: { video: Video; startAt: number; heading: ComponentChildren }) {
+export default function Embedded({ video, asked, startAt, heading }: { video: Video; asked: boolean; startAt: number; heading: ComponentChildren }) {
   const { grant, resumeAt, now, renew, error, begin } = useSitting(video.id)
   const captions = useCaptions(video.id, video.caption_languages.length > 0).data
   const chapters = useChapters(video.id, true).data
@@ -22,6 +22,7 @@ export default function Embedded({ video, startAt, heading }: { video: Video; st
     <Player
       title={video.title}
       grant={grant}
+      asked={asked}
       renew={renew}
       poster={video.poster_url}
       storyboard={video.storyboard_url}

@@ -18,11 +18,12 @@ const LAST_MS = 8_000 // what was sent before the end is shown to its end
 interface StageProps {
   stream: Stream
   preview?: boolean
+  asked?: boolean
   /** In the place of the picture while nothing is live. */
   children: ComponentChildren
 }
 
-export function Stage({ stream, preview = false, children }: StageProps) {
+export function Stage({ stream, preview = false, asked = false, children }: StageProps) {
   const sitting = useSitting(stream)
   const last = useRef(sitting)
   const lingers = useLinger(Boolean(sitting?.grant))
@@ -30,10 +31,10 @@ export function Stage({ stream, preview = false, children }: StageProps) {
   const shown = sitting ?? (lingers ? last.current : null)
   if (!shown) return <div class="stage">{children}</div>
   if (shown.error) return <div class="stage"><Failure error={shown.error} retry={shown.again} /></div>
-  return <Picture key={shown.key} stream={stream} preview={preview} grant={shown.grant} again={shown.again} />
+  return <Picture key={shown.key} stream={stream} preview={preview} asked={asked} grant={shown.grant} again={shown.again} />
 }
 
-function Picture({ stream, preview, grant, again }: { stream: Stream; preview: boolean; grant: Parameters<typeof Player>[0]['grant']; again: () => void }) {
+function Picture({ stream, preview, asked, grant, again }: { stream: Stream; preview: boolean; asked: boolean; grant: Parameters<typeof Player>[0]['grant']; again: () => void }) {
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
   const hls = useHls(player)
   useEdge(hls)
@@ -46,7 +47,7 @@ function Picture({ stream, preview, grant, again }: { stream: Stream; preview: b
   }, [interrupted])
   return (
     <div class="stage" data-interrupted={interrupted || undefined}>
-      <Player title={stream.title} live preview={preview} behind={BEHIND_S[stream.latency]} grant={grant} renew={() => granted(stream.id)} onPlayer={setPlayer} onFailure={() => { again(); return true }}>
+      <Player title={stream.title} live preview={preview} asked={asked} behind={BEHIND_S[stream.latency]} grant={grant} renew={() => granted(stream.id)} onPlayer={setPlayer} onFailure={() => { again(); return true }}>
         <div class="over" role="status">
           {interrupted && (
             <div class="interrupted">

@@ -43,7 +43,8 @@ export interface PlayerProps {
   /** Of those who broadcast: nobody watches. */
   preview?: boolean
   startAt?: number
-  autoplay?: boolean
+  /** Whether somebody pressed a button for it: then it plays for who wants nothing to move by itself, too. */
+  asked?: boolean
   /** Where a page has a theatre mode: whether it is on, and what changes it. */
   theatre?: boolean
   onTheatre?: (on: boolean) => void
@@ -70,7 +71,7 @@ export function Player(props: PlayerProps) {
 
 /** Until playing fails for good: then it begins anew where it was. */
 function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => void }) {
-  const { title, grant, renew, poster, storyboard, live = false, behind = 3, preview = false, startAt = 0, autoplay = true, theatre, onTheatre } = props
+  const { title, grant, renew, poster, storyboard, live = false, behind = 3, preview = false, startAt = 0, asked = false, theatre, onTheatre } = props
   const [player, setPlayer] = useState<MediaPlayerElement | null>(null)
   const [silenced, setSilenced] = useState(false)
   const [failed, setFailed] = useState(false)
@@ -124,6 +125,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
       if (video) tracks.attach(video)
       if (!isHls(provider) && startAt > 0) player.currentTime = startAt // the browser plays HLS by itself
     })
+    if (asked) on('can-play', () => void player.play().catch(() => undefined)) // then its button is there
     on('auto-play-fail', (detail) => {
       if (player.muted || (detail as { error?: Error }).error?.name !== 'NotAllowedError') return
       setSilenced(true)
@@ -192,7 +194,7 @@ function Sitting({ again, ...props }: PlayerProps & { again: (at: number) => voi
 
   const { captionSize, captionLook } = remembered.value
   return (
-    <media-player ref={(element) => { if (element && element !== player) setPlayer(set(element, { live, autoplay })) }}
+    <media-player ref={(element) => { if (element && element !== player) setPlayer(set(element, { live, asked })) }}
       class="player on-picture" data-cue-size={captionSize} data-cue-look={captionLook} data-failed={failed || undefined}>
       <media-provider />
       {poster && <Poster url={poster} parts={parts} />}
@@ -237,7 +239,7 @@ function isHls(provider: unknown): provider is HLSProvider {
   return (provider as { type?: string } | null)?.type === 'hls'
 }
 
-function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; autoplay: boolean }): MediaPlayerElement {
+function set(player: MediaPlayerElement, { live, asked }: { live: boolean; asked: boolean }): MediaPlayerElement {
   player.load = 'custom'
   player.keyDisabled = true // ours are in keys.ts
   player.viewType = 'video'
@@ -246,7 +248,7 @@ function set(player: MediaPlayerElement, { live, autoplay }: { live: boolean; au
   player.liveEdgeTolerance = 2.5
   player.artwork = [] // else the page's own address is asked for a picture
   player.playsInline = true
-  player.autoPlay = autoplay
+  player.autoPlay = !asked
   player.volume = remembered.value.volume
   player.muted = remembered.value.muted
   player.playbackRate = live ? 1 : remembered.value.speed

@@ -1,6 +1,7 @@
 """Telling people: whom an event concerns, their inbox, and the channel's many subscribers."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from attrs import evolve, frozen
 
@@ -326,22 +327,33 @@ class FollowNotifications:
     live: Live
     list: ListNotifications
 
-    def __call__(self, actor: Actor, last: NotificationId | None = None) -> AsyncGenerator[NotificationCard, None]:
-        """What came after the last one that a client has seen, oldest first, then what comes, each once.
+    def __call__(
+        self, actor: Actor, last: NotificationId | None = None
+    ) -> AbstractAsyncContextManager[AsyncGenerator[NotificationCard, None]]:
+        """What came after the last one that a client has seen, oldest first, then what comes, each once. It listens from
+        when it is entered: nothing that happens later is missed.
 
-        Raises Unauthenticated at once. Closing the generator ends the listening.
+        Raises Unauthenticated at once.
         """
-        return self._follow(actor.require_user(), last)
+        return self._listening(actor.require_user(), last)
 
-    async def _follow(self, user: UserId, last: NotificationId | None) -> AsyncGenerator[NotificationCard, None]:
-        # Listening begins before the inbox is read, so that nothing falls between the two.
+    @asynccontextmanager
+    async def _listening(
+        self, user: UserId, last: NotificationId | None
+    ) -> AsyncIterator[AsyncGenerator[NotificationCard, None]]:
+        # Before the inbox is read, so that nothing falls between the two.
         async with self.live.listen(user) as told:
-            replayed: set[NotificationId] = set()
-            while last is not None and (missed := await self.inbox.after(user, last)):
-                for card in await self.list.cards(missed):
-                    yield card
-                replayed.update(each.id for each in missed)
-                last = missed[-1].id
-            async for notification in told:
-                if notification.id not in replayed:
-                    yield (await self.list.cards([notification]))[0]
+            yield self._cards(user, last, told)
+
+    async def _cards(
+        self, user: UserId, last: NotificationId | None, told: AsyncIterator[Notification]
+    ) -> AsyncGenerator[NotificationCard, None]:
+        replayed: set[NotificationId] = set()
+        while last is not None and (missed := await self.inbox.after(user, last)):
+            for card in await self.list.cards(missed):
+                yield card
+            replayed.update(each.id for each in missed)
+            last = missed[-1].id
+        async for notification in told:
+            if notification.id not in replayed:
+                yield (await self.list.cards([notification]))[0]

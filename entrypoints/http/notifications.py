@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Annotated
 
 import msgspec
@@ -161,33 +161,35 @@ class NotificationController(Controller):
 
 
 async def server_sent(
-    told: AsyncGenerator[NotificationCard, None], retry_s: int, heartbeat_s: float = HEARTBEAT_S
-) -> AsyncGenerator[bytes, None]:
+    following: AbstractAsyncContextManager[AsyncGenerator[NotificationCard, None]], retry_s: int,
+    heartbeat_s: float = HEARTBEAT_S,
+) -> AsyncGenerator[bytes, None]:  # fmt: skip
     """Notifications as server-sent events, with a comment whenever ``heartbeat_s`` pass in silence. A client whose
     connection ended is to come back after ``retry_s``.
 
-    ``told`` is closed when this is, that is when the client goes away.
+    Nobody is connected before it listens, and it ends when this is closed, that is when the client goes away.
     """
     newest = ""
-    coming = asyncio.ensure_future(anext(told))
-    try:
+    async with following as told:
         yield retry(retry_s)
-        while True:
-            await asyncio.wait({coming}, timeout=heartbeat_s)
-            if not coming.done():
-                yield STILL_HERE
-                continue
-            try:
-                view = NotificationView.of(coming.result())
-            except StopAsyncIteration:
-                return
-            coming = asyncio.ensure_future(anext(told))
-            # One that was delivered late goes without an id, so that the client's last one never moves back.
-            yield event("notification", view, view.id if view.id > newest else "")
-            newest = max(newest, view.id)
-    finally:
-        # Shielded, because a request that is cancelled stays so and would not let us wait.
-        await asyncio.shield(_closed(coming, told))
+        coming = asyncio.ensure_future(anext(told))
+        try:
+            while True:
+                await asyncio.wait({coming}, timeout=heartbeat_s)
+                if not coming.done():
+                    yield STILL_HERE
+                    continue
+                try:
+                    view = NotificationView.of(coming.result())
+                except StopAsyncIteration:
+                    return
+                coming = asyncio.ensure_future(anext(told))
+                # One that was delivered late goes without an id, so that the client's last one never moves back.
+                yield event("notification", view, view.id if view.id > newest else "")
+                newest = max(newest, view.id)
+        finally:
+            # Shielded, because a request that is cancelled stays so and would not let us wait.
+            await asyncio.shield(_closed(coming, told))
 
 
 async def _closed(coming: asyncio.Future[NotificationCard], told: AsyncGenerator[NotificationCard, None]) -> None:

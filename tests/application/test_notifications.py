@@ -540,53 +540,44 @@ async def test_an_inbox_is_for_who_it_belongs_to(stage: Stage) -> None:
 
 
 async def test_the_stream_shows_what_comes_while_it_is_open(stage: Stage) -> None:
+    """From when it is entered, even if nobody has asked for the first one yet."""
     ann, ben = await stage.person("ann"), await stage.person("ben")
     await tells(stage, ann, "evt_1")
-    stream = stage.core.follow_notifications()(ann)
-    coming = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0)
-    await stage.core.deliverer()(notice("evt_2", actor=ben.user), [ann.require_user()])
-    card = await coming
+    async with stage.core.follow_notifications()(ann) as stream:
+        await stage.core.deliverer()(notice("evt_2", actor=ben.user), [ann.require_user()])
+        card = await anext(stream)
     assert card.notification.text == "evt_2"
     assert card.actor is not None
     assert card.actor.handle == "ben"
-    await stream.aclose()
 
 
 async def test_the_stream_begins_with_what_was_missed_then_goes_on_without_gap_or_double(stage: Stage) -> None:
     """What is told while the missed ones are sent is both in the inbox and on the stream, and shown once."""
     ann = await stage.person("ann")
     await tells(stage, ann, *[f"evt_{number:04}" for number in range(250)])
-    stream = stage.core.follow_notifications()(ann, NotificationId("ntf_0009"))
-    shown = [(await anext(stream)).notification.text]
-    await tells(stage, ann, *[f"evt_{number:04}" for number in range(250, 400)])
-    shown.extend([(await anext(stream)).notification.text for _ in range(389)])
-    coming = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0)
-    await tells(stage, ann, "evt_0400")
-    shown.append((await coming).notification.text)
+    async with stage.core.follow_notifications()(ann, NotificationId("ntf_0009")) as stream:
+        shown = [(await anext(stream)).notification.text]
+        await tells(stage, ann, *[f"evt_{number:04}" for number in range(250, 400)])
+        shown.extend([(await anext(stream)).notification.text for _ in range(389)])
+        await tells(stage, ann, "evt_0400")
+        shown.append((await anext(stream)).notification.text)
     assert shown == [f"evt_{number:04}" for number in range(10, 401)]
-    await stream.aclose()
 
 
 async def test_one_that_is_delivered_late_is_shown_although_its_id_is_older(stage: Stage) -> None:
     ann = await stage.person("ann")
     await tells(stage, ann, "evt_1", "evt_3")
-    stream = stage.core.follow_notifications()(ann, NotificationId("ntf_1"))
-    assert (await anext(stream)).notification.text == "evt_3"
-    await tells(stage, ann, "evt_2")
-    assert (await anext(stream)).notification.text == "evt_2"
-    await stream.aclose()
+    async with stage.core.follow_notifications()(ann, NotificationId("ntf_1")) as stream:
+        assert (await anext(stream)).notification.text == "evt_3"
+        await tells(stage, ann, "evt_2")
+        assert (await anext(stream)).notification.text == "evt_2"
 
 
 async def test_a_closed_stream_listens_no_more(stage: Stage) -> None:
     ann = await stage.person("ann")
-    await tells(stage, ann, "evt_1", "evt_2")
-    stream = stage.core.follow_notifications()(ann, NotificationId("ntf_1"))
-    await anext(stream)
     live = stage.adapters.live()
-    assert list(live._listeners) == [ann.user]
-    await stream.aclose()
+    async with stage.core.follow_notifications()(ann):
+        assert list(live._listeners) == [ann.user]
     assert live._listeners == {}
 
 
@@ -598,9 +589,9 @@ async def test_nobody_follows_without_signing_in(stage: Stage) -> None:
 async def test_the_stream_ends_when_the_platform_does(stage: Stage) -> None:
     """A listener that is closed from the other side ends the stream instead of hanging."""
     ann = await stage.person("ann")
-    stream = stage.core.follow_notifications()(ann)
-    coming = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0)
-    stage.adapters.live().close()
-    with pytest.raises(StopAsyncIteration):
-        await coming
+    async with stage.core.follow_notifications()(ann) as stream:
+        coming = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        stage.adapters.live().close()
+        with pytest.raises(StopAsyncIteration):
+            await coming

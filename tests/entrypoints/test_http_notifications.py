@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -202,9 +203,15 @@ async def test_the_token_may_stand_in_the_query_and_is_never_logged(scene: Scene
         assert problem(elsewhere) == (401, "unauthenticated")
 
 
-async def cards(coming: "asyncio.Queue[NotificationCard]") -> AsyncGenerator[NotificationCard, None]:
-    while True:
-        yield await coming.get()
+@asynccontextmanager
+async def cards(
+    coming: "asyncio.Queue[NotificationCard]",
+) -> AsyncIterator[AsyncGenerator[NotificationCard, None]]:
+    async def told() -> AsyncGenerator[NotificationCard, None]:
+        while True:
+            yield await coming.get()
+
+    yield told()
 
 
 def card(event: str) -> NotificationCard:
@@ -238,5 +245,26 @@ async def test_a_stream_that_is_over_ends() -> None:
     async def over() -> AsyncGenerator[NotificationCard, None]:
         yield card("evt_1")
 
-    sent = [chunk async for chunk in server_sent(over(), 3)]
+    sent = [chunk async for chunk in server_sent(nullcontext(over()), 3)]
     assert [chunk.partition(b":")[0] for chunk in sent] == [b"retry", b"id"]
+
+
+async def test_nobody_is_connected_before_it_is_listened() -> None:
+    """A client does something as soon as it is, and wants to hear of that."""
+    happened: list[str] = []
+
+    @asynccontextmanager
+    async def following() -> AsyncIterator[AsyncGenerator[NotificationCard, None]]:
+        await asyncio.sleep(0)
+        happened.append("listens")
+        async with cards(asyncio.Queue()) as told:
+            try:
+                yield told
+            finally:
+                happened.append("over")
+
+    stream = server_sent(following(), 3)
+    assert (await anext(stream)).startswith(b"retry")
+    assert happened == ["listens"]
+    await stream.aclose()
+    assert happened == ["listens", "over"]

@@ -157,7 +157,7 @@ class NotificationController(Controller):
         Server-sent events. A client that comes back with ``Last-Event-ID`` gets what it missed first, without a
         gap and nothing twice. A comment every 15 s keeps the connection open.
         """
-        return streamed(server_sent(follow_notifications(actor, last_event_id or missed_since), stream_retry_s))
+        return await streamed(server_sent(follow_notifications(actor, last_event_id or missed_since), stream_retry_s))
 
 
 async def server_sent(

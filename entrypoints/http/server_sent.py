@@ -1,6 +1,7 @@
 """Server-sent events: what all streams of them have in common."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -28,12 +29,20 @@ def sends(description: str) -> dict[int, ResponseSpec]:
     return {200: ResponseSpec(str, generate_examples=False, media_type=_EVENT_STREAM, description=description)}
 
 
-def streamed(blocks: AsyncGenerator[bytes, None]) -> Stream:
+async def streamed(blocks: AsyncGenerator[bytes, None]) -> Stream:
+    """The answer, which begins once its first block is there: whoever sees that it does is listened for already."""
     return Stream(
-        blocks,
+        _from(await anext(blocks), blocks),
         media_type=_EVENT_STREAM,
         headers={**NO_STORE, "x-accel-buffering": "no"},  # nginx: pass every event on at once
     )
+
+
+async def _from(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(rest):
+        yield first
+        async for block in rest:
+            yield block
 
 
 def retry(seconds: int) -> bytes:

@@ -461,7 +461,7 @@ class StreamController(Controller):
         Close the connection when the session has the status ``ended``: EventSource would come back, and be told all of
         it again.
         """
-        return streamed(told(await follow_session(actor, session_id), _block, stream_retry_s))
+        return await streamed(told(await follow_session(actor, session_id), _block, stream_retry_s))
 
 
 def _block(told: SessionEvent | SessionCard) -> bytes:

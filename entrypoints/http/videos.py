@@ -338,7 +338,7 @@ class ProcessingController(Controller):
         Those of others, and those that are gone, are passed over, as long as any is left. Close the connection when
         all are done: EventSource would come back.
         """
-        return streamed(told(await follow_processing(actor, videos), _progress, stream_retry_s))
+        return await streamed(told(await follow_processing(actor, videos), _progress, stream_retry_s))
 
 
 def _progress(progress: Progress) -> bytes:

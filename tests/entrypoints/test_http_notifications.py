@@ -134,22 +134,17 @@ def listeners(scene: Scene) -> Any:
 
 
 async def test_the_stream_shows_what_comes(scene: Scene) -> None:
+    """From when the answer begins: a client does something then, and wants to hear of that."""
     ada, ben = await scene.person("ada"), await scene.person("ben")
     async with connected(scene, STREAM, **ada.headers) as source:
+        assert set(listeners(scene)) == {ada.id}
         assert source.status == 200
         assert source.headers["content-type"].startswith("text/event-stream")
         assert source.headers["cache-control"] == "no-store"
         assert await source.block() == {"retry": "3000"}
-        await listening(scene, ada)
         await tells(scene, ada, "evt_1", actor=ben)
         shown = await notification(source)
     assert shown == (await scene.call("GET", INBOX, by=ada)).json()["data"][0]
-
-
-async def listening(scene: Scene, person: Person) -> None:
-    """Returns once the person's stream listens."""
-    while person.id not in listeners(scene):  # noqa: ASYNC110  (every turn lets the app go on)
-        await asyncio.sleep(0)
 
 
 async def test_a_client_that_comes_back_gets_what_it_missed_once(scene: Scene) -> None:
@@ -172,7 +167,6 @@ async def test_nothing_listens_any_more_when_the_client_is_gone(scene: Scene) ->
     ada = await scene.person("ada")
     async with connected(scene, STREAM, **ada.headers) as source:
         await source.block()
-        await listening(scene, ada)
     for _ in range(5):  # turns of the loop in which the stream is closed
         await asyncio.sleep(0)
     assert listeners(scene) == {}
@@ -182,7 +176,6 @@ async def test_the_stream_ends_when_the_process_stops(scene: Scene) -> None:
     ada = await scene.person("ada")
     async with connected(scene, STREAM, **ada.headers) as source:
         await source.block()
-        await listening(scene, ada)
         scene.core.adapters.live().close()
         assert await source.ended()
 
@@ -247,24 +240,3 @@ async def test_a_stream_that_is_over_ends() -> None:
 
     sent = [chunk async for chunk in server_sent(nullcontext(over()), 3)]
     assert [chunk.partition(b":")[0] for chunk in sent] == [b"retry", b"id"]
-
-
-async def test_nobody_is_connected_before_it_is_listened() -> None:
-    """A client does something as soon as it is, and wants to hear of that."""
-    happened: list[str] = []
-
-    @asynccontextmanager
-    async def following() -> AsyncIterator[AsyncGenerator[NotificationCard, None]]:
-        await asyncio.sleep(0)
-        happened.append("listens")
-        async with cards(asyncio.Queue()) as told:
-            try:
-                yield told
-            finally:
-                happened.append("over")
-
-    stream = server_sent(following(), 3)
-    assert (await anext(stream)).startswith(b"retry")
-    assert happened == ["listens"]
-    await stream.aclose()
-    assert happened == ["listens", "over"]

@@ -15,9 +15,13 @@ from typing import IO, Any
 import httpx
 from attrs import define, field, frozen
 
+from adapters.system import ticks
+
 ROOT = Path(__file__).resolve().parents[2]
 Json = dict[str, Any]
 PASSWORD = "correct horse battery"
+PATIENCE_S = 300.0
+"""How long one listens to what is told."""
 
 
 def free_port() -> int:
@@ -181,8 +185,7 @@ class Person:
         """The notifications that come while the context is open."""
         with self.http.stream("GET", "/v1/me/notifications/stream", timeout=120) as response:
             assert response.status_code == 200
-            lines = response.iter_lines()
-            yield (json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:"))
+            yield _told(response.iter_lines())
 
     def wait_processed(self, notices: Iterator[Json], videos: set[str]) -> dict[str, str]:
         """What became of the videos, once each is ready or failed."""
@@ -193,6 +196,15 @@ class Person:
             if videos <= set(fate):
                 break
         return fate
+
+
+def _told(lines: Iterator[str]) -> Iterator[Json]:
+    """A comment comes now and then, so that reading alone would not end where nothing is told."""
+    until = ticks() + PATIENCE_S
+    for line in lines:
+        if line.startswith("data:"):
+            yield json.loads(line.removeprefix("data:"))
+        assert ticks() < until, f"nothing of what was waited for was told in {PATIENCE_S:g} s"
 
 
 def sign_up(server: Server, handle: str, email: str | None = None) -> Person:

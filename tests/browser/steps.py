@@ -16,11 +16,11 @@ def sign_up(visitor: Visitor, handle: str, name: str | None = None) -> None:
 
 
 def type_code(page: Page) -> None:
-    """The one in the mail, which is shown."""
+    """The one in the mail, which is shown; as people write such numbers."""
     page.get_by_role("button", name="Show the mail").click()
     code = re.search(r"\b\d{6}\b", page.locator(".mail").inner_text())
     assert code is not None
-    page.get_by_label("Code").fill(code[0])
+    page.get_by_label("Code").fill(f" {code[0][:3]} {code[0][3:]}")
     page.get_by_role("button", name="Confirm").click()
 
 
@@ -57,6 +57,6 @@ def signed_out(page: Page) -> Locator:
 
 
 def joined(page: Page) -> Page:
-    """Where a chat is, in which nothing was said yet. Before a broadcast only who is there hears what is said."""
-    expect(page.get_by_role("log")).to_contain_text("Nothing has been said yet")
+    """Where a chat is, before a broadcast: then only who is there hears what is said."""
+    expect(page.get_by_role("log")).to_contain_text("Nothing has been said since you came.")
     return page

@@ -124,15 +124,35 @@ def test_a_channel_goes_once_its_handle_was_typed(visit: Visit, world: World) ->
     expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
 
 
-def test_what_could_not_be_processed_leads_to_where_it_says_why(visit: Visit, world: World, tmp_path: Path) -> None:
-    """And what to do; nobody can watch it."""
-    broken = tmp_path / "broken.mp4"
-    broken.write_text("not a film")
-    with world.ada.told() as notices:
-        video = world.ada.upload(world.channel, broken, title="Not a film")
-        assert world.ada.wait_processed(notices, {video}) == {video: "failed"}
-    visitor = visit(world.ada)
-    page = visitor.open("/notifications")
-    page.get_by_role("link", name="“Not a film” could not be processed").click()
-    expect(page).to_have_url(f"{visitor.server.url}/studio/videos/{video}")
-    expect(page.get_by_role("button", name="Process again")).to_be_visible()
+def test_who_moderates_is_told_what_is_for_others(visit: Visit, world: World) -> None:
+    """On every page that edits; and a stranger finds nothing there."""
+    world.ada.answer(
+        world.ada.http.put(f"/v1/channels/{world.channel}/members/{world.bob.id}", json={"role": "moderator"})
+    )
+    visitor = visit(world.bob)
+    for path in (
+        "upload",
+        "analytics",
+        f"videos/{world.video}",
+        f"videos/{world.video}/file",
+        f"channels/{world.channel}",
+    ):
+        page = visitor.open(f"/studio/{path}")
+        expect(page.get_by_role("heading", name="You moderate this channel")).to_be_visible()
+        expect(page.get_by_role("main").locator("input[type=file], form")).to_have_count(0)
+    world.ada.answer(world.ada.http.delete(f"/v1/channels/{world.channel}/members/{world.bob.id}"))
+    page = visitor.open(f"/studio/videos/{world.video}")
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+
+
+def test_chapters_are_put_in_order(visit: Visit, world: World) -> None:
+    """However they were typed."""
+    page = visit(world.ada).open(f"/studio/videos/{world.video}/chapters")
+    for number, (start, title) in enumerate((("0:01.5", "The end"), ("0:00", "The start"), ("1", "Between")), 1):
+        page.get_by_role("button", name="Add a chapter").click()
+        page.get_by_label(f"Starts at, chapter {number}").fill(start)
+        page.get_by_label(f"Title, chapter {number}").fill(title)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    for number, title in enumerate(("The start", "Between", "The end"), 1):
+        expect(page.get_by_label(f"Title, chapter {number}")).to_have_value(title)

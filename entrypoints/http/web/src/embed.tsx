@@ -4,6 +4,7 @@ import { Play } from 'lucide-preact'
 import { render } from 'preact'
 import { Suspense, lazy } from 'preact/compat'
 import { useState } from 'preact/hooks'
+import { missing } from './api/client'
 import { queries } from './api/queries'
 import { useStream } from './api/streams'
 import { useVideo } from './api/videos'
@@ -43,10 +44,10 @@ function Embed({ id, query }: { id: string; query: URLSearchParams }) {
 }
 
 function EmbedStream({ id, query }: { id: string; query: URLSearchParams }) {
-  const { data: stream, isError } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
+  const { data: stream, error } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
   const [plays, setPlays] = useState(query.get('autoplay') === '1')
   useTitle(stream?.title)
-  if (isError && !stream) return <Away />
+  if (error && (!stream || missing(error))) return <Away />
   const live = stream?.status === 'live'
   const heading = <Heading href={`/live/${id}`} title={stream?.title} />
   const inside = (

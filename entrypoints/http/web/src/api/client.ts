@@ -25,6 +25,11 @@ export class Problem extends Error {
   }
 }
 
+/** It is not there any more, or not for who asks. */
+export function missing(error: unknown): boolean {
+  return error instanceof Problem && error.status === 404
+}
+
 /** Sends with the token of whoever is signed in; where it has run out, once more with a new one. */
 async function send(request: Request): Promise<Response> {
   const again = request.clone()

@@ -1,6 +1,6 @@
 /** Notifications: where they lead, and what was read of them. */
 import { type InfiniteData, useQuery } from '@tanstack/preact-query'
-import { type Notice, type Schemas, api, ask } from './client'
+import { type Notice, type Schemas, api, ask, missing } from './client'
 import { queries } from './queries'
 
 const INBOX = '/notifications'
@@ -12,8 +12,9 @@ function knownOf({ type, subject: { type: kind, id } }: Leading): string | undef
   return { video: `/watch/${id}`, stream: `/live/${id}` }[kind]
 }
 
-/** The page that a notification is about. A channel has to be asked for its handle, and a comment for its video. */
-export async function whereTo(notice: Leading): Promise<string> {
+/** The page that a notification is about, null where that is gone. A channel has to be asked for its handle, and a comment
+ * for its video. Throws Problem. */
+export async function whereTo(notice: Leading): Promise<string | null> {
   const { type, id } = notice.subject
   const known = knownOf(notice)
   if (known) return known
@@ -31,16 +32,17 @@ export async function whereTo(notice: Leading): Promise<string> {
       queryFn: () => ask(api.GET('/v1/channels/{channel_id}', { params: { path: { channel_id: id } } })),
     })
     return `/@${channel.handle}`
-  } catch {
-    return INBOX // it is gone, or cannot be asked for now
+  } catch (error) {
+    if (missing(error)) return null
+    throw error
   }
 }
 
 /** The same for a list: the inbox itself until it is known. */
-export function useWhereTo({ type, subject }: Leading): string {
+export function useWhereTo({ type, subject }: Leading): string | null {
   const notice = { type, subject }
   const { data } = useQuery({ queryKey: ['where', type, subject.id], queryFn: () => whereTo(notice), initialData: knownOf(notice), staleTime: Infinity })
-  return data ?? INBOX
+  return data === undefined ? INBOX : data
 }
 
 type Inbox = InfiniteData<Schemas['Listing_NotificationView']>

@@ -1,6 +1,6 @@
 /** Streams, and how they are asked after again and again while somebody looks at them. */
 import { useQuery } from '@tanstack/preact-query'
-import { Problem, type Schemas, type Stream, api, ask } from './client'
+import { type Schemas, type Stream, api, ask, missing } from './client'
 import { queries } from './queries'
 
 export type Session = Schemas['SessionView']
@@ -13,7 +13,7 @@ export function useStream(id: string, every: (stream: Stream | undefined) => num
   return useQuery({
     queryKey: key(id),
     queryFn: () => ask(api.GET('/v1/streams/{stream_id}', { params: { path: { stream_id: id } } })),
-    refetchInterval: (query) => (query.state.error instanceof Problem && query.state.error.status === 404 ? false : every(query.state.data)),
+    refetchInterval: (query) => (missing(query.state.error) ? false : every(query.state.data)),
     staleTime: 0,
   })
 }

@@ -44,7 +44,7 @@ export function Messages({ room, stream, moderates }: MessagesProps) {
           <p class="none">{chat.noEarlier} <button class="button small" type="button" onClick={() => room.replay()}>{common.retry}</button></p>
         )}
         {lines.length === 0 && room.earlier.value === 'here' && room.link.value === 'open' && (
-          <p class="none">{room.may.value?.has('SEND_MESSAGE') ? chat.emptyWriter : chat.empty}</p>
+          <p class="none">{!stream.current_session_id ? chat.emptyBefore : room.may.value?.has('SEND_MESSAGE') ? chat.emptyWriter : chat.empty}</p>
         )}
         <ol ref={list}>
           {lines.map((line, place) => (

@@ -16,6 +16,7 @@ import { Room } from './room'
 import { Rules } from './rules'
 
 const RULES_MS = 30_000
+const BANNED_MS = 10_000
 const EARLIER = 100
 
 export function Chat({ stream }: { stream: Stream }) {
@@ -27,6 +28,9 @@ export function Chat({ stream }: { stream: Stream }) {
     // What a connection may do was decided when it was made.
     if (rules.data?.enabled && room.may.value?.size === 0 && me.value) room.renew()
   }, [room, rules.data?.enabled])
+  useEffect(() => {
+    if (stream.current_session_id && room.link.peek() === 'open') room.replay() // what was said before it began is a part of it
+  }, [room, stream.current_session_id])
   return (
     <section class="chat" aria-labelledby="chat-title">
       <header class="row apart">
@@ -99,11 +103,18 @@ function Foot({ room, stream, moderates }: FootProps) {
   const rules = useRules(stream.id).data
   const channel = useChannel(stream.channel.id).data
   const may = room.may.value
+  const banned = Boolean(me.value && rules?.enabled && may && !may.has('SEND_MESSAGE'))
+  useEffect(() => {
+    if (!banned) return
+    const timer = setInterval(() => void room.look(), BANNED_MS)
+    return () => clearInterval(timer)
+  }, [room, banned])
+  if (room.link.value === 'gone') return null
   if (me.value === null) {
     return <div class="foot-note"><a class="button" href={`/sign-in?next=${encodeURIComponent(here())}`}>{chat.signIn}</a></div>
   }
   if (rules && !rules.enabled) return <p class="foot-note row"><MessageSquareOff aria-hidden />{chat.off}</p>
-  if (may && !may.has('SEND_MESSAGE')) return <p class="foot-note">{chat.banned}</p>
+  if (banned) return <p class="foot-note">{chat.banned}</p>
   if (rules?.followers_only && !moderates && channel && !channel.viewer?.subscribed) {
     return <div class="foot-note"><p>{chat.followers}</p><Subscribe channel={stream.channel} /></div>
   }

@@ -1,6 +1,6 @@
 /** A stream's chat: a connection that comes back by itself, and what was said. It speaks the IVS Chat Messaging API. */
 import { signal } from '@preact/signals'
-import { Problem, api, ask } from '../api/client'
+import { Problem, api, ask, missing } from '../api/client'
 import { chat } from '../text'
 import { type Line, type Standing, known, merged } from './lines'
 
@@ -74,6 +74,17 @@ export class Room {
     void this.#connect()
   }
 
+  /** Joins anew once one may do more, as when a ban was lifted. */
+  async look(): Promise<void> {
+    const attempt = this.#attempt
+    const found = await this.#token().catch(() => null)
+    if (found?.capabilities.some((each) => !this.may.value?.has(each)) && attempt === this.#attempt) this.renew()
+  }
+
+  #token() {
+    return ask(api.POST('/v1/streams/{stream_id}/chat-tokens', { params: { path: { stream_id: this.stream } } }))
+  }
+
   /** Asks again for what was said before. */
   replay(): void {
     void this.#replay(this.#attempt)
@@ -107,13 +118,13 @@ export class Room {
   async #connect(): Promise<void> {
     const attempt = ++this.#attempt
     try {
-      const found = await ask(api.POST('/v1/streams/{stream_id}/chat-tokens', { params: { path: { stream_id: this.stream } } }))
+      const found = await this.#token()
       if (attempt !== this.#attempt) return
       this.may.value = new Set(found.capabilities)
       this.#join(attempt, new WebSocket(found.url, found.token))
     } catch (error) {
       if (attempt !== this.#attempt) return
-      if (error instanceof Problem && error.status === 404) this.link.value = 'gone'
+      if (missing(error)) this.link.value = 'gone'
       else this.#later('waiting')
     }
   }

@@ -11,7 +11,7 @@ export function News() {
       hear(({ type, data }) => {
         if (type !== 'notification' || document.hidden || location.pathname === '/notifications') return
         const notice = data as Notice
-        void whereTo(notice).then((href) => toast(notice.text, notice.type === 'video_failed', href))
+        void whereTo(notice).catch(() => null).then((href) => toast(notice.text, notice.type === 'video_failed', href ?? '/notifications'))
       }),
     [],
   )

@@ -10,6 +10,7 @@ export const notifications = {
   empty: 'What channels that you follow do, and what people say to you, is told here.',
   allReadTitle: 'All read',
   allRead: 'There is nothing that you have not seen.',
+  gone: 'Not there any more',
   kinds: {
     comment: 'Comment',
     reply: 'Reply',

@@ -43,6 +43,8 @@ export const channels = {
   openIt: 'Open channel',
   none: 'You have no channel yet',
   noneWhy: 'A channel is where your videos and livestreams live.',
+  moderating: 'You moderate this channel',
+  moderatingWhy: 'This is for its owner and editors. Yours are its comments, and the chats of its streams.',
   name: 'Name',
   nameHint: 'As people see it. Up to 100 characters.',
   handle: 'Handle',
@@ -99,7 +101,6 @@ export const channelEdit = {
   close: 'Delete this channel',
   closeWhy: 'The channel, its videos, comments and livestreams go for good, and its handle becomes free.',
   closed: (name: string) => `${name} was deleted.`,
-  moderatorOnly: 'You moderate this channel: its settings are for its owner and editors.',
 }
 
 const steps = { pending: 'Waiting for its turn', probing: 'Looking at the file', transcoding: 'Making it play everywhere', ready: 'Ready to watch', failed: 'Could not be processed' }

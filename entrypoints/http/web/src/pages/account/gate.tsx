@@ -51,7 +51,8 @@ export function CodeField({ email, error }: { email: string; error?: string | un
   return (
     <>
       <div class="code">
-        <Field label={text.label} name="code" required autoComplete="one-time-code" inputMode="numeric" autoFocus error={error} />
+        <Field label={text.label} name="code" required autoComplete="one-time-code" inputMode="numeric" autoFocus error={error}
+          onInput={({ currentTarget: field }) => { if (/\s/.test(field.value)) field.value = field.value.replace(/\s/g, '') }} />
       </div>
       {meta.data?.features.includes('dev_mailbox') && (
         <div class="panel stack">

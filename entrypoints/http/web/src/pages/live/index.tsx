@@ -2,7 +2,7 @@
 import { useRoute } from 'preact-iso'
 import { useEffect, useRef } from 'preact/hooks'
 import { useStream } from '../../api/streams'
-import type { Stream } from '../../api/client'
+import { type Stream, missing } from '../../api/client'
 import { Chat } from '../../chat/panel'
 import { Stage } from '../../live/stage'
 import { common } from '../../text'
@@ -19,7 +19,7 @@ export default function Live() {
   const { data: stream, isPending, error, refetch } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
   useTitle(stream?.title)
   if (isPending) return <Bones />
-  if (!stream) return <div class="page"><Failure page error={error} retry={refetch} /></div>
+  if (!stream || missing(error)) return <div class="page"><Failure page error={error} retry={refetch} /></div>
   return <Page key={stream.id} stream={stream} />
 }
 

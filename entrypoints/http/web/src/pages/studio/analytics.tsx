@@ -5,8 +5,8 @@ import { useMemo, useState } from 'preact/hooks'
 import { api, ask, type Schemas } from '../../api/client'
 import { analytics as text, common, compact, duration, utcDay as day } from '../../text'
 import { Failure, State, useTitle } from '../../ui/page'
-import { useMine } from './mine'
-import { NoChannel } from './none'
+import { may, useMine } from './mine'
+import { Moderating, NoChannel } from './none'
 import { Plot } from './plot'
 
 type Analytics = Schemas['AnalyticsView']
@@ -28,7 +28,7 @@ export default function ChannelAnalytics() {
   return (
     <div class="page middle">
       <h1>{text.title}</h1>
-      {channel ? <Watched key={channel.id} of={channel.id} fetch={ofChannel} /> : isPending ? <Bones /> : error ? <Failure error={error} retry={refetch} /> : <NoChannel />}
+      {channel ? may(channel, 'edit') ? <Watched key={channel.id} of={channel.id} fetch={ofChannel} /> : <Moderating /> : isPending ? <Bones /> : error ? <Failure error={error} retry={refetch} /> : <NoChannel />}
     </div>
   )
 }

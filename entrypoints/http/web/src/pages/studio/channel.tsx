@@ -13,6 +13,7 @@ import { Members, Subscribers } from './channel-people'
 import { Pictures } from './channel-pictures'
 import { useDraft } from './draft'
 import { may, refresh } from './mine'
+import { Moderating } from './none'
 import { Saving } from './saving'
 
 const key = (id: string) => ['studio', 'channel', id] as const
@@ -26,7 +27,7 @@ export default function ChannelEdit({ params }: { params?: Record<string, string
     <div class="page middle">
       <h1>{text.title}</h1>
       {channel ? (
-        may(channel, 'edit') ? <Settings key={id} channel={channel} /> : <p>{text.moderatorOnly}</p>
+        may(channel, 'edit') ? <Settings key={id} channel={channel} /> : <Moderating />
       ) : error ? (
         <Failure error={error} retry={refetch} />
       ) : (

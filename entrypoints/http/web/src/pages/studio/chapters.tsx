@@ -57,7 +57,7 @@ function Editor({ video, stored }: { video: Video; stored: Stored }) {
   const draft = useDraft(stored, {
     fields: ({ chapters }) => ({ rows: chapters.map((each, key): Row => ({ key, start: shown(each.start_s), title: each.title })) }),
     save: async ({ rows = [] }, version) => {
-      const chapters = rows.map((each) => ({ start_s: seconds(each.start) ?? 0, title: each.title }))
+      const chapters = rows.map((each) => ({ start_s: seconds(each.start) ?? 0, title: each.title })).sort((one, other) => one.start_s - other.start_s)
       const { data } = await ask(api.PUT('/v1/videos/{video_id}/chapters', { params: { path: { video_id: video.id }, header: onlyIf(version) }, body: { chapters } }))
       toast(common.saved)
       refresh()
@@ -80,7 +80,7 @@ function Editor({ video, stored }: { video: Video; stored: Stored }) {
       <ol class="stack" ref={list}>
         {rows.map((row, place) => (
           <li key={row.key} class="chapter-row">
-            <input class="input" inputMode="numeric" required aria-label={text.chapterOf(text.chapterStart, place + 1)} placeholder="0:00" value={row.start} aria-invalid={wrong(row) || undefined} onInput={(event) => change(row.key, { start: event.currentTarget.value })} />
+            <input class="input" required aria-label={text.chapterOf(text.chapterStart, place + 1)} placeholder="0:00" value={row.start} aria-invalid={wrong(row) || undefined} onInput={(event) => change(row.key, { start: event.currentTarget.value })} />
             <input class="input" required maxLength={100} dir="auto" aria-label={text.chapterOf(text.chapterTitle, place + 1)} placeholder={text.chapterTitle} value={row.title} onInput={(event) => change(row.key, { title: event.currentTarget.value })} />
             <button class="button icon bare" type="button" aria-label={text.chapterRemove(row.title || String(place + 1))} title={common.remove} onClick={() => draft.set({ rows: rows.filter((each) => each !== row) })}><Trash2 aria-hidden /></button>
             {wrong(row) && <span class="small wrong-text">{text.chapterBadTime}</span>}

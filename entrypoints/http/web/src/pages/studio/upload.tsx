@@ -8,7 +8,7 @@ import { attempt, toast } from '../../ui/overlay'
 import { Failure, useTitle } from '../../ui/page'
 import { adopt, arrived, begin, fits, others, refusal, transfers, type Chosen } from '../../uploads'
 import { choose, may, refresh, useMine } from './mine'
-import { NoChannel } from './none'
+import { Moderating, NoChannel } from './none'
 import { UploadCard } from './upload-card'
 
 const LOOK_MS = 3_000
@@ -17,14 +17,15 @@ export default function Upload() {
   useTitle(upload.title)
   const { channels, channel, isPending, error, refetch } = useMine()
   const open = channels.filter((each) => may(each, 'edit'))
-  const target = open.find((each) => each.id === channel?.id) ?? open[0]
   return (
     <div class="page middle">
       <h1>{upload.title}</h1>
-      {isPending ? <div class="bone drop" role="status" aria-label={common.loading} /> : error && !channels.length ? <Failure error={error} retry={refetch} /> : target ? (
-        <Sender channels={open} channel={target} />
-      ) : (
+      {isPending ? <div class="bone drop" role="status" aria-label={common.loading} /> : error && !channels.length ? <Failure error={error} retry={refetch} /> : !channel ? (
         <NoChannel />
+      ) : may(channel, 'edit') ? (
+        <Sender channels={open} channel={channel} />
+      ) : (
+        <Moderating />
       )}
     </div>
   )

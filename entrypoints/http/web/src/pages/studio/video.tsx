@@ -10,6 +10,8 @@ import { VideoPlot } from './analytics'
 import { Captions } from './captions'
 import { Chapters } from './chapters'
 import { Details } from './details'
+import { may, useMine } from './mine'
+import { Moderating } from './none'
 import { Processing } from './progress'
 import { Source } from './source'
 import { Thumbnail } from './thumbnail'
@@ -26,11 +28,18 @@ export default function VideoEdit({ params }: { params?: Record<string, string> 
 
 function Edit({ id, tab }: { id: string; tab: Tab }) {
   const { data: video, error, refetch } = useOwnVideo(id, true)
-  useTitle(video ? `${video.title}: ${text.tabs[tab]}` : content.title)
+  const mine = useMine()
+  const channel = mine.channels.find((each) => each.id === video?.channel.id)
+  const strange = mine.isSuccess && !channel
+  useTitle(strange ? undefined : video ? `${video.title}: ${text.tabs[tab]}` : content.title)
   return (
     <div class="page middle">
       <a class="small back" href="/studio/videos">← {studio.nav.videos}</a>
-      {video ? (
+      {video && strange ? (
+        <Missing />
+      ) : video && channel && !may(channel, 'edit') ? (
+        <Moderating page />
+      ) : video ? (
         <>
           <Head video={video} />
           <nav class="tabs" aria-label={video.title}>

@@ -14,8 +14,11 @@ function tell(words: string): void {
 }
 
 export function togglePaused({ player }: Parts): void {
+  const video = player.querySelector('video')
+  // What was asked for a moment ago the element has done, while vidstack waits for its event, and would do nothing.
+  if (video && video.paused !== player.paused) void (video.paused ? video.play().catch(() => undefined) : video.pause())
   // The remote control asks again once there is something to play.
-  if (player.paused) player.remoteControl.play()
+  else if (player.paused) player.remoteControl.play()
   else player.remoteControl.pause()
 }
 

@@ -30,7 +30,7 @@ def sends(description: str) -> dict[int, ResponseSpec]:
 
 
 async def streamed(blocks: AsyncGenerator[bytes, None]) -> Stream:
-    """The answer, which begins once its first block is there: whoever sees that it does is listened for already."""
+    """The answer, which begins once its first block is there, and so with whatever that waits for."""
     return Stream(
         _from(await anext(blocks), blocks),
         media_type=_EVENT_STREAM,
@@ -38,6 +38,7 @@ async def streamed(blocks: AsyncGenerator[bytes, None]) -> Stream:
     )
 
 
+# Where the client is gone before the first step of this, ``rest`` goes with it: the loop closes what nobody holds.
 async def _from(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(rest):
         yield first

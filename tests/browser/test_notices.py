@@ -54,5 +54,7 @@ def test_what_is_gone_leads_nowhere(visit: Visit, world: World, films_folder: Pa
     gone, there = (page.get_by_role("listitem").filter(has_text=text) for text in ("Oh.", "Ah."))
     expect(gone).to_contain_text("Not there any more")
     expect(gone.get_by_role("link")).to_have_count(0)
+    gone.get_by_role("button", name="Mark as read").click()
+    expect(gone.get_by_role("button")).to_have_count(0)
     there.get_by_role("link").click()
     expect(page).to_have_url(f"{visitor.server.url}/watch/{video}?comment={stays}")

@@ -125,24 +125,25 @@ def test_a_channel_goes_once_its_handle_was_typed(visit: Visit, world: World) ->
 
 
 def test_who_moderates_is_told_what_is_for_others(visit: Visit, world: World) -> None:
-    """On every page that edits; and a stranger finds nothing there."""
+    """On every page that edits; and strangers are, too."""
     world.ada.answer(
         world.ada.http.put(f"/v1/channels/{world.channel}/members/{world.bob.id}", json={"role": "moderator"})
     )
     visitor = visit(world.bob)
-    for path in (
-        "upload",
-        "analytics",
-        f"videos/{world.video}",
-        f"videos/{world.video}/file",
-        f"channels/{world.channel}",
-    ):
+    about_it = (f"videos/{world.video}", f"videos/{world.video}/file", f"channels/{world.channel}")
+    for path in ("upload", "analytics", *about_it):
         page = visitor.open(f"/studio/{path}")
         expect(page.get_by_role("heading", name="You moderate this channel")).to_be_visible()
         expect(page.get_by_role("main").locator("input[type=file], form")).to_have_count(0)
+    world.bob.channel("bob_works")
+    page = visitor.open("/studio/upload")
+    page.get_by_label("Channel", exact=True).select_option(label="Ada_Works")
+    expect(page.get_by_text("What you upload here goes to Bob_Works.")).to_be_visible()
     world.ada.answer(world.ada.http.delete(f"/v1/channels/{world.channel}/members/{world.bob.id}"))
-    page = visitor.open(f"/studio/videos/{world.video}")
-    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    for path in about_it:
+        page = visitor.open(f"/studio/{path}")
+        expect(page.get_by_role("heading", name="This is another channel")).to_be_visible()
+        expect(page.get_by_role("main").locator("input[type=file], form")).to_have_count(0)
 
 
 def test_chapters_are_put_in_order(visit: Visit, world: World) -> None:

@@ -165,8 +165,8 @@ async def test_a_client_that_comes_back_gets_what_it_missed_once(scene: Scene) -
 
 async def test_nothing_listens_any_more_when_the_client_is_gone(scene: Scene) -> None:
     ada = await scene.person("ada")
-    async with connected(scene, STREAM, **ada.headers) as source:
-        await source.block()
+    async with connected(scene, STREAM, **ada.headers):
+        assert set(listeners(scene)) == {ada.id}
     for _ in range(5):  # turns of the loop in which the stream is closed
         await asyncio.sleep(0)
     assert listeners(scene) == {}

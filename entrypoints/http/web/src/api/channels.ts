@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/preact-query'
 import { type Channel, type Schemas, type Stream, api, ask } from './client'
 import { FIRST } from './early'
 import { queries } from './queries'
+import { me } from './session'
 
 export type Notify = Schemas['Notify']
 
@@ -15,6 +16,14 @@ export function useChannel(id: string | undefined) {
     queryFn: () => ask(api.GET('/v1/channels/{channel_id}', { params: { path: { channel_id: id ?? '' } } })),
     enabled: Boolean(id),
   })
+}
+
+const TASKS = { owner: ['manage', 'edit', 'moderate'], editor: ['edit', 'moderate'], moderator: ['moderate'] } as const
+
+/** Whether one may do so with a channel, as its member or for the whole platform. */
+export function may(channel: Channel | undefined, task: 'manage' | 'edit' | 'moderate'): boolean {
+  const [role, roles] = [channel?.viewer?.role, me.value?.roles]
+  return Boolean(roles?.includes('admin')) || Boolean(role && (TASKS[role] as readonly string[]).includes(task))
 }
 
 /** The same by its handle, without the @. */

@@ -4,6 +4,7 @@ import { type Notice, type Schemas, api, ask, missing } from './client'
 import { queries } from './queries'
 
 const INBOX = '/notifications'
+const GONE_MS = 60_000 // what is not shown now may be shown again
 
 type Leading = Pick<Notice, 'type' | 'subject'>
 
@@ -12,8 +13,8 @@ function knownOf({ type, subject: { type: kind, id } }: Leading): string | undef
   return { video: `/watch/${id}`, stream: `/live/${id}` }[kind]
 }
 
-/** The page that a notification is about, null where that is gone. A channel has to be asked for its handle, and a comment
- * for its video. Throws Problem. */
+/** The page that a notification is about. A channel has to be asked for its handle, and a comment for its video; null where
+ * that is gone. Throws Problem. */
 export async function whereTo(notice: Leading): Promise<string | null> {
   const { type, id } = notice.subject
   const known = knownOf(notice)
@@ -41,7 +42,7 @@ export async function whereTo(notice: Leading): Promise<string | null> {
 /** The same for a list: the inbox itself until it is known. */
 export function useWhereTo({ type, subject }: Leading): string | null {
   const notice = { type, subject }
-  const { data } = useQuery({ queryKey: ['where', type, subject.id], queryFn: () => whereTo(notice), initialData: knownOf(notice), staleTime: Infinity })
+  const { data } = useQuery({ queryKey: ['where', type, subject.id], queryFn: () => whereTo(notice), initialData: knownOf(notice), staleTime: ({ state }) => (state.data === null ? GONE_MS : Infinity) })
   return data === undefined ? INBOX : data
 }
 

@@ -29,7 +29,7 @@ export function Chat({ stream }: { stream: Stream }) {
     if (rules.data?.enabled && room.may.value?.size === 0 && me.value) room.renew()
   }, [room, rules.data?.enabled])
   useEffect(() => {
-    if (stream.current_session_id && room.link.peek() === 'open') room.replay() // what was said before it began is a part of it
+    if (stream.current_session_id && room.link.peek() === 'open') room.replay() // the minute before it began is a part of it
   }, [room, stream.current_session_id])
   return (
     <section class="chat" aria-labelledby="chat-title">
@@ -103,10 +103,10 @@ function Foot({ room, stream, moderates }: FootProps) {
   const rules = useRules(stream.id).data
   const channel = useChannel(stream.channel.id).data
   const may = room.may.value
-  const banned = Boolean(me.value && rules?.enabled && may && !may.has('SEND_MESSAGE'))
+  const banned = Boolean(room.link.value !== 'gone' && me.value && rules?.enabled && may && !may.has('SEND_MESSAGE'))
   useEffect(() => {
     if (!banned) return
-    const timer = setInterval(() => void room.look(), BANNED_MS)
+    const timer = setInterval(() => document.hidden || void room.look(), BANNED_MS)
     return () => clearInterval(timer)
   }, [room, banned])
   if (room.link.value === 'gone') return null

@@ -78,14 +78,14 @@ function Told({ notice }: { notice: Notice }) {
   const Icon = Object.hasOwn(ICONS, notice.type) ? ICONS[notice.type] : Bell
   const kind = Object.hasOwn(text.kinds, notice.type) ? text.kinds[notice.type] : null
   const said = <>{!notice.read && <span class="hush">{text.isUnread} </span>}<span class="person">{notice.text}</span></>
+  const seen = () => { if (!notice.read) void attempt(() => markRead({ ids: [notice.id] })) }
   return (
     <li class={notice.read ? 'told' : 'told unread'}>
       <span class={`sign ${notice.type}`}><Icon aria-hidden /></span>
       <div class="grow">
-        {href === null ? <p class="clip-3">{said}</p> : (
-          <a class="clip-3" href={href} onClick={() => { if (!notice.read) void attempt(() => markRead({ ids: [notice.id] })) }}>{said}</a>
-        )}
+        {href === null ? <p class="clip-3">{said}</p> : <a class="clip-3" href={href} onClick={seen}>{said}</a>}
         <p class="soft small">{kind && `${kind} · `}{href === null && `${text.gone} · `}<time dateTime={notice.created_at} title={at(notice.created_at)}>{ago(notice.created_at)}</time></p>
+        {href === null && !notice.read && <button class="button small bare" type="button" onClick={seen}><CheckCheck aria-hidden />{text.readThis}</button>}
       </div>
     </li>
   )

@@ -7,7 +7,7 @@ export const chat = {
   gone: 'This chat is over.',
   empty: 'Nothing has been said yet.',
   emptyWriter: 'Nothing has been said yet. Say hello!',
-  emptyBefore: 'Nothing has been said since you came. Until the broadcast begins only who is here sees what is said.',
+  emptyBefore: 'Nothing has been said since you came. While nothing is live only who is here sees what is said.',
   noEarlier: 'What was said before could not be loaded.',
   standings: { owner: 'Owner', editor: 'Editor', moderator: 'Moderator', viewer: '' },
   you: 'You',

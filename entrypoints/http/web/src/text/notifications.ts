@@ -5,6 +5,7 @@ export const notifications = {
   unread: 'Unread',
   isUnread: 'Unread:',
   readAll: 'Mark all as read',
+  readThis: 'Mark as read',
   settings: 'Choose what you are told',
   emptyTitle: 'Nothing yet',
   empty: 'What channels that you follow do, and what people say to you, is told here.',

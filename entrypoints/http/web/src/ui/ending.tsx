@@ -35,7 +35,7 @@ function Typed({ handle, onEnd, onClose }: Pick<EndingProps, 'handle' | 'onEnd'>
   return (
     <form class="form" onSubmit={(event) => {
       event.preventDefault()
-      if (typed === handle) void action.run() // the Enter key asks no button
+      void action.run()
     }}>
       <Wrong error={action.error} />
       <Field label={common.ending.type(handle)} value={typed} autoCapitalize="none" autoComplete="off" spellcheck={false} onInput={(event) => setTyped(event.currentTarget.value)} />

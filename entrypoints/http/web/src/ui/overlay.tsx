@@ -90,7 +90,8 @@ export function Dialog({ open, title, onClose, asks = true, children }: DialogPr
         onKeyDown={(event) => event.key === 'Escape' && !event.isComposing && stay(event)}
         onCancel={(event) => event.target === box.current && stay(event)} // a file that was not chosen is heard here, too
         onClose={() => {
-          if (!open || !typed.current) return onClose()
+          if (!open || box.current!.open) return // the page knows; it may have been opened again before this was told
+          if (!typed.current) return onClose()
           box.current!.showModal() // going back twice is not asked about by the browser
           setAsked(true)
         }}>

@@ -2,11 +2,12 @@
 import { ChartColumn } from 'lucide-preact'
 import { keepPreviousData, useQuery } from '@tanstack/preact-query'
 import { useMemo, useState } from 'preact/hooks'
+import { may } from '../../api/channels'
 import { api, ask, type Schemas } from '../../api/client'
 import { analytics as text, common, compact, duration, utcDay as day } from '../../text'
 import { Failure, State, useTitle } from '../../ui/page'
-import { may, useMine } from './mine'
-import { Moderating, NoChannel } from './none'
+import { useMine } from './mine'
+import { ForEditors, NoChannel } from './none'
 import { Plot } from './plot'
 
 type Analytics = Schemas['AnalyticsView']
@@ -28,7 +29,7 @@ export default function ChannelAnalytics() {
   return (
     <div class="page middle">
       <h1>{text.title}</h1>
-      {channel ? may(channel, 'edit') ? <Watched key={channel.id} of={channel.id} fetch={ofChannel} /> : <Moderating /> : isPending ? <Bones /> : error ? <Failure error={error} retry={refetch} /> : <NoChannel />}
+      {channel ? may(channel, 'edit') ? <Watched key={channel.id} of={channel.id} fetch={ofChannel} /> : <ForEditors channel={channel} /> : isPending ? <Bones /> : error ? <Failure error={error} retry={refetch} /> : <NoChannel />}
     </div>
   )
 }

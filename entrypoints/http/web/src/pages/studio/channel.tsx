@@ -1,6 +1,7 @@
 /** The settings of a channel: what it shows of itself, its pictures, rules for comments, members, subscribers, its end. */
 import { useLocation } from 'preact-iso'
 import { useQuery } from '@tanstack/preact-query'
+import { may } from '../../api/channels'
 import { api, ask, onlyIf, type Channel, type Schemas } from '../../api/client'
 import { queries } from '../../api/queries'
 import { channelEdit as text, channels as listText, common } from '../../text'
@@ -12,8 +13,8 @@ import { Address } from './channels'
 import { Members, Subscribers } from './channel-people'
 import { Pictures } from './channel-pictures'
 import { useDraft } from './draft'
-import { may, refresh } from './mine'
-import { Moderating } from './none'
+import { refresh } from './mine'
+import { ForEditors } from './none'
 import { Saving } from './saving'
 
 const key = (id: string) => ['studio', 'channel', id] as const
@@ -27,7 +28,7 @@ export default function ChannelEdit({ params }: { params?: Record<string, string
     <div class="page middle">
       <h1>{text.title}</h1>
       {channel ? (
-        may(channel, 'edit') ? <Settings key={id} channel={channel} /> : <Moderating />
+        may(channel, 'edit') ? <Settings key={id} channel={channel} /> : <ForEditors channel={channel} />
       ) : error ? (
         <Failure error={error} retry={refetch} />
       ) : (

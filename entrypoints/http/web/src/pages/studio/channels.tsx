@@ -2,6 +2,7 @@
 import { Clapperboard, ExternalLink, Pencil } from 'lucide-preact'
 import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
+import { may } from '../../api/channels'
 import { api, ask, type Channel } from '../../api/client'
 import { queries } from '../../api/queries'
 import { channels as text, common } from '../../text'
@@ -10,7 +11,7 @@ import { Field, Submit, useAction } from '../../ui/form'
 import { next, to } from '../../ui/link'
 import { toast } from '../../ui/overlay'
 import { Failure, State, Wrong, useTitle } from '../../ui/page'
-import { choose, may, mineKey, useMine } from './mine'
+import { choose, mineKey, useMine } from './mine'
 
 export default function Channels() {
   useTitle(text.title)

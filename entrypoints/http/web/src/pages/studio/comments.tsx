@@ -2,16 +2,18 @@
 import { MessagesSquare, ShieldCheck, Trash2 } from 'lucide-preact'
 import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
+import { may } from '../../api/channels'
 import type { Channel, Comment } from '../../api/client'
 import { type Which, useOfChannel } from '../../api/comments'
 import { detail } from '../../api/videos'
 import { ago, comment as said, common, review as text } from '../../text'
 import { Avatar } from '../../ui/avatar'
 import { More } from '../../ui/cards'
+import { to } from '../../ui/link'
 import { Failure, State, useTitle } from '../../ui/page'
 import { Rich } from '../../ui/rich'
 import { Rulings, Withdraw } from '../../ui/ruling'
-import { may, useMine } from './mine'
+import { useMine } from './mine'
 import { NoChannel } from './none'
 
 const WHICH: readonly Which[] = ['held', 'all']
@@ -86,7 +88,8 @@ export function Said({ comment }: { comment: Comment }) {
 /** A comment names its video by its id only. */
 function VideoName({ id }: { id: string }) {
   const { data } = useQuery({ ...detail(id), staleTime: 300_000 })
-  return <a href={`/studio/videos/${id}`} class="person">{data?.title ?? '…'}</a>
+  const { channel } = useMine()
+  return <a href={may(channel, 'edit') ? `/studio/videos/${id}` : to.watch({ id })} class="person">{data?.title ?? '…'}</a>
 }
 
 export function CommentBones() {

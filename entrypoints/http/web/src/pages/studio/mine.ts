@@ -27,12 +27,6 @@ export function toOpen(): string {
   return `/studio/channels?next=${encodeURIComponent(here())}`
 }
 
-const TASKS = { owner: ['manage', 'edit', 'moderate'], editor: ['edit', 'moderate'], moderator: ['moderate'] } as const
-export function may(channel: Channel, task: 'manage' | 'edit' | 'moderate'): boolean {
-  const role = channel.viewer?.role
-  return role ? (TASKS[role] as readonly string[]).includes(task) : false
-}
-
 /** After a change anything that is shown may look different, but for what is gone and not to be asked for. */
 export function refresh(gone?: string): void {
   void queries.invalidateQueries({ predicate: ({ queryKey }) => gone === undefined || !queryKey.includes(gone) })

@@ -1,5 +1,7 @@
 /** What stands in the place of a page of the studio where nothing can be done on it. */
-import { Clapperboard, ShieldCheck } from 'lucide-preact'
+import { Clapperboard, Lock } from 'lucide-preact'
+import type { ComponentChildren } from 'preact'
+import type { Channel } from '../../api/client'
 import { channels, upload } from '../../text'
 import { State } from '../../ui/page'
 import { toOpen } from './mine'
@@ -14,7 +16,13 @@ export function NoChannel() {
   )
 }
 
-/** Who only moderates a channel edits nothing of it. */
-export function Moderating({ page = false }: { page?: boolean }) {
-  return <State page={page} icon={<ShieldCheck aria-hidden />} title={channels.moderating}><p>{channels.moderatingWhy}</p></State>
+/** What a channel's owner and editors do, for whoever else comes by: its moderators, and strangers. */
+export function ForEditors({ channel, page = false, children }: { channel: Channel; page?: boolean; children?: ComponentChildren }) {
+  const moderates = Boolean(channel.viewer?.role)
+  return (
+    <State page={page} icon={<Lock aria-hidden />} title={moderates ? channels.moderating : channels.foreign}>
+      <p>{moderates ? channels.moderatingWhy : channels.foreignWhy}</p>
+      {children}
+    </State>
+  )
 }

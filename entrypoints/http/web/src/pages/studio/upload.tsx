@@ -2,13 +2,14 @@
 import { CloudUpload, FileVideo, X } from 'lucide-preact'
 import { useQuery } from '@tanstack/preact-query'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { may } from '../../api/channels'
 import { api, ask, type Channel, type Schemas } from '../../api/client'
 import { at, bytes, common, upload, uploading } from '../../text'
 import { attempt, toast } from '../../ui/overlay'
 import { Failure, useTitle } from '../../ui/page'
 import { adopt, arrived, begin, fits, others, refusal, transfers, type Chosen } from '../../uploads'
-import { choose, may, refresh, useMine } from './mine'
-import { Moderating, NoChannel } from './none'
+import { choose, refresh, useMine } from './mine'
+import { ForEditors, NoChannel } from './none'
 import { UploadCard } from './upload-card'
 
 const LOOK_MS = 3_000
@@ -17,15 +18,19 @@ export default function Upload() {
   useTitle(upload.title)
   const { channels, channel, isPending, error, refetch } = useMine()
   const open = channels.filter((each) => may(each, 'edit'))
+  const target = open.find((each) => each.id === channel?.id) ?? open[0]
   return (
     <div class="page middle">
       <h1>{upload.title}</h1>
-      {isPending ? <div class="bone drop" role="status" aria-label={common.loading} /> : error && !channels.length ? <Failure error={error} retry={refetch} /> : !channel ? (
-        <NoChannel />
-      ) : may(channel, 'edit') ? (
-        <Sender channels={open} channel={channel} />
+      {isPending ? <div class="bone drop" role="status" aria-label={common.loading} /> : error && !channels.length ? <Failure error={error} retry={refetch} /> : target && channel ? (
+        <>
+          {target.id !== channel.id && <p class="notice">{upload.instead(channel.name, target.name)}</p>}
+          <Sender channels={open} channel={target} />
+        </>
+      ) : channel ? (
+        <ForEditors channel={channel} />
       ) : (
-        <Moderating />
+        <NoChannel />
       )}
     </div>
   )

@@ -1,5 +1,6 @@
 /** Everything about one video, in tabs: details, captions, chapters, its file, how it does. */
 import { Play } from 'lucide-preact'
+import { may, useChannel } from '../../api/channels'
 import type { Video } from '../../api/client'
 import { useOwnVideo } from '../../api/processing'
 import { common, content, studio, videoEdit as text } from '../../text'
@@ -10,8 +11,7 @@ import { VideoPlot } from './analytics'
 import { Captions } from './captions'
 import { Chapters } from './chapters'
 import { Details } from './details'
-import { may, useMine } from './mine'
-import { Moderating } from './none'
+import { ForEditors } from './none'
 import { Processing } from './progress'
 import { Source } from './source'
 import { Thumbnail } from './thumbnail'
@@ -28,18 +28,14 @@ export default function VideoEdit({ params }: { params?: Record<string, string> 
 
 function Edit({ id, tab }: { id: string; tab: Tab }) {
   const { data: video, error, refetch } = useOwnVideo(id, true)
-  const mine = useMine()
-  const channel = mine.channels.find((each) => each.id === video?.channel.id)
-  const strange = mine.isSuccess && !channel
-  useTitle(strange ? undefined : video ? `${video.title}: ${text.tabs[tab]}` : content.title)
+  const { data: channel, error: unknown, refetch: again } = useChannel(video?.channel.id)
+  useTitle(video ? `${video.title}: ${text.tabs[tab]}` : content.title)
   return (
     <div class="page middle">
       <a class="small back" href="/studio/videos">← {studio.nav.videos}</a>
-      {video && strange ? (
-        <Missing />
-      ) : video && channel && !may(channel, 'edit') ? (
-        <Moderating page />
-      ) : video ? (
+      {video && channel && !may(channel, 'edit') ? (
+        <ForEditors page channel={channel}><a class="button" href={to.watch(video)}><Play aria-hidden />{text.watch}</a></ForEditors>
+      ) : video && channel ? (
         <>
           <Head video={video} />
           <nav class="tabs" aria-label={video.title}>
@@ -47,8 +43,8 @@ function Edit({ id, tab }: { id: string; tab: Tab }) {
           </nav>
           <Part key={`${id} ${tab}`} video={video} tab={tab} />
         </>
-      ) : error ? (
-        <Failure page error={error} retry={refetch} />
+      ) : error || unknown ? (
+        <Failure page error={error ?? unknown} retry={error ? refetch : again} />
       ) : (
         <div class="stack" role="status" aria-label={common.loading}><div class="bone row-bone" /><div class="bone form-bone" /></div>
       )}

@@ -1,6 +1,7 @@
 /** All that a channel has: how far each video is, who sees it, and how it does. */
 import { ChartColumn, EllipsisVertical, Film, Link, ListVideo, Pencil, Play, Trash2, Upload } from 'lucide-preact'
 import { useState } from 'preact/hooks'
+import { may } from '../../api/channels'
 import { api, ask, onlyIf, type Channel, type Video } from '../../api/client'
 import { useProcessing } from '../../api/processing'
 import { useListing } from '../../api/queries'
@@ -10,7 +11,7 @@ import { copy } from '../../ui/copy'
 import { to } from '../../ui/link'
 import { Confirm, Menu, attempt, toast } from '../../ui/overlay'
 import { Failure, State, useTitle } from '../../ui/page'
-import { may, refresh, useMine } from './mine'
+import { refresh, useMine } from './mine'
 import { NoChannel } from './none'
 
 const SOON_MS = 60_000
@@ -112,7 +113,7 @@ function Row({ video, editable }: { video: Video; editable: boolean }) {
       <div role="cell" class="last">
         <Menu label={text.of(video.title)} icon={<EllipsisVertical aria-hidden />}>
           {editable && <a href={edit}><Pencil aria-hidden />{text.menu.edit}</a>}
-          <a href={`${edit}/analytics`}><ChartColumn aria-hidden />{text.menu.analytics}</a>
+          {editable && <a href={`${edit}/analytics`}><ChartColumn aria-hidden />{text.menu.analytics}</a>}
           <a href={to.watch(video)}><Play aria-hidden />{text.menu.watch}</a>
           <button type="button" onClick={() => void copy(location.origin + to.watch(video))}><Link aria-hidden />{text.menu.copy}</button>
           {editable && <button type="button" onClick={() => setAsking(true)}><Trash2 aria-hidden />{text.menu.remove}</button>}

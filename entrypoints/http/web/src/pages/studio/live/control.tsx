@@ -3,7 +3,7 @@ import { ArrowLeft, EllipsisVertical, ExternalLink, Lock, Pencil, Power, PowerOf
 import { useLocation } from 'preact-iso'
 import { useEffect, useState } from 'preact/hooks'
 import { useChannel } from '../../../api/channels'
-import { type Stream, api, ask } from '../../../api/client'
+import { type Stream, api, ask, missing } from '../../../api/client'
 import { queries } from '../../../api/queries'
 import { keepsOrder } from '../../../api/session'
 import { type Session, look, show, useStream } from '../../../api/streams'
@@ -29,7 +29,7 @@ export function Control({ id }: { id: string }) {
   const { data: stream, isPending, error, refetch } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
   useTitle(stream?.title)
   if (isPending) return <Bones />
-  if (!stream) return <div class="page"><Failure page error={error} retry={refetch} /></div>
+  if (!stream || missing(error)) return <div class="page"><Failure page error={error} retry={refetch} /></div>
   return <Room key={stream.id} stream={stream} />
 }
 

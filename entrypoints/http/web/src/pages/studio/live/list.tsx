@@ -2,13 +2,14 @@
 import { Plus, Radio } from 'lucide-preact'
 import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
+import { may } from '../../../api/channels'
 import { type Channel, type Stream, api, ask } from '../../../api/client'
 import { useListing } from '../../../api/queries'
 import { ago, at, common, goLive } from '../../../text'
 import { More } from '../../../ui/cards'
 import { Dialog } from '../../../ui/overlay'
 import { Failure, State, useTitle } from '../../../ui/page'
-import { may, toOpen, useMine } from '../mine'
+import { toOpen, useMine } from '../mine'
 import { StreamForm } from './form'
 
 export function Streams() {

@@ -25,7 +25,8 @@ const IDLE_MS = 5_000
 
 function Embed({ id, query }: { id: string; query: URLSearchParams }) {
   const { data: video, isError } = useVideo(id)
-  const [plays, setPlays] = useState(query.get('autoplay') === '1')
+  const byItself = query.get('autoplay') === '1'
+  const [plays, setPlays] = useState(byItself)
   useTitle(video?.title)
   if (isError && !video) return <Away />
   const cover = (
@@ -40,12 +41,13 @@ function Embed({ id, query }: { id: string; query: URLSearchParams }) {
     </main>
   )
   if (!plays || !video || video.renditions.length === 0) return cover
-  return <Suspense fallback={cover}><Embedded video={video} asked={query.get('autoplay') !== '1'} startAt={Number.parseFloat(query.get('t') ?? '')} heading={<Heading href={`/watch/${id}`} title={video.title} />} /></Suspense>
+  return <Suspense fallback={cover}><Embedded video={video} asked={!byItself} startAt={Number.parseFloat(query.get('t') ?? '')} heading={<Heading href={`/watch/${id}`} title={video.title} />} /></Suspense>
 }
 
 function EmbedStream({ id, query }: { id: string; query: URLSearchParams }) {
   const { data: stream, error } = useStream(id, (each) => (each?.status === 'live' ? LIVE_MS : IDLE_MS))
-  const [plays, setPlays] = useState(query.get('autoplay') === '1')
+  const byItself = query.get('autoplay') === '1'
+  const [plays, setPlays] = useState(byItself)
   useTitle(stream?.title)
   if (error && (!stream || missing(error))) return <Away />
   const live = stream?.status === 'live'
@@ -66,7 +68,7 @@ function EmbedStream({ id, query }: { id: string; query: URLSearchParams }) {
     <Suspense fallback={cover}>
       <main>
         {live && <h1 class="hush">{stream.title}</h1>}
-        <Stage stream={stream} asked={query.get('autoplay') !== '1'}><div class="cover">{!live && inside}</div></Stage>
+        <Stage stream={stream} asked={!byItself}><div class="cover">{!live && inside}</div></Stage>
       </main>
     </Suspense>
   )

@@ -1,9 +1,8 @@
 /** The end of something that much goes with: asked for by typing its handle. */
 import { useState } from 'preact/hooks'
 import { common } from '../text'
-import { Field, useAction } from './form'
+import { Field, Form, useAction } from './form'
 import { Dialog } from './overlay'
-import { Wrong } from './page'
 
 interface EndingProps {
   handle: string
@@ -33,16 +32,12 @@ function Typed({ handle, onEnd, onClose }: Pick<EndingProps, 'handle' | 'onEnd'>
   const [typed, setTyped] = useState('')
   const action = useAction(onEnd)
   return (
-    <form class="form" onSubmit={(event) => {
-      event.preventDefault()
-      void action.run()
-    }}>
-      <Wrong error={action.error} />
+    <Form action={action}>
       <Field label={common.ending.type(handle)} value={typed} autoCapitalize="none" autoComplete="off" spellcheck={false} onInput={(event) => setTyped(event.currentTarget.value)} />
       <div class="actions">
         <button class="button" type="button" onClick={onClose}>{common.cancel}</button>
         <button class="button danger" type="submit" disabled={typed !== handle || action.busy}>{common.ending.confirm}</button>
       </div>
-    </form>
+    </Form>
   )
 }

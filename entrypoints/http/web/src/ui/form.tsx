@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { Problem } from '../api/client'
 import { common } from '../text'
-import { sentence } from './page'
+import { Wrong, sentence } from './page'
 
 interface FieldProps extends Omit<JSX.IntrinsicElements['input'], 'size'> {
   label: string
@@ -37,6 +37,19 @@ function Secret(input: JSX.IntrinsicElements['input']) {
         {shown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}<span class="hush">{common.showPassword}</span>
       </button>
     </div>
+  )
+}
+
+/** Sends what its fields hold; what is against that stands above them. */
+export function Form({ action, children }: { action: { run: () => Promise<unknown>; error: unknown }; children: ComponentChildren }) {
+  return (
+    <form class="form" onSubmit={(event) => {
+      event.preventDefault()
+      void action.run()
+    }}>
+      <Wrong error={action.error} />
+      {children}
+    </form>
   )
 }
 

@@ -2,7 +2,7 @@
 import { CircleAlert, SearchX, WifiOff } from 'lucide-preact'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
-import { Problem } from '../api/client'
+import { Problem, missing } from '../api/client'
 import { reachable } from '../api/reach'
 import { me } from '../api/session'
 import { common } from '../text'
@@ -49,7 +49,7 @@ export function sentence(text: string): string {
 /** An error in the place of what should be here. */
 export function Failure({ error, retry, page = false }: { error: unknown; retry?: () => unknown; page?: boolean }) {
   const problem = error instanceof Problem ? error : null
-  if (problem?.status === 404) {
+  if (missing(error)) {
     return (
       <State page={page} icon={<SearchX aria-hidden />} title={common.wrong.missingTitle}>
         <p>{common.wrong.missing}</p>

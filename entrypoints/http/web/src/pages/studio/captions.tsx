@@ -4,9 +4,9 @@ import { useState } from 'preact/hooks'
 import { api, ask, bytesOf, type Schemas, type Video } from '../../api/client'
 import { useCaptions } from '../../api/videos'
 import { bytes, common, language, videoEdit as text } from '../../text'
-import { Field, Submit, useAction } from '../../ui/form'
+import { Field, Form, Submit, useAction } from '../../ui/form'
 import { Confirm, attempt, toast } from '../../ui/overlay'
-import { Failure, State, Wrong } from '../../ui/page'
+import { Failure, State } from '../../ui/page'
 import { LanguageSelect } from './fields'
 import { refresh } from './mine'
 
@@ -69,11 +69,7 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
     refresh()
   })
   return (
-    <form class="form" onSubmit={(event) => {
-      event.preventDefault()
-      void action.run()
-    }}>
-      <Wrong error={action.error} />
+    <Form action={action}>
       <LanguageSelect label={text.captionsLanguage} empty={text.captionsChoose} more={[OTHER, text.captionsAnother]} value={choice} error={choice === OTHER ? undefined : action.fields.language} onChange={setLanguage} />
       {choice === OTHER && <Field label={text.captionsOther} value={other} autoCapitalize="none" spellcheck={false} error={action.fields.language} onInput={(event) => setOther(event.currentTarget.value)} />}
       <Field label={text.captionsLabel} value={label} maxLength={100} hint={text.captionsLabelHint} error={action.fields.label} onInput={(event) => setLabel(event.currentTarget.value)} />
@@ -91,6 +87,6 @@ function Add({ video, there }: { video: Video; there: readonly Caption[] }) {
       </div>
       {there.some((each) => each.language === tag) && <p class="small" role="status">{text.captionsReplace}</p>}
       <div><Submit busy={action.busy} disabled={!file || !tag}>{text.captionsSave}</Submit></div>
-    </form>
+    </Form>
   )
 }

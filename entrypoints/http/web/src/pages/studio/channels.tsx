@@ -7,10 +7,10 @@ import { api, ask, type Channel } from '../../api/client'
 import { queries } from '../../api/queries'
 import { channels as text, common } from '../../text'
 import { Avatar } from '../../ui/avatar'
-import { Field, Submit, useAction } from '../../ui/form'
+import { Field, Form, Submit, useAction } from '../../ui/form'
 import { next, to } from '../../ui/link'
 import { toast } from '../../ui/overlay'
-import { Failure, State, Wrong, useTitle } from '../../ui/page'
+import { Failure, State, useTitle } from '../../ui/page'
 import { choose, mineKey, useMine } from './mine'
 
 export default function Channels() {
@@ -68,17 +68,13 @@ export function OpenChannel() {
     route(query.next ? next(location.search) : `/studio/channels/${opened.id}`)
   })
   return (
-    <form class="form" onSubmit={(event) => {
-      event.preventDefault()
-      void action.run()
-    }}>
-      <Wrong error={action.error} />
+    <Form action={action}>
       <Field label={text.name} value={typed.name} required maxLength={100} hint={text.nameHint} error={action.fields.name} dir="auto" onInput={(event) => setTyped({ ...typed, name: event.currentTarget.value })} />
       <Field label={text.handle} value={handle} required minLength={3} maxLength={31} autoCapitalize="none" autoComplete="off" spellcheck={false} hint={text.handleHint} error={action.fields.handle} onInput={(event) => setTyped({ ...typed, handle: event.currentTarget.value, own: true })} />
       <Address handle={handle} />
       <Field label={text.description} area value={typed.description} maxLength={5000} error={action.fields.description} dir="auto" onInput={(event) => setTyped({ ...typed, description: event.currentTarget.value })} />
       <div><Submit busy={action.busy}>{text.openIt}</Submit></div>
-    </form>
+    </Form>
   )
 }
 
